@@ -1,0 +1,108 @@
+package io.multidb;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.MDC;
+
+/**
+ * The span in which a thread works for a {@link Target}; closing it puts the former
+ * target back.
+ * <p>
+ * A scope belongs to the thread that opened it and is closed there, innermost first,
+ * which {@code try}-with-resources does by itself. Closing twice does nothing. Closing an
+ * outer scope while inner ones are still open ends them all, puts back what was there
+ * before the outer one, and then throws: whoever forgot a scope must not leave the next
+ * piece of work on the wrong database. Closing on another thread changes nothing and
+ * throws.
+ */
+public final class Scope implements AutoCloseable {
+
+	/** The logging context's key under which the current tenant is found. */
+	static final String MDC_KEY = "tenant";
+
+	/**
+	 * One mutable holder per thread: setting a ThreadLocal costs several times as much as
+	 * reading one.
+	 */
+	private static final ThreadLocal<Holder> HOLDER = ThreadLocal.withInitial(Holder::new);
+
+	private final Holder holder;
+
+	private final Target target;
+
+	private final @Nullable Scope outer;
+
+	private boolean closed;
+
+	private Scope(Holder holder, Target target) {
+		this.holder = holder;
+		this.target = target;
+		this.outer = holder.innermost;
+	}
+
+	static Scope open(Target target) {
+		Scope scope = new Scope(HOLDER.get(), target);
+		scope.holder.moveTo(scope);
+		return scope;
+	}
+
+	static @Nullable Scope current() {
+		return HOLDER.get().innermost;
+	}
+
+	Target target() {
+		return this.target;
+	}
+
+	/**
+	 * Ends this scope and puts the former target back.
+	 * @throws IllegalStateException if inner scopes were still open (they are ended too),
+	 * or if called on another thread (nothing is changed)
+	 */
+	@Override
+	public void close() {
+		if (HOLDER.get() != this.holder) {
+			throw new IllegalStateException("The scope of " + this.target
+					+ " was closed on another thread than the one that opened it. Close a scope where it was entered,"
+					+ " best with try-with-resources; to take the target to another thread, enter Target.current() there.");
+		}
+		if (this.closed) {
+			return;
+		}
+		StringBuilder stillOpen = new StringBuilder();
+		for (Scope inner = this.holder.innermost; inner != null && inner != this; inner = inner.outer) {
+			inner.closed = true;
+			stillOpen.append(stillOpen.isEmpty() ? "" : ", ").append(inner.target);
+		}
+		this.closed = true;
+		this.holder.moveTo(this.outer);
+		if (!stillOpen.isEmpty()) {
+			throw new IllegalStateException("The scope of " + this.target + " was closed while the scope of "
+					+ stillOpen + ", entered inside it, was still open. All of them have ended; the thread is back at "
+					+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
+		}
+	}
+
+	/** The innermost scope of one thread; touched by that thread alone. */
+	private static final class Holder {
+
+		private @Nullable Scope innermost;
+
+		void moveTo(@Nullable Scope scope) {
+			String before = tenantOf(this.innermost);
+			String after = tenantOf(scope);
+			this.innermost = scope;
+			if (after == null) {
+				MDC.remove(MDC_KEY);
+			}
+			else if (!after.equals(before)) {
+				MDC.put(MDC_KEY, after);
+			}
+		}
+
+		private static @Nullable String tenantOf(@Nullable Scope scope) {
+			return (scope != null) ? scope.target.tenant() : null;
+		}
+
+	}
+
+}

@@ -1,0 +1,107 @@
+package io.multidb;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a thread's database work goes: a tenant, which routes resolve to a source, or a
+ * source named directly, or nowhere.
+ * <p>
+ * Immutable as far as callers can tell and safe to hand to another thread; that is how a
+ * task takes its caller's target along: <pre>
+ * Target target = Target.current();
+ * executor.execute(() -&gt; {
+ *     try (Scope scope = target.enter()) { … }
+ * });
+ * </pre> Application code usually needs only {@link TenantContext} and
+ * {@link SourceContext}.
+ */
+public final class Target {
+
+	/** The target of a thread that has entered none. */
+	private static final Target NONE = new Target(null, null);
+
+	private final @Nullable String tenant;
+
+	private final @Nullable String source;
+
+	/**
+	 * What a router made of this target. A race only repeats the look-up, so the field
+	 * needs no ordering: what it refers to is safely published by itself.
+	 */
+	private @Nullable Object resolution;
+
+	private Target(@Nullable String tenant, @Nullable String source) {
+		this.tenant = tenant;
+		this.source = source;
+	}
+
+	/**
+	 * The calling thread's target.
+	 * @return the target; one without tenant and source when none was entered
+	 */
+	public static Target current() {
+		Scope scope = Scope.current();
+		return (scope != null) ? scope.target() : NONE;
+	}
+
+	static Target ofTenant(String tenant) {
+		return new Target(tenant, null);
+	}
+
+	static Target ofSource(@Nullable String tenant, String source) {
+		return new Target(tenant, source);
+	}
+
+	/**
+	 * Makes this the calling thread's target until the scope is closed.
+	 * @return the scope, to be closed on this thread
+	 */
+	public Scope enter() {
+		return Scope.open(this);
+	}
+
+	/**
+	 * The tenant the work is done for.
+	 * @return the tenant, or {@code null} when there is none
+	 */
+	public @Nullable String tenant() {
+		return this.tenant;
+	}
+
+	/**
+	 * The source that was named directly.
+	 * @return the source's name, or {@code null} when the tenant's route decides
+	 */
+	public @Nullable String source() {
+		return this.source;
+	}
+
+	/**
+	 * What a router remembered with {@link #resolution(Object)}.
+	 * @return the remembered value, or {@code null} when there is none
+	 */
+	public @Nullable Object resolution() {
+		return this.resolution;
+	}
+
+	/**
+	 * Lets a router remember what this target means to it, so that it looks it up once
+	 * per scope and not once per connection. Meant for routers; the value must be safe to
+	 * share between threads and must know whose it is.
+	 * @param resolution the value to remember
+	 */
+	public void resolution(Object resolution) {
+		if (this != NONE) {
+			this.resolution = resolution;
+		}
+	}
+
+	@Override
+	public String toString() {
+		if (this.source != null) {
+			return "source '" + this.source + "'";
+		}
+		return (this.tenant != null) ? "tenant '" + this.tenant + "'" : "no tenant";
+	}
+
+}

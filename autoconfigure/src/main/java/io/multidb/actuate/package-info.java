@@ -1,0 +1,7 @@
+/**
+ * What an operator sees: health.
+ */
+@NullMarked
+package io.multidb.actuate;
+
+import org.jspecify.annotations.NullMarked;

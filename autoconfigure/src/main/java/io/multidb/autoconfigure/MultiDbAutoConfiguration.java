@@ -1,0 +1,80 @@
+package io.multidb.autoconfigure;
+
+import org.springframework.aop.config.AopConfigUtils;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.config.BeanDefinition;
+import org.springframework.beans.factory.config.ConfigurableBeanFactory;
+import org.springframework.beans.factory.support.BeanDefinitionRegistry;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
+import org.springframework.context.ApplicationEventPublisher;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Conditional;
+import org.springframework.context.annotation.Import;
+import org.springframework.context.annotation.ImportBeanDefinitionRegistrar;
+import org.springframework.context.annotation.Primary;
+import org.springframework.context.annotation.Role;
+import org.springframework.core.env.Environment;
+import org.springframework.core.io.ResourceLoader;
+import org.springframework.core.type.AnnotationMetadata;
+
+import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.SourceMigrator;
+import io.multidb.source.SourceRegistry;
+import io.multidb.transaction.TargetAdvisor;
+
+/**
+ * Auto-configuration of the sources, the routes, the routing DataSource, and
+ * {@link io.multidb.Tenant @Tenant}.
+ */
+@AutoConfiguration(before = DataSourceAutoConfiguration.class)
+@Conditional(OnDatasourcesCondition.class)
+@Import(MultiDbAutoConfiguration.ProxyRegistrar.class)
+public final class MultiDbAutoConfiguration {
+
+	@Bean
+	Datasources datasources(Environment environment, ResourceLoader resourceLoader) {
+		return new DatasourcesReader(environment, resourceLoader).read();
+	}
+
+	@Bean(destroyMethod = "close")
+	@ConditionalOnMissingBean
+	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
+			ApplicationEventPublisher events) {
+		return new SourceRegistry(datasources.sources(), datasources.templates(),
+				migrator.getIfAvailable(() -> SourceMigrator.NONE), events::publishEvent);
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	Routes routes(Datasources datasources, SourceRegistry registry) {
+		return new Routes(datasources.routes(), datasources.noTenant(), registry);
+	}
+
+	@Bean
+	@Primary
+	@ConditionalOnMissingBean
+	RoutingDataSource routingDataSource(Routes routes) {
+		return new RoutingDataSource(routes);
+	}
+
+	@Bean
+	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
+	@ConditionalOnMissingBean
+	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ConfigurableBeanFactory beanFactory) {
+		return new TargetAdvisor(routes::getObject, beanFactory::resolveEmbeddedValue);
+	}
+
+	/** {@code @Tenant} must be heeded even where spring.aop.auto is off. */
+	static class ProxyRegistrar implements ImportBeanDefinitionRegistrar {
+
+		@Override
+		public void registerBeanDefinitions(AnnotationMetadata metadata, BeanDefinitionRegistry registry) {
+			AopConfigUtils.registerAutoProxyCreatorIfNecessary(registry);
+		}
+
+	}
+
+}

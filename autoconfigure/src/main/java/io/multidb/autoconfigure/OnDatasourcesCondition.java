@@ -1,0 +1,27 @@
+package io.multidb.autoconfigure;
+
+import org.springframework.boot.autoconfigure.condition.ConditionMessage;
+import org.springframework.boot.autoconfigure.condition.ConditionOutcome;
+import org.springframework.boot.autoconfigure.condition.SpringBootCondition;
+import org.springframework.context.annotation.ConditionContext;
+import org.springframework.core.type.AnnotatedTypeMetadata;
+
+/**
+ * Matches when sources are declared and {@code app.tenancy.enabled} is not false: until
+ * then the starter changes nothing.
+ */
+class OnDatasourcesCondition extends SpringBootCondition {
+
+	@Override
+	public ConditionOutcome getMatchOutcome(ConditionContext context, AnnotatedTypeMetadata metadata) {
+		ConditionMessage.Builder message = ConditionMessage.forCondition("Datasources");
+		if (!context.getEnvironment().getProperty("app.tenancy.enabled", Boolean.class, true)) {
+			return ConditionOutcome.noMatch(message.because("app.tenancy.enabled is false"));
+		}
+		if (DatasourcesReader.declaredNames(context.getEnvironment()).isEmpty()) {
+			return ConditionOutcome.noMatch(message.didNotFind("a source").items("app.datasources.*"));
+		}
+		return ConditionOutcome.match(message.found("app.datasources").atAll());
+	}
+
+}

@@ -1,0 +1,59 @@
+package io.multidb.autoconfigure;
+
+import java.util.List;
+import java.util.Map;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.boot.context.properties.bind.DefaultValue;
+
+import io.multidb.source.CreatePolicy;
+
+/**
+ * One source, or template of sources.
+ *
+ * @param url JDBC URL. A placeholder such as {id} makes it a template: one database per
+ * tenant, reached by the one route whose pattern has that name.
+ * @param username User to connect as.
+ * @param password Password to connect with.
+ * @param driverClassName Class of the JDBC driver. By default the driver that accepts the
+ * URL is taken.
+ * @param hikari Settings of this source's pool, by HikariCP's names, such as
+ * maximum-pool-size. URL, credentials and pool name are refused here.
+ * @param liquibase How this source is migrated.
+ * @param essential Whether the application is DOWN when this source is. By default true
+ * for a source and false for a template.
+ * @param internal Whether tenants can never reach this source by a route, as for
+ * maintenance.
+ * @param maintenance Source on which CREATE DATABASE runs, for a template on a server.
+ * @param create When a template makes a database that does not exist.
+ * @param attributes Free data of the application's own.
+ */
+record SourceProperties(@Nullable String url, @Nullable String username, @Nullable String password,
+		@Nullable String driverClassName, @DefaultValue Map<String, String> hikari, @DefaultValue Liquibase liquibase,
+		@Nullable Boolean essential, @DefaultValue("false") boolean internal, @Nullable String maintenance,
+		@DefaultValue("never") CreatePolicy create, @DefaultValue Map<String, String> attributes) {
+
+	/**
+	 * How one source is migrated.
+	 *
+	 * @param enabled Whether this source is migrated, if it has a change log or there is
+	 * a shared one.
+	 * @param changeLog Location of the change log, such as classpath:db/changelog.yaml.
+	 * By default app.tenancy.liquibase.change-log.
+	 * @param contexts Contexts to run. By default app.tenancy.liquibase.contexts.
+	 * @param labelFilter Labels to run. By default app.tenancy.liquibase.label-filter.
+	 * @param parameters Values for the change log's parameters, beside
+	 * app.tenancy.liquibase.parameters.
+	 */
+	record Liquibase(@DefaultValue("true") boolean enabled, @Nullable String changeLog, @Nullable List<String> contexts,
+			@Nullable List<String> labelFilter, @DefaultValue Map<String, String> parameters) {
+
+	}
+
+	@Override
+	public String toString() {
+		return "SourceProperties[password=***]";
+	}
+
+}

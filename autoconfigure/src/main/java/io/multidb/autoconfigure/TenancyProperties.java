@@ -1,0 +1,133 @@
+package io.multidb.autoconfigure;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.boot.context.properties.bind.DefaultValue;
+
+/**
+ * How tenants find their sources.
+ *
+ * @param enabled Whether the starter does anything.
+ * @param noTenant What happens to database work without a tenant: refuse, or the name of
+ * a source that takes it.
+ * @param routes Which tenants go to which source; the first match wins. Without routes,
+ * each tenant uses the source of its own name.
+ * @param liquibase Defaults and limits for migrating all sources.
+ * @param web How a request's tenant is found.
+ */
+record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
+		@DefaultValue List<Route> routes, @DefaultValue Liquibase liquibase, @DefaultValue Web web) {
+
+	/**
+	 * One route.
+	 *
+	 * @param tenants Tenant ids or patterns: literal text with at most one * or {name}.
+	 * @param source Source or template. May contain {tenant} and the patterns' names.
+	 */
+	record Route(@DefaultValue List<String> tenants, @Nullable String source) {
+
+	}
+
+	/**
+	 * Defaults and limits for migrating all sources.
+	 *
+	 * @param changeLog Change log of every source that has none of its own and is not
+	 * internal. By default spring.liquibase.change-log, if that is set.
+	 * @param contexts Contexts to run.
+	 * @param labelFilter Labels to run.
+	 * @param parameters Values for the change logs' parameters.
+	 * @param failFast Whether the start fails when a source cannot be migrated, or not in
+	 * time.
+	 * @param parallelism How many sources are migrated at a time when the application
+	 * starts.
+	 * @param startupTimeout How long the start waits for migrations in all; the rest goes
+	 * on behind it.
+	 */
+	record Liquibase(@Nullable String changeLog, @DefaultValue List<String> contexts,
+			@DefaultValue List<String> labelFilter, @DefaultValue Map<String, String> parameters,
+			@DefaultValue("false") boolean failFast, @DefaultValue("4") int parallelism,
+			@DefaultValue("60s") Duration startupTimeout) {
+
+	}
+
+	/**
+	 * How a request's tenant is found.
+	 *
+	 * @param resolvers Who is asked, in order: header, subdomain, path, session, cookie,
+	 * principal, or the name of a TenantResolver bean. None by default.
+	 * @param header The header resolver.
+	 * @param subdomain The subdomain resolver.
+	 * @param path The path resolver.
+	 * @param session The session resolver.
+	 * @param cookie The cookie resolver.
+	 * @param principal The principal resolver.
+	 * @param exclude Path patterns of requests that have no tenant. By default what lies
+	 * under the actuator's base path.
+	 */
+	record Web(@DefaultValue List<String> resolvers, @DefaultValue Header header, @DefaultValue Subdomain subdomain,
+			@DefaultValue Path path, @DefaultValue Session session, @DefaultValue Cookie cookie,
+			@DefaultValue Principal principal, @Nullable List<String> exclude) {
+
+		/**
+		 * The header resolver.
+		 *
+		 * @param name Header whose value is the tenant.
+		 */
+		record Header(@DefaultValue("X-Tenant-Id") String name) {
+
+		}
+
+		/**
+		 * The subdomain resolver.
+		 *
+		 * @param domain Domain before which the tenant stands, such as example.com.
+		 */
+		record Subdomain(@Nullable String domain) {
+
+		}
+
+		/**
+		 * The path resolver.
+		 *
+		 * @param pattern Path pattern with the variable {tenant}, such as
+		 * /shops/{tenant}/**.
+		 */
+		record Path(@Nullable String pattern) {
+
+		}
+
+		/**
+		 * The session resolver.
+		 *
+		 * @param attribute Attribute of the HTTP session whose value is the tenant.
+		 */
+		record Session(@DefaultValue("tenant") String attribute) {
+
+		}
+
+		/**
+		 * The cookie resolver.
+		 *
+		 * @param name Cookie whose value is the tenant.
+		 */
+		record Cookie(@DefaultValue("tenant") String name) {
+
+		}
+
+		/**
+		 * The principal resolver.
+		 *
+		 * @param claim Claim of the user's token that is the tenant. By default the
+		 * tenant is the user's name.
+		 */
+		record Principal(@Nullable String claim) {
+
+		}
+
+	}
+
+}

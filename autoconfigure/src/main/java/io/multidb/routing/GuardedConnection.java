@@ -1,0 +1,48 @@
+package io.multidb.routing;
+
+import java.sql.SQLException;
+
+import io.multidb.MultiDbException;
+import io.multidb.Target;
+import io.multidb.WrongSourceException;
+import io.multidb.source.LeasedConnection;
+import io.multidb.source.Source;
+
+/**
+ * A connection that knows its source and refuses work once the thread's target is another
+ * source, or none. Two tenants of one source share it.
+ */
+final class GuardedConnection extends LeasedConnection {
+
+	private final Routes routes;
+
+	private final Target target;
+
+	GuardedConnection(Source source, Target target, Routes routes) throws SQLException {
+		super(source);
+		this.target = target;
+		this.routes = routes;
+	}
+
+	@Override
+	protected void check() throws SQLException {
+		Target current = Target.current();
+		if (current != this.target) {
+			checkSource(current);
+		}
+	}
+
+	private void checkSource(Target current) throws SQLException {
+		boolean same;
+		try {
+			same = this.routes.resolve(current) == source();
+		}
+		catch (MultiDbException ex) {
+			same = false;
+		}
+		if (!same) {
+			throw RoutingDataSource.asSqlException(new WrongSourceException(source().name(), current));
+		}
+	}
+
+}

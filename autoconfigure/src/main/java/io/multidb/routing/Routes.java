@@ -1,0 +1,153 @@
+package io.multidb.routing;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+import org.jspecify.annotations.Nullable;
+
+import io.multidb.NoTenantException;
+import io.multidb.Target;
+import io.multidb.UnknownSourceException;
+import io.multidb.UnknownTenantException;
+import io.multidb.source.NamePattern;
+import io.multidb.source.Source;
+import io.multidb.source.SourceRegistry;
+
+/**
+ * The ordered list of routes; the first that matches a tenant names its source.
+ * Thread-safe and immutable; what a target resolves to is remembered in the target, so
+ * that only the first connection of a scope pays for the look-up.
+ */
+public final class Routes {
+
+	private final List<Route> routes;
+
+	/** Plain tenant names, found without walking the patterns; position in routes. */
+	private final Map<String, Integer> literals = new HashMap<>();
+
+	private final @Nullable String noTenant;
+
+	private final SourceRegistry registry;
+
+	/**
+	 * Creates the routes.
+	 * @param routes the routes in order; empty means {@link Route#EACH_ITS_OWN}
+	 * @param noTenant the source for work without a tenant, or {@code null} to refuse it
+	 * @param registry where sources are found
+	 */
+	public Routes(List<Route> routes, @Nullable String noTenant, SourceRegistry registry) {
+		this.routes = routes.isEmpty() ? List.of(Route.EACH_ITS_OWN) : List.copyOf(routes);
+		this.noTenant = noTenant;
+		this.registry = registry;
+		for (int i = 0; i < this.routes.size(); i++) {
+			for (NamePattern pattern : this.routes.get(i).tenants()) {
+				if (pattern.isLiteral()) {
+					this.literals.putIfAbsent(pattern.toString(), i);
+				}
+			}
+		}
+	}
+
+	/**
+	 * The source of a target. Nothing is opened.
+	 * @param target the target
+	 * @return the source
+	 * @throws NoTenantException if the target is empty and no source is set for that
+	 * @throws UnknownTenantException if no route leads from the tenant to a source
+	 * @throws UnknownSourceException if the source that was named directly does not exist
+	 */
+	public Source resolve(Target target) {
+		if (target.resolution() instanceof Source source && source.isOf(this.registry) && !source.isGone()) {
+			return source;
+		}
+		Source source = lookUp(target);
+		target.resolution(source);
+		return source;
+	}
+
+	/**
+	 * The source of a tenant. Nothing is opened.
+	 * @param tenant a well-formed tenant id
+	 * @return the source
+	 * @throws UnknownTenantException if no route leads from the tenant to a source
+	 */
+	public Source resolve(String tenant) {
+		Integer literal = this.literals.get(tenant);
+		int end = (literal != null) ? literal : this.routes.size();
+		for (int i = 0; i < end; i++) {
+			Route route = this.routes.get(i);
+			for (NamePattern pattern : route.tenants()) {
+				if (!pattern.isLiteral() && pattern.matches(tenant)) {
+					return follow(route, pattern, tenant);
+				}
+			}
+		}
+		if (literal != null) {
+			return follow(this.routes.get(literal), NamePattern.of(tenant), tenant);
+		}
+		throw new UnknownTenantException(tenant, "No route in 'app.tenancy.routes' matches it; add one, or a last route"
+				+ " with tenants \"*\" if a default is meant.");
+	}
+
+	/**
+	 * Makes the database of a tenant unless it exists. A tenant whose source is no
+	 * template's has nothing to be made.
+	 * @param tenant a well-formed tenant id
+	 * @return whether this call made it
+	 * @throws UnknownTenantException if no route leads from the tenant to a source, or
+	 * its template makes no databases
+	 * @see SourceRegistry#create(String)
+	 */
+	public boolean create(String tenant) {
+		Source source = resolve(tenant);
+		return source.definition().template() != null && this.registry.create(source.name());
+	}
+
+	private Source lookUp(Target target) {
+		if (target.source() != null) {
+			return this.registry.get(target.source());
+		}
+		if (target.tenant() != null) {
+			return resolve(target.tenant());
+		}
+		if (this.noTenant == null) {
+			throw new NoTenantException("No tenant is current on thread '" + Thread.currentThread().getName()
+					+ "', so there is no source to connect to. Enter a tenant with @Tenant, TenantContext.enter(…) or a"
+					+ " configured web resolver; or name a source for such work with 'app.tenancy.no-tenant'.");
+		}
+		return this.registry.get(this.noTenant);
+	}
+
+	private Source follow(Route route, NamePattern pattern, String tenant) {
+		if (this.registry.isTemplate(route.source())) {
+			return this.registry.get(route.source(), tenant);
+		}
+		String name = pattern.fill(route.source(), tenant);
+		Source source = this.registry.find(name);
+		if (source == null || source.isGone() || source.definition().template() != null) {
+			throw new UnknownTenantException(tenant,
+					"Its route " + route + " leads to the source '" + name + "', which does not exist.");
+		}
+		if (source.definition().internal()) {
+			throw new UnknownTenantException(tenant, "Its route " + route + " leads to the source '" + name
+					+ "', which is internal: no tenant reaches it.");
+		}
+		return source;
+	}
+
+	/**
+	 * The routes in order.
+	 * @return the routes, at least one
+	 */
+	public List<Route> list() {
+		return this.routes;
+	}
+
+	@Override
+	public String toString() {
+		return Objects.toString(this.routes);
+	}
+
+}

@@ -1,0 +1,132 @@
+package io.multidb.routing;
+
+import java.sql.Connection;
+import java.sql.ConnectionBuilder;
+import java.sql.SQLException;
+import java.sql.SQLFeatureNotSupportedException;
+import java.sql.SQLNonTransientConnectionException;
+import java.sql.SQLTransientConnectionException;
+import java.sql.ShardingKeyBuilder;
+import java.util.Map;
+
+import javax.sql.DataSource;
+
+import org.springframework.jdbc.datasource.lookup.AbstractRoutingDataSource;
+
+import io.multidb.MultiDbException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.Target;
+
+/**
+ * The one {@link DataSource} in front of all sources: each connection belongs to the
+ * source of the calling thread's target. Thread-safe.
+ * <p>
+ * What {@link AbstractRoutingDataSource} offers beyond that and this class cannot honour
+ * is refused: connections with other credentials, builders, a default target, leniency.
+ */
+public final class RoutingDataSource extends AbstractRoutingDataSource {
+
+	/** SQLSTATE 08001: the client could not establish the connection. */
+	private static final String CANNOT_CONNECT = "08001";
+
+	/** SQLSTATE 08003: there is no such connection. */
+	private static final String NO_CONNECTION = "08003";
+
+	private final Routes routes;
+
+	/**
+	 * Creates the DataSource.
+	 * @param routes the way from a target to a source
+	 */
+	public RoutingDataSource(Routes routes) {
+		this.routes = routes;
+		super.setLenientFallback(false);
+		super.setTargetDataSources(Map.of());
+	}
+
+	/**
+	 * Takes a connection of the current target's source.
+	 * @return a connection that refuses work under another source's target
+	 * @throws SQLTransientConnectionException if the source is unavailable
+	 * @throws SQLNonTransientConnectionException if there is no target, or it leads to no
+	 * source; the cause says which
+	 */
+	@Override
+	public Connection getConnection() throws SQLException {
+		Target target = Target.current();
+		try {
+			return new GuardedConnection(this.routes.resolve(target), target, this.routes);
+		}
+		catch (MultiDbException ex) {
+			throw asSqlException(ex);
+		}
+	}
+
+	static SQLException asSqlException(MultiDbException failure) {
+		return (failure instanceof SourceUnavailableException)
+				? new SQLTransientConnectionException(failure.getMessage(), CANNOT_CONNECT, failure)
+				: new SQLNonTransientConnectionException(failure.getMessage(), NO_CONNECTION, failure);
+	}
+
+	@Override
+	public Connection getConnection(String username, String password) throws SQLException {
+		throw unsupported("getConnection(username, password): a source connects with its own credentials");
+	}
+
+	@Override
+	public ConnectionBuilder createConnectionBuilder() throws SQLException {
+		throw unsupported("createConnectionBuilder()");
+	}
+
+	@Override
+	public ShardingKeyBuilder createShardingKeyBuilder() throws SQLException {
+		throw unsupported("createShardingKeyBuilder()");
+	}
+
+	private static SQLException unsupported(String what) {
+		return new SQLFeatureNotSupportedException("A RoutingDataSource does not support " + what);
+	}
+
+	@Override
+	public <T> T unwrap(Class<T> type) throws SQLException {
+		if (type.isInstance(this)) {
+			return type.cast(this);
+		}
+		throw new SQLException("A RoutingDataSource is no wrapper of one " + type.getName()
+				+ "; ask the SourceRegistry for a source, or a connection of it");
+	}
+
+	@Override
+	public boolean isWrapperFor(Class<?> type) {
+		return type.isInstance(this);
+	}
+
+	@Override
+	public void setDefaultTargetDataSource(Object defaultTargetDataSource) {
+		throw new UnsupportedOperationException("A default exists only as a route: {tenants: \"*\", source: …}");
+	}
+
+	@Override
+	public void setLenientFallback(boolean lenientFallback) {
+		throw new UnsupportedOperationException("A tenant without a route is refused, always");
+	}
+
+	@Override
+	public void setTargetDataSources(Map<Object, Object> targetDataSources) {
+		throw new UnsupportedOperationException("Sources are added to the SourceRegistry");
+	}
+
+	/**
+	 * Everything goes through {@link #getConnection()}, which alone guards what it gives.
+	 */
+	@Override
+	protected DataSource determineTargetDataSource() {
+		return this;
+	}
+
+	@Override
+	protected Object determineCurrentLookupKey() {
+		return this.routes.resolve(Target.current()).name();
+	}
+
+}

@@ -1,0 +1,74 @@
+package io.multidb.source;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.SQLException;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Says in one message why a source could not be connected and what to do.
+ */
+final class ConnectFailure {
+
+	private ConnectFailure() {
+	}
+
+	static String explain(SourceDefinition definition, Throwable failure) {
+		String driverSays = JdbcUrl.mask(String.valueOf(failure.getMessage())).strip();
+		return "Source '" + definition.name() + "' cannot be connected at " + definition.url().masked() + ": "
+				+ driverSays + (driverSays.endsWith(".") ? " " : ". ") + advice(definition, failure);
+	}
+
+	private static String advice(SourceDefinition definition, Throwable failure) {
+		String state = (failure instanceof SQLException ex && ex.getSQLState() != null) ? ex.getSQLState() : "";
+		if (String.valueOf(failure.getMessage()).contains("No suitable driver")) {
+			return "Add the JDBC driver to the class path, or correct " + definition.property("url") + ".";
+		}
+		return switch (definition.product()) {
+			case SQLITE -> adviceForFile(definition);
+			case POSTGRESQL -> {
+				if (isMissingDatabase(definition, failure)) {
+					yield "Create the database, or correct " + definition.property("url") + ".";
+				}
+				if (state.startsWith("28")) {
+					yield "Check " + definition.property("username") + " and " + definition.property("password") + ".";
+				}
+				if (state.equals("53300")) {
+					yield "The server has no connection left: lower the 'hikari.maximum-pool-size' of its sources, or raise"
+							+ " its max_connections.";
+				}
+				yield "Check that the server runs and that " + definition.property("url") + " is right.";
+			}
+			case OTHER -> "Check that the server runs and that " + definition.property("url")
+					+ ", user and password are" + " right.";
+		};
+	}
+
+	private static String adviceForFile(SourceDefinition definition) {
+		if (!definition.url().isPlainSqliteFile()) {
+			return "Check " + definition.property("url") + ".";
+		}
+		Path file = definition.url().sqliteFile().toAbsolutePath().normalize();
+		Path directory = file.getParent();
+		if (directory != null && !Files.isDirectory(directory)) {
+			return "The directory '" + directory + "' does not exist: create it, or correct "
+					+ definition.property("url") + ".";
+		}
+		if (Files.isDirectory(file)) {
+			return "'" + file + "' is a directory: correct " + definition.property("url") + ".";
+		}
+		if (directory != null && !Files.isWritable(directory)) {
+			return "The directory '" + directory
+					+ "' is not writable for this process; SQLite writes its journal there.";
+		}
+		return "Check that '" + file + "' is a SQLite database that this process may read and write.";
+	}
+
+	/** PostgreSQL's invalid_catalog_name. */
+	static boolean isMissingDatabase(SourceDefinition definition, @Nullable Throwable failure) {
+		return definition.product() == DatabaseProduct.POSTGRESQL && failure instanceof SQLException ex
+				&& "3D000".equals(ex.getSQLState());
+	}
+
+}

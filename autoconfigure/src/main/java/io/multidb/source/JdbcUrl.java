@@ -1,0 +1,138 @@
+package io.multidb.source;
+
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.regex.Pattern;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.util.StringUtils;
+
+/**
+ * What a JDBC URL says, without connecting: product, database, and a form that may be
+ * shown. Immutable.
+ *
+ * @param text the URL as it was configured, with any secrets in it
+ */
+public record JdbcUrl(String text) {
+
+	private static final String SQLITE_PREFIX = "jdbc:sqlite:";
+
+	private static final String POSTGRESQL_PREFIX = "jdbc:postgresql:";
+
+	private static final Pattern USER_INFO = Pattern.compile("(//[^/?#@:]*):[^/?#]*@");
+
+	private static final Pattern SECRET_PARAMETER = Pattern
+		.compile("(?i)([?&;][^=?&;]*(?:password|passwd|pwd|secret|token|credential)[^=?&;]*=)[^&;]*");
+
+	/**
+	 * The product the URL's prefix names.
+	 * @return the product
+	 */
+	public DatabaseProduct product() {
+		return DatabaseProduct.of(this.text);
+	}
+
+	/**
+	 * The URL with every secret in it replaced by {@code ***}.
+	 * @return a URL that may be logged and shown
+	 */
+	public String masked() {
+		return mask(this.text);
+	}
+
+	/**
+	 * Replaces secrets in any text that may quote a JDBC URL.
+	 * @param text the text
+	 * @return the text with {@code ***} in place of secrets
+	 */
+	public static String mask(String text) {
+		String masked = USER_INFO.matcher(text).replaceAll("$1:***@");
+		return SECRET_PARAMETER.matcher(masked).replaceAll("$1***");
+	}
+
+	/**
+	 * Two URLs with the same key name the same database (or schema). Host names are not
+	 * resolved and links in paths are not followed.
+	 */
+	String databaseKey() {
+		return switch (product()) {
+			case SQLITE -> isPlainSqliteFile() ? SQLITE_PREFIX + sqliteFile().toAbsolutePath().normalize() : this.text;
+			case POSTGRESQL -> {
+				String schema = parameter("currentSchema");
+				yield POSTGRESQL_PREFIX + "//" + postgresHosts() + "/" + databaseName()
+						+ ((schema != null) ? "?currentSchema=" + schema : "");
+			}
+			case OTHER -> beforeParameters();
+		};
+	}
+
+	/** Neither in memory, nor a URI, nor a class path resource. */
+	boolean isPlainSqliteFile() {
+		String path = beforeParameters().substring(SQLITE_PREFIX.length());
+		return !path.isEmpty() && !path.startsWith(":") && !path.startsWith("file:");
+	}
+
+	Path sqliteFile() {
+		return Path.of(beforeParameters().substring(SQLITE_PREFIX.length()));
+	}
+
+	JdbcUrl withSqliteFile(Path file) {
+		return new JdbcUrl(SQLITE_PREFIX + file + this.text.substring(beforeParameters().length()));
+	}
+
+	/** The name of the PostgreSQL database, decoded; empty where the URL names none. */
+	String databaseName() {
+		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
+		String name = path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path;
+		return URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8);
+	}
+
+	/** Names another PostgreSQL database on the same server; letters, digits, _ only. */
+	JdbcUrl withDatabaseName(String name) {
+		String before = beforeParameters();
+		int start = before.startsWith(POSTGRESQL_PREFIX + "//")
+				? before.indexOf('/', POSTGRESQL_PREFIX.length() + 2) + 1 : POSTGRESQL_PREFIX.length();
+		return new JdbcUrl(before.substring(0, start) + name + this.text.substring(before.length()));
+	}
+
+	private String postgresHosts() {
+		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
+		if (!path.startsWith("//") || path.indexOf('/', 2) <= 2) {
+			return "localhost:5432";
+		}
+		StringBuilder hosts = new StringBuilder();
+		for (String host : StringUtils
+			.commaDelimitedListToStringArray(path.substring(2, path.indexOf('/', 2)).toLowerCase(Locale.ROOT))) {
+			boolean hasPort = host.matches(".*:\\d+");
+			hosts.append(hosts.isEmpty() ? "" : ",").append(host).append(hasPort ? "" : ":5432");
+		}
+		return hosts.toString();
+	}
+
+	private String beforeParameters() {
+		int end = this.text.indexOf('?');
+		return (end < 0) ? this.text : this.text.substring(0, end);
+	}
+
+	private @Nullable String parameter(String name) {
+		int start = this.text.indexOf('?');
+		if (start < 0) {
+			return null;
+		}
+		for (String parameter : StringUtils.delimitedListToStringArray(this.text.substring(start + 1), "&")) {
+			if (parameter.startsWith(name + "=")) {
+				return parameter.substring(name.length() + 1);
+			}
+		}
+		return null;
+	}
+
+	@Override
+	public String toString() {
+		return masked();
+	}
+
+}

@@ -1,0 +1,433 @@
+package io.multidb.source;
+
+import java.sql.Array;
+import java.sql.Blob;
+import java.sql.CallableStatement;
+import java.sql.Clob;
+import java.sql.Connection;
+import java.sql.DatabaseMetaData;
+import java.sql.NClob;
+import java.sql.PreparedStatement;
+import java.sql.SQLClientInfoException;
+import java.sql.SQLException;
+import java.sql.SQLWarning;
+import java.sql.SQLXML;
+import java.sql.Savepoint;
+import java.sql.ShardingKey;
+import java.sql.Statement;
+import java.sql.Struct;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A connection that is a lease of its source: as long as it is not closed, the source's
+ * pool is not closed either.
+ * <p>
+ * A subclass may refuse work by {@link #check()}, which is asked before everything that
+ * can reach the database, except what ends work: {@code close}, {@code rollback},
+ * {@code abort}, {@code isClosed} and {@code isValid} always pass, from any thread.
+ * Otherwise as thread-safe as the driver's connection.
+ */
+public class LeasedConnection implements Connection {
+
+	private static final AtomicIntegerFieldUpdater<LeasedConnection> RETURNED = AtomicIntegerFieldUpdater
+		.newUpdater(LeasedConnection.class, "returned");
+
+	private final Source source;
+
+	private final Connection delegate;
+
+	@SuppressWarnings("unused") // written through RETURNED
+	private volatile int returned;
+
+	/**
+	 * Takes a connection of a source, opening the source if that is needed.
+	 * @param source the source
+	 * @throws SQLException if there is none to be had
+	 * @see Source#getConnection()
+	 */
+	protected LeasedConnection(Source source) throws SQLException {
+		this.source = source;
+		this.delegate = source.acquire();
+	}
+
+	/**
+	 * The source whose connection this is.
+	 * @return the source
+	 */
+	public final Source source() {
+		return this.source;
+	}
+
+	/**
+	 * Asked before everything that can reach the database.
+	 * @throws SQLException to refuse it
+	 */
+	protected void check() throws SQLException {
+	}
+
+	/**
+	 * Gives the connection back and ends the lease; a second call does nothing.
+	 */
+	@Override
+	public void close() throws SQLException {
+		if (RETURNED.compareAndSet(this, 0, 1)) {
+			try {
+				this.delegate.close();
+			}
+			finally {
+				this.source.release();
+			}
+		}
+	}
+
+	@Override
+	public <T> T unwrap(Class<T> type) throws SQLException {
+		return type.isInstance(this) ? type.cast(this) : this.delegate.unwrap(type);
+	}
+
+	@Override
+	public boolean isWrapperFor(Class<?> type) throws SQLException {
+		return type.isInstance(this) || this.delegate.isWrapperFor(type);
+	}
+
+	@Override
+	public void beginRequest() throws SQLException {
+		this.delegate.beginRequest();
+	}
+
+	@Override
+	public void endRequest() throws SQLException {
+		this.delegate.endRequest();
+	}
+
+	@Override
+	public Statement createStatement() throws SQLException {
+		check();
+		return this.delegate.createStatement();
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql) throws SQLException {
+		check();
+		return this.delegate.prepareStatement(sql);
+	}
+
+	@Override
+	public CallableStatement prepareCall(String sql) throws SQLException {
+		check();
+		return this.delegate.prepareCall(sql);
+	}
+
+	@Override
+	public String nativeSQL(String sql) throws SQLException {
+		check();
+		return this.delegate.nativeSQL(sql);
+	}
+
+	@Override
+	public void setAutoCommit(boolean autoCommit) throws SQLException {
+		check();
+		this.delegate.setAutoCommit(autoCommit);
+	}
+
+	@Override
+	public boolean getAutoCommit() throws SQLException {
+		return this.delegate.getAutoCommit();
+	}
+
+	@Override
+	public void commit() throws SQLException {
+		check();
+		this.delegate.commit();
+	}
+
+	@Override
+	public void rollback() throws SQLException {
+		this.delegate.rollback();
+	}
+
+	@Override
+	public boolean isClosed() throws SQLException {
+		return this.delegate.isClosed();
+	}
+
+	@Override
+	public DatabaseMetaData getMetaData() throws SQLException {
+		check();
+		return this.delegate.getMetaData();
+	}
+
+	@Override
+	public void setReadOnly(boolean readOnly) throws SQLException {
+		check();
+		this.delegate.setReadOnly(readOnly);
+	}
+
+	@Override
+	public boolean isReadOnly() throws SQLException {
+		return this.delegate.isReadOnly();
+	}
+
+	@Override
+	public void setCatalog(@Nullable String catalog) throws SQLException {
+		check();
+		this.delegate.setCatalog(catalog);
+	}
+
+	@Override
+	public @Nullable String getCatalog() throws SQLException {
+		check();
+		return this.delegate.getCatalog();
+	}
+
+	@Override
+	public void setTransactionIsolation(int level) throws SQLException {
+		check();
+		this.delegate.setTransactionIsolation(level);
+	}
+
+	@Override
+	public int getTransactionIsolation() throws SQLException {
+		return this.delegate.getTransactionIsolation();
+	}
+
+	@Override
+	public @Nullable SQLWarning getWarnings() throws SQLException {
+		return this.delegate.getWarnings();
+	}
+
+	@Override
+	public void clearWarnings() throws SQLException {
+		this.delegate.clearWarnings();
+	}
+
+	@Override
+	public Statement createStatement(int resultSetType, int resultSetConcurrency) throws SQLException {
+		check();
+		return this.delegate.createStatement(resultSetType, resultSetConcurrency);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int resultSetType, int resultSetConcurrency)
+			throws SQLException {
+		check();
+		return this.delegate.prepareStatement(sql, resultSetType, resultSetConcurrency);
+	}
+
+	@Override
+	public CallableStatement prepareCall(String sql, int resultSetType, int resultSetConcurrency) throws SQLException {
+		check();
+		return this.delegate.prepareCall(sql, resultSetType, resultSetConcurrency);
+	}
+
+	@Override
+	public Map<String, Class<?>> getTypeMap() throws SQLException {
+		check();
+		return this.delegate.getTypeMap();
+	}
+
+	@Override
+	public void setTypeMap(Map<String, Class<?>> map) throws SQLException {
+		check();
+		this.delegate.setTypeMap(map);
+	}
+
+	@Override
+	public void setHoldability(int holdability) throws SQLException {
+		check();
+		this.delegate.setHoldability(holdability);
+	}
+
+	@Override
+	public int getHoldability() throws SQLException {
+		return this.delegate.getHoldability();
+	}
+
+	@Override
+	public Savepoint setSavepoint() throws SQLException {
+		check();
+		return this.delegate.setSavepoint();
+	}
+
+	@Override
+	public Savepoint setSavepoint(String name) throws SQLException {
+		check();
+		return this.delegate.setSavepoint(name);
+	}
+
+	@Override
+	public void rollback(Savepoint savepoint) throws SQLException {
+		this.delegate.rollback(savepoint);
+	}
+
+	@Override
+	public void releaseSavepoint(Savepoint savepoint) throws SQLException {
+		check();
+		this.delegate.releaseSavepoint(savepoint);
+	}
+
+	@Override
+	public Statement createStatement(int resultSetType, int resultSetConcurrency, int resultSetHoldability)
+			throws SQLException {
+		check();
+		return this.delegate.createStatement(resultSetType, resultSetConcurrency, resultSetHoldability);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int resultSetType, int resultSetConcurrency,
+			int resultSetHoldability) throws SQLException {
+		check();
+		return this.delegate.prepareStatement(sql, resultSetType, resultSetConcurrency, resultSetHoldability);
+	}
+
+	@Override
+	public CallableStatement prepareCall(String sql, int resultSetType, int resultSetConcurrency,
+			int resultSetHoldability) throws SQLException {
+		check();
+		return this.delegate.prepareCall(sql, resultSetType, resultSetConcurrency, resultSetHoldability);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int autoGeneratedKeys) throws SQLException {
+		check();
+		return this.delegate.prepareStatement(sql, autoGeneratedKeys);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int[] columnIndexes) throws SQLException {
+		check();
+		return this.delegate.prepareStatement(sql, columnIndexes);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, String[] columnNames) throws SQLException {
+		check();
+		return this.delegate.prepareStatement(sql, columnNames);
+	}
+
+	@Override
+	public Clob createClob() throws SQLException {
+		check();
+		return this.delegate.createClob();
+	}
+
+	@Override
+	public Blob createBlob() throws SQLException {
+		check();
+		return this.delegate.createBlob();
+	}
+
+	@Override
+	public NClob createNClob() throws SQLException {
+		check();
+		return this.delegate.createNClob();
+	}
+
+	@Override
+	public SQLXML createSQLXML() throws SQLException {
+		check();
+		return this.delegate.createSQLXML();
+	}
+
+	@Override
+	public boolean isValid(int timeout) throws SQLException {
+		return this.delegate.isValid(timeout);
+	}
+
+	@Override
+	public void setClientInfo(String name, String value) throws SQLClientInfoException {
+		this.delegate.setClientInfo(name, value);
+	}
+
+	@Override
+	public void setClientInfo(Properties properties) throws SQLClientInfoException {
+		this.delegate.setClientInfo(properties);
+	}
+
+	@Override
+	public @Nullable String getClientInfo(String name) throws SQLException {
+		check();
+		return this.delegate.getClientInfo(name);
+	}
+
+	@Override
+	public Properties getClientInfo() throws SQLException {
+		check();
+		return this.delegate.getClientInfo();
+	}
+
+	@Override
+	public Array createArrayOf(String typeName, Object[] elements) throws SQLException {
+		check();
+		return this.delegate.createArrayOf(typeName, elements);
+	}
+
+	@Override
+	public Struct createStruct(String typeName, Object[] attributes) throws SQLException {
+		check();
+		return this.delegate.createStruct(typeName, attributes);
+	}
+
+	@Override
+	public void setSchema(@Nullable String schema) throws SQLException {
+		check();
+		this.delegate.setSchema(schema);
+	}
+
+	@Override
+	public @Nullable String getSchema() throws SQLException {
+		check();
+		return this.delegate.getSchema();
+	}
+
+	@Override
+	public void abort(Executor executor) throws SQLException {
+		this.delegate.abort(executor);
+	}
+
+	@Override
+	public void setNetworkTimeout(Executor executor, int milliseconds) throws SQLException {
+		this.delegate.setNetworkTimeout(executor, milliseconds);
+	}
+
+	@Override
+	public int getNetworkTimeout() throws SQLException {
+		return this.delegate.getNetworkTimeout();
+	}
+
+	@Override
+	public boolean setShardingKeyIfValid(ShardingKey shardingKey, ShardingKey superShardingKey, int timeout)
+			throws SQLException {
+		check();
+		return this.delegate.setShardingKeyIfValid(shardingKey, superShardingKey, timeout);
+	}
+
+	@Override
+	public boolean setShardingKeyIfValid(ShardingKey shardingKey, int timeout) throws SQLException {
+		check();
+		return this.delegate.setShardingKeyIfValid(shardingKey, timeout);
+	}
+
+	@Override
+	public void setShardingKey(ShardingKey shardingKey, ShardingKey superShardingKey) throws SQLException {
+		check();
+		this.delegate.setShardingKey(shardingKey, superShardingKey);
+	}
+
+	@Override
+	public void setShardingKey(ShardingKey shardingKey) throws SQLException {
+		check();
+		this.delegate.setShardingKey(shardingKey);
+	}
+
+	@Override
+	public String toString() {
+		return "connection of source '" + this.source.name() + "' (" + this.delegate + ")";
+	}
+
+}

@@ -1,0 +1,145 @@
+package io.multidb.source;
+
+import java.lang.reflect.InvocationTargetException;
+import java.sql.Connection;
+import java.sql.Driver;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Properties;
+import java.util.concurrent.atomic.AtomicReference;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.jdbc.datasource.AbstractDataSource;
+
+/**
+ * Makes physical connections of one source with the driver; a pool stands on top of it.
+ * Thread-safe.
+ */
+final class PhysicalDataSource extends AbstractDataSource {
+
+	/**
+	 * How long a server may be silent while a connection is made. pgjdbc's own
+	 * connectTimeout covers the TCP handshake only, and its loginTimeout abandons a
+	 * thread; a socket timeout that is lifted once connected covers the whole dialogue.
+	 */
+	static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
+
+	private static final String SOCKET_TIMEOUT = "socketTimeout";
+
+	private final String url;
+
+	private final Properties properties;
+
+	private final Driver driver;
+
+	private final boolean liftSocketTimeout;
+
+	/** A connection made while the source was opened, for the pool's first request. */
+	private final AtomicReference<@Nullable Connection> first = new AtomicReference<>();
+
+	PhysicalDataSource(SourceDefinition definition, Properties dataSourceProperties, boolean mayCreateFile)
+			throws SQLException {
+		this.url = definition.url().text();
+		this.properties = new Properties();
+		if (definition.username() != null) {
+			this.properties.setProperty("user", definition.username());
+		}
+		if (definition.password() != null) {
+			this.properties.setProperty("password", definition.password());
+		}
+		boolean ownSocketTimeout = dataSourceProperties.containsKey(SOCKET_TIMEOUT)
+				|| this.url.contains(SOCKET_TIMEOUT + "=");
+		switch (definition.product()) {
+			case SQLITE -> {
+				// One writer beside readers, and no error at the first collision.
+				this.properties.setProperty("journal_mode", "WAL");
+				this.properties.setProperty("busy_timeout", "5000");
+				this.properties.setProperty("foreign_keys", "true");
+				if (!mayCreateFile) {
+					// SQLITE_OPEN_READWRITE without SQLITE_OPEN_CREATE
+					this.properties.setProperty("open_mode", "2");
+				}
+			}
+			case POSTGRESQL -> {
+				this.properties.setProperty("connectTimeout", Long.toString(CONNECT_TIMEOUT.toSeconds()));
+				if (!ownSocketTimeout) {
+					this.properties.setProperty(SOCKET_TIMEOUT, Long.toString(CONNECT_TIMEOUT.toSeconds()));
+				}
+			}
+			case OTHER -> {
+				// Its own defaults.
+			}
+		}
+		this.liftSocketTimeout = definition.product() == DatabaseProduct.POSTGRESQL && !ownSocketTimeout;
+		dataSourceProperties.forEach((key, value) -> this.properties.setProperty((String) key, String.valueOf(value)));
+		this.driver = driver(definition);
+	}
+
+	private static Driver driver(SourceDefinition definition) throws SQLException {
+		String driverClassName = definition.driverClassName();
+		if (driverClassName == null) {
+			return DriverManager.getDriver(definition.url().text());
+		}
+		try {
+			return Class.forName(driverClassName, true, Thread.currentThread().getContextClassLoader())
+				.asSubclass(Driver.class)
+				.getDeclaredConstructor()
+				.newInstance();
+		}
+		catch (ReflectiveOperationException | ClassCastException ex) {
+			Throwable cause = (ex instanceof InvocationTargetException && ex.getCause() != null) ? ex.getCause() : ex;
+			throw new SQLException("Driver class '" + driverClassName + "' cannot be used: " + cause, "08001", cause);
+		}
+	}
+
+	/**
+	 * Keeps a connection for the next caller.
+	 */
+	void offer(Connection connection) {
+		this.first.set(connection);
+	}
+
+	/** Closes the kept connection, if nobody took it. */
+	void closeOffered() throws SQLException {
+		Connection offered = this.first.getAndSet(null);
+		if (offered != null) {
+			offered.close();
+		}
+	}
+
+	@Override
+	public Connection getConnection() throws SQLException {
+		if (this.first.get() != null) {
+			Connection offered = this.first.getAndSet(null);
+			if (offered != null) {
+				return offered;
+			}
+		}
+		return connect();
+	}
+
+	Connection connect() throws SQLException {
+		Connection connection = this.driver.connect(this.url, this.properties);
+		if (connection == null) {
+			throw new SQLException("The driver " + this.driver.getClass().getName() + " does not accept the URL",
+					"08001");
+		}
+		if (this.liftSocketTimeout) {
+			connection.setNetworkTimeout(Runnable::run, 0);
+		}
+		return connection;
+	}
+
+	@Override
+	public Connection getConnection(String username, String password) throws SQLException {
+		throw new SQLException("A source connects with its own credentials only");
+	}
+
+	@Override
+	public void setLoginTimeout(int seconds) {
+		// HikariCP sets it on every DataSource; the driver's properties are used instead.
+	}
+
+}

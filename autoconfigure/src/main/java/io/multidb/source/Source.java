@@ -1,0 +1,573 @@
+package io.multidb.source;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReentrantLock;
+
+import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.HikariPoolMXBean;
+import org.jspecify.annotations.Nullable;
+
+import io.multidb.MultiDbException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownSourceException;
+import io.multidb.UnknownTenantException;
+
+/**
+ * One named database with its pool and state. Owned by the {@link SourceRegistry}, which
+ * alone changes its life; asked for connections by routers.
+ * <p>
+ * Thread-safe. A reader that finds the pool open takes no lock: it counts its lease first
+ * and reads the pool second, while whoever closes the pool unpublishes it first and waits
+ * for the leases second, so that nothing leased is ever closed. All changes of state are
+ * made under {@code lock}, which is never held during I/O: one thread at a time does a
+ * source's I/O, announced by {@code transition}, and the others wait for that.
+ */
+public final class Source {
+
+	private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
+
+	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
+
+	/** What a transition of the source's life may end with. */
+	enum Outcome {
+
+		/** Done by this call. */
+		DONE,
+
+		/** It had been done before. */
+		ALREADY,
+
+		/**
+		 * The source is gone; the registry knows whether there is another of its name.
+		 */
+		GONE
+
+	}
+
+	private final SourceDefinition definition;
+
+	private final SourceOpener opener;
+
+	private final SourceRegistry registry;
+
+	private final AtomicInteger leases = new AtomicInteger();
+
+	private final ReentrantLock lock = new ReentrantLock();
+
+	private volatile SourceState state = new SourceState.Cold();
+
+	private volatile @Nullable HikariDataSource pool;
+
+	/** The pool that is to be closed when the last lease ends; guarded by lock. */
+	private @Nullable HikariDataSource draining;
+
+	/** The I/O under way; guarded by lock. */
+	private @Nullable CompletableFuture<Outcome> transition;
+
+	/** Failures in a row; guarded by lock. */
+	private int failures;
+
+	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
+		this.definition = definition;
+		this.opener = opener;
+		this.registry = registry;
+	}
+
+	/**
+	 * The source's name.
+	 * @return the name
+	 */
+	public String name() {
+		return this.definition.name();
+	}
+
+	/**
+	 * How the source was defined.
+	 * @return the definition
+	 */
+	public SourceDefinition definition() {
+		return this.definition;
+	}
+
+	/**
+	 * Where the source is in its life, now.
+	 * @return a snapshot
+	 */
+	public SourceState state() {
+		return this.state;
+	}
+
+	/**
+	 * Whether it was removed: a router that remembers it must look it up again.
+	 * @return whether it is gone for good
+	 */
+	public boolean isGone() {
+		SourceState current = this.state;
+		return current instanceof SourceState.Removed || current instanceof SourceState.Draining;
+	}
+
+	/**
+	 * Whether the source belongs to a registry: what one remembers is nothing to another.
+	 * @param registry the registry
+	 * @return whether it is this source's owner
+	 */
+	public boolean isOf(SourceRegistry registry) {
+		return this.registry == registry;
+	}
+
+	/**
+	 * Takes a connection and opens the source if that is needed. Closing the connection
+	 * gives it back.
+	 * @return a connection of this source
+	 * @throws SQLException if the pool was interrupted or the driver failed
+	 * @throws SourceUnavailableException if it cannot be opened, or gave no connection in
+	 * time
+	 * @throws UnknownTenantException if it is a template's and its database does not
+	 * exist
+	 * @throws UnknownSourceException if it was removed
+	 */
+	public Connection getConnection() throws SQLException {
+		return new LeasedConnection(this);
+	}
+
+	/**
+	 * Tests one connection of the pool, if it is open; opens nothing.
+	 * @return whether the pool was open
+	 * @throws SQLException if it gave no connection, or one that does not answer
+	 * @throws SourceUnavailableException if it gave no connection in time
+	 */
+	public boolean test() throws SQLException {
+		this.leases.incrementAndGet();
+		try {
+			HikariDataSource open = this.pool;
+			if (open == null) {
+				return false;
+			}
+			try (Connection connection = connection(open)) {
+				int seconds = (int) Math.max(1, TimeUnit.MILLISECONDS.toSeconds(open.getValidationTimeout()));
+				if (!connection.isValid(seconds)) {
+					throw new SQLException("A connection of source '" + name() + "' does not answer", "08006");
+				}
+			}
+			return true;
+		}
+		finally {
+			release();
+		}
+	}
+
+	/**
+	 * Counts a lease and takes a connection for it; {@link #release()} ends the lease.
+	 */
+	Connection acquire() throws SQLException {
+		while (true) {
+			this.leases.incrementAndGet();
+			HikariDataSource open = this.pool;
+			if (open != null) {
+				try {
+					return connection(open);
+				}
+				catch (Throwable ex) {
+					release();
+					throw ex;
+				}
+			}
+			release();
+			if (open() == Outcome.GONE) {
+				throw new UnknownSourceException(name(), "It was removed.");
+			}
+		}
+	}
+
+	void release() {
+		if (this.leases.decrementAndGet() == 0 && this.state instanceof SourceState.Draining) {
+			this.registry.inBackground(this::closeDrained);
+		}
+	}
+
+	/** How many connections are taken, or being taken. */
+	int leases() {
+		return this.leases.get();
+	}
+
+	private Connection connection(HikariDataSource open) throws SQLException {
+		try {
+			return open.getConnection();
+		}
+		catch (SQLTransientConnectionException ex) {
+			throw noConnection(open, ex);
+		}
+	}
+
+	private SourceUnavailableException noConnection(HikariDataSource open, SQLException failure) {
+		HikariPoolMXBean figures = open.getHikariPoolMXBean();
+		String numbers = (figures == null) ? "" : " (active " + figures.getActiveConnections() + ", idle "
+				+ figures.getIdleConnections() + ", waiting " + figures.getThreadsAwaitingConnection() + ")";
+		String waited = seconds(Duration.ofMillis(open.getConnectionTimeout()));
+		Throwable cause = failure.getCause();
+		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
+				+ ((cause != null) ? ConnectFailure.explain(this.definition, cause) : "Raise "
+						+ this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.");
+		return new SourceUnavailableException(name(), message, FIRST_RETRY, failure);
+	}
+
+	private static String seconds(Duration duration) {
+		return (duration.toMillis() % 1000 == 0) ? duration.toSeconds() + " s" : duration.toMillis() + " ms";
+	}
+
+	private Outcome open() {
+		return change(() -> {
+			HikariDataSource opened;
+			try {
+				opened = this.opener.open(this.definition);
+			}
+			catch (SourceOpener.MissingDatabaseException ex) {
+				if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
+					throw ex;
+				}
+				this.opener.create(this.definition);
+				opened = this.opener.open(this.definition);
+			}
+			publish(opened);
+			return Outcome.DONE;
+		}, () -> this.pool != null, false);
+	}
+
+	/** Connects and migrates, and stays cold. */
+	Outcome prepare() {
+		return change(() -> {
+			this.opener.prepare(this.definition);
+			return Outcome.DONE;
+		}, () -> this.pool != null, false);
+	}
+
+	/** Makes the database of a template's source; {@code ALREADY} if it was there. */
+	Outcome create() {
+		return change(() -> this.opener.create(this.definition) ? Outcome.DONE : Outcome.ALREADY,
+				() -> this.pool != null, true);
+	}
+
+	/** Tries again what failed; called by the registry's prober alone. */
+	void retry() {
+		try {
+			change(() -> {
+				this.opener.prepare(this.definition);
+				return Outcome.DONE;
+			}, () -> !(this.state instanceof SourceState.Unavailable), false, true);
+		}
+		catch (MultiDbException ex) {
+			// It stays unavailable, with the next try scheduled, or is gone.
+		}
+	}
+
+	@FunctionalInterface
+	private interface Work {
+
+		Outcome run() throws Exception;
+
+	}
+
+	@FunctionalInterface
+	private interface Check {
+
+		boolean holds();
+
+	}
+
+	private Outcome change(Work work, Check alreadyDone, boolean creating) {
+		return change(work, alreadyDone, creating, false);
+	}
+
+	/**
+	 * Does a piece of the source's I/O, one thread at a time. Others wait for the outcome
+	 * and then look again; they share a failure, so that a hundred waiters do not try a
+	 * broken database a hundred times.
+	 */
+	private Outcome change(Work work, Check alreadyDone, boolean creating, boolean probing) {
+		while (true) {
+			CompletableFuture<Outcome> mine = null;
+			CompletableFuture<Outcome> others;
+			this.lock.lock();
+			try {
+				if (isGone()) {
+					return Outcome.GONE;
+				}
+				if (alreadyDone.holds()) {
+					return Outcome.ALREADY;
+				}
+				if (!probing && this.state instanceof SourceState.Unavailable unavailable) {
+					throw unavailable(unavailable);
+				}
+				others = this.transition;
+				if (others == null) {
+					mine = new CompletableFuture<>();
+					this.transition = mine;
+					if (!probing) {
+						this.state = new SourceState.Opening(now());
+					}
+				}
+			}
+			finally {
+				this.lock.unlock();
+			}
+			if (mine != null) {
+				return run(work, mine);
+			}
+			Objects.requireNonNull(others);
+			if (!await(others) && !creating) {
+				throw missing();
+			}
+		}
+	}
+
+	private Outcome run(Work work, CompletableFuture<Outcome> mine) {
+		try {
+			Outcome outcome = work.run();
+			succeeded();
+			mine.complete(outcome);
+			return outcome;
+		}
+		catch (Throwable ex) {
+			MultiDbException failure = failed(ex);
+			mine.completeExceptionally(failure);
+			if (ex instanceof Error error) {
+				throw error;
+			}
+			throw failure;
+		}
+	}
+
+	/**
+	 * Waits for another thread's transition.
+	 * @return {@code false} if it found no database
+	 */
+	private boolean await(CompletableFuture<Outcome> others) {
+		long timeout = PoolSettings.bind(this.definition.hikari()).getConnectionTimeout();
+		try {
+			others.get(timeout, TimeUnit.MILLISECONDS);
+			return true;
+		}
+		catch (ExecutionException ex) {
+			Throwable failure = Objects.requireNonNull(ex.getCause());
+			if (failure instanceof UnknownTenantException) {
+				return false;
+			}
+			throw new SourceUnavailableException(name(), String.valueOf(failure.getMessage()), FIRST_RETRY, failure);
+		}
+		catch (TimeoutException ex) {
+			throw new SourceUnavailableException(name(),
+					"Source '" + name() + "' is still being opened or migrated after "
+							+ seconds(Duration.ofMillis(timeout)) + ". Try again later.",
+					FIRST_RETRY, null);
+		}
+		catch (InterruptedException ex) {
+			Thread.currentThread().interrupt();
+			throw new SourceUnavailableException(name(),
+					"Interrupted while source '" + name() + "' was being opened by another thread.", FIRST_RETRY, ex);
+		}
+	}
+
+	private void publish(HikariDataSource opened) {
+		boolean gone;
+		this.lock.lock();
+		try {
+			gone = isGone();
+			if (!gone) {
+				this.pool = opened;
+				this.state = new SourceState.Open(now());
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (gone) {
+			this.opener.close(this.definition, opened);
+		}
+	}
+
+	private void succeeded() {
+		Instant unavailableSince = null;
+		this.lock.lock();
+		try {
+			this.transition = null;
+			this.failures = 0;
+			if (this.state instanceof SourceState.Unavailable unavailable) {
+				unavailableSince = unavailable.since();
+			}
+			if (this.state instanceof SourceState.Opening || this.state instanceof SourceState.Unavailable) {
+				this.state = new SourceState.Cold();
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (unavailableSince != null) {
+			this.registry.publish(new SourceEvent.Recovered(name(), Duration.between(unavailableSince, now())));
+		}
+	}
+
+	private MultiDbException failed(Throwable failure) {
+		if (failure instanceof SourceOpener.MissingDatabaseException) {
+			// Nothing is kept for a tenant whose database does not exist.
+			forget();
+			return missing();
+		}
+		String reason = reason(failure);
+		if (isNeverMade()) {
+			forget();
+			return new SourceUnavailableException(name(), reason, FIRST_RETRY, failure);
+		}
+		Duration retryIn;
+		SourceState.Unavailable unavailable;
+		this.lock.lock();
+		try {
+			this.transition = null;
+			retryIn = retryIn(this.failures++);
+			Instant since = (this.state instanceof SourceState.Unavailable before) ? before.since() : now();
+			unavailable = new SourceState.Unavailable(since, reason, now().plus(retryIn));
+			if (!isGone()) {
+				this.state = unavailable;
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (!isGone()) {
+			this.registry.publish(new SourceEvent.Unavailable(name(), reason, retryIn));
+			this.registry.retryLater(this, retryIn);
+		}
+		return new SourceUnavailableException(name(), reason, retryIn, failure);
+	}
+
+	private UnknownTenantException missing() {
+		return new UnknownTenantException(name(), "The template '" + this.definition.template()
+				+ "' has no database for it" + switch (this.definition.create()) {
+					case EXPLICIT -> "; create it with @Tenant(create = true) or SourceRegistry.create.";
+					case NEVER -> ", and " + this.definition.property("create") + " is 'never'.";
+					case ON_FIRST_USE -> ".";
+				});
+	}
+
+	/** A creation that failed has left nothing behind, so there is nothing to retry. */
+	private boolean isNeverMade() {
+		if (this.definition.template() == null || this.definition.create() == CreatePolicy.NEVER) {
+			return false;
+		}
+		try {
+			return !this.opener.exists(this.definition);
+		}
+		catch (Exception ex) {
+			return false;
+		}
+	}
+
+	private void forget() {
+		this.lock.lock();
+		try {
+			this.transition = null;
+			this.state = new SourceState.Removed();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		this.registry.forget(this);
+	}
+
+	private String reason(Throwable failure) {
+		if (failure instanceof MultiDbException || failure instanceof Error) {
+			return JdbcUrl.mask(String.valueOf(failure.getMessage()));
+		}
+		if (failure instanceof SQLException) {
+			return ConnectFailure.explain(this.definition, failure);
+		}
+		return "Source '" + name() + "' could not be made ready: " + JdbcUrl.mask(String.valueOf(failure.getMessage()));
+	}
+
+	private SourceUnavailableException unavailable(SourceState.Unavailable unavailable) {
+		Duration left = Duration.between(now(), unavailable.nextTry());
+		return new SourceUnavailableException(name(), unavailable.reason(), left.isNegative() ? FIRST_RETRY : left,
+				null);
+	}
+
+	private static Duration retryIn(int failuresBefore) {
+		Duration doubled = FIRST_RETRY.multipliedBy(1L << Math.min(failuresBefore, 10));
+		return (doubled.compareTo(LAST_RETRY) < 0) ? doubled : LAST_RETRY;
+	}
+
+	/**
+	 * Takes no new work; the pool is closed in the background when the last connection
+	 * comes back, at once if none is out.
+	 */
+	void remove() {
+		this.lock.lock();
+		try {
+			this.draining = this.pool;
+			this.pool = null;
+			this.state = (this.draining != null) ? new SourceState.Draining(now()) : new SourceState.Removed();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (this.leases.get() == 0) {
+			this.registry.inBackground(this::closeDrained);
+		}
+	}
+
+	private void closeDrained() {
+		HikariDataSource idle;
+		this.lock.lock();
+		try {
+			if (this.leases.get() > 0) {
+				return;
+			}
+			idle = this.draining;
+			this.draining = null;
+			this.state = new SourceState.Removed();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (idle != null) {
+			this.opener.close(this.definition, idle);
+		}
+	}
+
+	/** Closes everything at once, whoever uses it: the application ends. */
+	void close() {
+		HikariDataSource open;
+		this.lock.lock();
+		try {
+			open = (this.pool != null) ? this.pool : this.draining;
+			this.pool = null;
+			this.draining = null;
+			this.state = new SourceState.Removed();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (open != null) {
+			this.opener.close(this.definition, open);
+		}
+	}
+
+	private static Instant now() {
+		return Clock.systemUTC().instant();
+	}
+
+	@Override
+	public String toString() {
+		return "source '" + name() + "' (" + this.state.getClass().getSimpleName() + ")";
+	}
+
+}

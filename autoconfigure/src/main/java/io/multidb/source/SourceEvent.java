@@ -1,0 +1,129 @@
+package io.multidb.source;
+
+import java.time.Duration;
+
+/**
+ * Something happened in a source's life. Published as a Spring application event, on the
+ * thread on which it happened; each is also one line in the log.
+ */
+public sealed interface SourceEvent {
+
+	/**
+	 * Which source.
+	 * @return the source's name
+	 */
+	String source();
+
+	/**
+	 * What happened, for the log.
+	 * @return a few words, without secrets
+	 */
+	String message();
+
+	/**
+	 * A definition was added at run time.
+	 *
+	 * @param source the source's name
+	 * @param url its URL, masked
+	 */
+	record Added(String source, String url) implements SourceEvent {
+		@Override
+		public String message() {
+			return "added, " + this.url;
+		}
+	}
+
+	/**
+	 * A database was created from a template by this process.
+	 *
+	 * @param source the source's name
+	 * @param template the template
+	 * @param took how long it took
+	 */
+	record Created(String source, String template, Duration took) implements SourceEvent {
+		@Override
+		public String message() {
+			return "database created from template '" + this.template + "' in " + this.took.toMillis() + " ms";
+		}
+	}
+
+	/**
+	 * A change log was run; not published when the database was found up to date.
+	 *
+	 * @param source the source's name
+	 * @param changeLog the change log
+	 * @param took how long it took
+	 */
+	record Migrated(String source, String changeLog, Duration took) implements SourceEvent {
+		@Override
+		public String message() {
+			return "migrated with " + this.changeLog + " in " + this.took.toMillis() + " ms";
+		}
+	}
+
+	/**
+	 * A pool was opened.
+	 *
+	 * @param source the source's name
+	 * @param took how long it took
+	 */
+	record Opened(String source, Duration took) implements SourceEvent {
+		@Override
+		public String message() {
+			return "pool opened in " + this.took.toMillis() + " ms";
+		}
+	}
+
+	/**
+	 * A pool was closed.
+	 *
+	 * @param source the source's name
+	 */
+	record Closed(String source) implements SourceEvent {
+		@Override
+		public String message() {
+			return "pool closed";
+		}
+	}
+
+	/**
+	 * A source failed and is retried in the background.
+	 *
+	 * @param source the source's name
+	 * @param reason what happened and what to do, without secrets
+	 * @param retryIn when it is tried again
+	 */
+	record Unavailable(String source, String reason, Duration retryIn) implements SourceEvent {
+		@Override
+		public String message() {
+			return "unavailable, next try in " + this.retryIn.toMillis() + " ms: " + this.reason;
+		}
+	}
+
+	/**
+	 * A source that was unavailable can be used again.
+	 *
+	 * @param source the source's name
+	 * @param after how long it was unavailable
+	 */
+	record Recovered(String source, Duration after) implements SourceEvent {
+		@Override
+		public String message() {
+			return "available again after " + this.after.toSeconds() + " s";
+		}
+	}
+
+	/**
+	 * A source was removed at run time; connections still in use finish their work.
+	 *
+	 * @param source the source's name
+	 * @param connectionsInUse how many connections were in use
+	 */
+	record Removed(String source, int connectionsInUse) implements SourceEvent {
+		@Override
+		public String message() {
+			return "removed, " + this.connectionsInUse + " connections still in use";
+		}
+	}
+
+}

@@ -1,0 +1,239 @@
+package io.multidb.source;
+
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The I/O of a source's life: connecting, creating, migrating, making the pool. Keeps no
+ * state of any source; {@link Source} sees to it that one thread at a time is in here for
+ * it. Thread-safe.
+ */
+final class SourceOpener implements AutoCloseable {
+
+	private static final Logger logger = LoggerFactory.getLogger(SourceOpener.class);
+
+	/** The database of a template's source is not there. */
+	static final class MissingDatabaseException extends Exception {
+
+		private static final long serialVersionUID = 1L;
+
+		MissingDatabaseException() {
+			super("missing database", null, false, false);
+		}
+
+	}
+
+	private final Map<DatabaseProduct, DatabaseCreator> creators;
+
+	private final SourceMigrator migrator;
+
+	private final Consumer<SourceEvent> events;
+
+	private final Supplier<ScheduledExecutorService> poolScheduler;
+
+	/** What is connected but not yet in a pool: closed when the registry is. */
+	private final Set<Connection> underWay = ConcurrentHashMap.newKeySet();
+
+	private volatile boolean closed;
+
+	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator, Consumer<SourceEvent> events,
+			Supplier<ScheduledExecutorService> poolScheduler) {
+		this.creators = creators;
+		this.migrator = migrator;
+		this.events = events;
+		this.poolScheduler = poolScheduler;
+	}
+
+	/**
+	 * Makes the database of a template's source unless it is there.
+	 * @return whether this call made it
+	 */
+	boolean create(SourceDefinition definition) throws Exception {
+		DatabaseCreator creator = this.creators.get(definition.product());
+		if (creator == null || definition.template() == null) {
+			return false;
+		}
+		long start = System.nanoTime();
+		boolean created = creator.create(definition, (temporary) -> prepare(temporary, true));
+		if (created) {
+			this.events.accept(new SourceEvent.Created(definition.name(), definition.template(), since(start)));
+		}
+		return created;
+	}
+
+	/** Whether a database is there, as far as its product can be asked. */
+	boolean exists(SourceDefinition definition) throws SQLException, IOException {
+		DatabaseCreator creator = this.creators.get(definition.product());
+		return creator == null || creator.exists(definition);
+	}
+
+	/**
+	 * Connects, migrates and disconnects again.
+	 */
+	void prepare(SourceDefinition definition) throws Exception {
+		prepare(definition, false);
+	}
+
+	private void prepare(SourceDefinition definition, boolean temporary) throws Exception {
+		PhysicalDataSource physical = connections(definition, PoolSettings.bind(definition.hikari()), temporary);
+		close(migrated(definition, physical, !temporary));
+	}
+
+	/**
+	 * Connects, migrates and makes the pool, with the connection as its first.
+	 */
+	HikariDataSource open(SourceDefinition definition) throws Exception {
+		long start = System.nanoTime();
+		HikariConfig config = PoolSettings.bind(definition.hikari());
+		PhysicalDataSource physical = connections(definition, config, false);
+		Connection connection = migrated(definition, physical, true);
+		boolean pooled = false;
+		try {
+			config.setDataSource(physical);
+			config.setPoolName(definition.name());
+			config.setScheduledExecutor(this.poolScheduler.get());
+			HikariDataSource pool = new HikariDataSource(config);
+			physical.offer(connection);
+			this.underWay.remove(connection);
+			pooled = true;
+			this.events.accept(new SourceEvent.Opened(definition.name(), since(start)));
+			return pool;
+		}
+		finally {
+			if (!pooled) {
+				close(connection);
+			}
+		}
+	}
+
+	/**
+	 * Closes a pool and whatever was connected for it.
+	 */
+	void close(SourceDefinition definition, HikariDataSource pool) {
+		pool.close();
+		try {
+			if (pool.getDataSource() instanceof PhysicalDataSource physical) {
+				physical.closeOffered();
+			}
+		}
+		catch (SQLException ex) {
+			logger.debug("{}: closing an unused connection failed", definition.name(), ex);
+		}
+		this.events.accept(new SourceEvent.Closed(definition.name()));
+	}
+
+	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config, boolean temporary)
+			throws Exception {
+		boolean ofTemplate = definition.template() != null;
+		DatabaseCreator creator = this.creators.get(definition.product());
+		if (ofTemplate && definition.product() == DatabaseProduct.SQLITE && creator != null
+				&& !creator.exists(definition)) {
+			throw new MissingDatabaseException();
+		}
+		return new PhysicalDataSource(definition, properties(config), temporary || !ofTemplate);
+	}
+
+	private static Properties properties(HikariConfig config) {
+		Properties properties = new Properties();
+		properties.putAll(config.getDataSourceProperties());
+		return properties;
+	}
+
+	/** A connection to an up-to-date database, not yet in a pool. */
+	private Connection migrated(SourceDefinition definition, PhysicalDataSource physical, boolean announce)
+			throws Exception {
+		Connection connection = connect(definition, physical);
+		boolean upToDate = false;
+		try {
+			long start = System.nanoTime();
+			boolean ran = this.migrator.migrate(definition, connection);
+			if (ran && announce) {
+				this.events.accept(new SourceEvent.Migrated(definition.name(),
+						String.valueOf(definition.liquibase().changeLog()), since(start)));
+			}
+			if (ran) {
+				// What a migration set on its connection must not reach the application.
+				close(connection);
+				connection = connect(definition, physical);
+			}
+			upToDate = true;
+			return connection;
+		}
+		finally {
+			if (!upToDate) {
+				close(connection);
+			}
+		}
+	}
+
+	private Connection connect(SourceDefinition definition, PhysicalDataSource physical) throws Exception {
+		try {
+			Connection connection = physical.connect();
+			this.underWay.add(connection);
+			if (this.closed) {
+				close(connection);
+				throw new SQLException("The application is shutting down");
+			}
+			return connection;
+		}
+		catch (SQLException ex) {
+			if (definition.template() != null && isMissing(definition, ex)) {
+				throw new MissingDatabaseException();
+			}
+			throw ex;
+		}
+	}
+
+	private boolean isMissing(SourceDefinition definition, SQLException failure) throws SQLException, IOException {
+		DatabaseCreator creator = this.creators.get(definition.product());
+		return ConnectFailure.isMissingDatabase(definition, failure)
+				|| (definition.product() == DatabaseProduct.SQLITE && creator != null && !creator.exists(definition));
+	}
+
+	private void close(@Nullable Connection connection) {
+		if (connection == null) {
+			return;
+		}
+		this.underWay.remove(connection);
+		try {
+			connection.close();
+		}
+		catch (SQLException ex) {
+			logger.debug("Closing a connection failed", ex);
+		}
+	}
+
+	private static Duration since(long start) {
+		return Duration.ofNanos(System.nanoTime() - start);
+	}
+
+	/** Ends what is under way: a migration loses its connection and fails. */
+	@Override
+	public void close() {
+		this.closed = true;
+		for (Connection connection : this.underWay) {
+			try {
+				connection.abort(Runnable::run);
+			}
+			catch (SQLException ex) {
+				logger.debug("Aborting a connection failed", ex);
+			}
+		}
+	}
+
+}

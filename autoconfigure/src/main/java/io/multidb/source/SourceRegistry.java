@@ -1,0 +1,445 @@
+package io.multidb.source;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.multidb.InvalidDatasourcesException;
+import io.multidb.InvalidTenantException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.TenantContext;
+import io.multidb.UnknownSourceException;
+import io.multidb.UnknownTenantException;
+
+/**
+ * All sources of an application, by name: the declared ones, those added at run time, and
+ * those that templates make for their tenants. Owns every pool.
+ * <p>
+ * Thread-safe. Look-ups take no lock; adding and removing are serialized by
+ * {@code changes}. Nothing is started in the constructor, and after {@link #close()}
+ * nothing is running.
+ */
+public final class SourceRegistry implements AutoCloseable {
+
+	private static final Logger logger = LoggerFactory.getLogger("io.multidb.sources");
+
+	private final Map<String, SourceTemplate> templates;
+
+	private final Map<String, Source> sources = new ConcurrentHashMap<>();
+
+	/** Names of templates and of sources that no template makes; guarded by changes. */
+	private final Map<String, String> namesByFold = new HashMap<>();
+
+	/** Sources that no template makes, by their database; written under changes. */
+	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
+
+	private final SourceOpener opener;
+
+	private final Consumer<SourceEvent> events;
+
+	private final ReentrantLock changes = new ReentrantLock();
+
+	private final ReentrantLock threads = new ReentrantLock();
+
+	/** Housekeeping of all pools; guarded by threads. */
+	private @Nullable ScheduledExecutorService poolScheduler;
+
+	/** Retries what is unavailable, one at a time; guarded by threads. */
+	private @Nullable ScheduledExecutorService prober;
+
+	/** Closes drained pools; guarded by threads. */
+	private @Nullable ExecutorService closer;
+
+	private volatile boolean closed;
+
+	/**
+	 * Creates a registry; nothing is opened or started.
+	 * @param definitions the declared sources
+	 * @param templates the templates
+	 * @param migrator brings databases up to date before they are handed out
+	 * @param events is told what happens to sources, on the thread on which it happens
+	 * @throws InvalidDatasourcesException if two definitions exclude each other
+	 */
+	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
+			SourceMigrator migrator, Consumer<SourceEvent> events) {
+		this.events = events;
+		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
+		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
+		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
+		this.opener = new SourceOpener(creators, migrator, this::publish, this::poolScheduler);
+		this.templates = templates.stream()
+			.collect(Collectors.toUnmodifiableMap(SourceTemplate::name, (template) -> template));
+		List<String> mistakes = new ArrayList<>();
+		templates.forEach((template) -> this.namesByFold.put(fold(template.name()), template.name()));
+		definitions.forEach((definition) -> mistakes.addAll(admit(definition)));
+		if (!mistakes.isEmpty()) {
+			throw new InvalidDatasourcesException(mistakes);
+		}
+	}
+
+	/**
+	 * The source with a name, without opening it. A template's source is known as long as
+	 * something of it is open.
+	 * @param name the name
+	 * @return the source, or {@code null} if there is none
+	 */
+	public @Nullable Source find(String name) {
+		return this.sources.get(name);
+	}
+
+	/**
+	 * The source with a name, which must be there; one of a template is there if a
+	 * template serves its name, whether or not its database exists. Nothing is opened.
+	 * @param name the name
+	 * @return the source
+	 * @throws UnknownSourceException if there is none
+	 * @throws InvalidTenantException if a template cannot make a database name of it
+	 */
+	public Source get(String name) {
+		Source source = this.sources.get(name);
+		if (source != null && !source.isGone()) {
+			return source;
+		}
+		for (SourceTemplate template : this.templates.values()) {
+			if (template.names().matches(name)) {
+				return get(template, name);
+			}
+		}
+		throw new UnknownSourceException(name,
+				"No source of this name is declared under 'app.datasources', was added, or"
+						+ " is made by a template. Known: " + known() + ".");
+	}
+
+	/**
+	 * The source that a template makes for a tenant. Nothing is opened or created.
+	 * @param template the template's name
+	 * @param tenant a tenant that the template serves
+	 * @return the source
+	 * @throws UnknownTenantException if the tenant bears the name of another source
+	 * @throws InvalidTenantException if no database name can be made of it
+	 */
+	public Source get(String template, String tenant) {
+		SourceTemplate found = this.templates.get(template);
+		if (found == null) {
+			throw new UnknownSourceException(template, "There is no template of this name.");
+		}
+		return get(found, tenant);
+	}
+
+	private Source get(SourceTemplate template, String tenant) {
+		TenantContext.check(tenant);
+		while (true) {
+			Source source = this.sources.computeIfAbsent(tenant, (name) -> define(template, name));
+			if (!template.name().equals(source.definition().template())) {
+				throw new UnknownTenantException(tenant, "It bears the name of the source '" + tenant
+						+ "', so the template '" + template.name() + "' has no database for it.");
+			}
+			if (!source.isGone()) {
+				return source;
+			}
+			this.sources.remove(tenant, source);
+		}
+	}
+
+	private Source define(SourceTemplate template, String tenant) {
+		SourceDefinition definition = template.define(tenant);
+		String owner = this.namesByDatabase.get(definition.url().databaseKey());
+		if (owner != null) {
+			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
+					+ "' would use for it belongs to the source '" + owner + "'.");
+		}
+		return new Source(definition, this.opener, this);
+	}
+
+	/**
+	 * All sources that are declared or were added, and those of templates that are in
+	 * use.
+	 * @return a snapshot, sorted by name
+	 */
+	public List<Source> sources() {
+		List<Source> snapshot = new ArrayList<>(this.sources.values());
+		snapshot.sort(Comparator.comparing(Source::name));
+		return snapshot;
+	}
+
+	/**
+	 * Whether a name is a template's.
+	 * @param name the name
+	 * @return whether it is
+	 */
+	public boolean isTemplate(String name) {
+		return this.templates.containsKey(name);
+	}
+
+	/**
+	 * Makes the database of a template's source unless it exists: created under a
+	 * temporary name, migrated, and published in one step. Of many threads and processes
+	 * one makes it.
+	 * @param tenant the tenant, by which the source is named
+	 * @return whether this call made it; {@code false} if it was there, and for a source
+	 * that no template makes
+	 * @throws UnknownTenantException if the template creates nothing
+	 * @throws SourceUnavailableException if it could not be made; nothing of it is left
+	 * @throws UnknownSourceException if neither a source nor a template has this name
+	 */
+	public boolean create(String tenant) {
+		while (true) {
+			Source source = get(tenant);
+			if (source.definition().template() == null) {
+				return false;
+			}
+			if (source.definition().create() == CreatePolicy.NEVER) {
+				throw new UnknownTenantException(tenant, "Its template '" + source.definition().template()
+						+ "' makes no database: set " + source.definition().property("create") + " to 'explicit'.");
+			}
+			Source.Outcome outcome = source.create();
+			if (outcome != Source.Outcome.GONE) {
+				return outcome == Source.Outcome.DONE;
+			}
+		}
+	}
+
+	/**
+	 * Adds a source for as long as this process runs. It is opened, and migrated if it
+	 * has a change log, at its first use.
+	 * @param definition the definition
+	 * @throws InvalidDatasourcesException if its name or database is taken, or its name
+	 * is not one
+	 */
+	public void add(SourceDefinition definition) {
+		this.changes.lock();
+		try {
+			List<String> mistakes = PoolSettings.mistakes(definition.hikari())
+				.stream()
+				.map((mistake) -> "Source '" + definition.name() + "': " + mistake + ".")
+				.toList();
+			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
+			if (!mistakes.isEmpty()) {
+				throw new InvalidDatasourcesException(mistakes);
+			}
+		}
+		finally {
+			this.changes.unlock();
+		}
+		publish(new SourceEvent.Added(definition.name(), definition.url().masked()));
+	}
+
+	/**
+	 * Removes a source for as long as this process runs: it takes no new work, and its
+	 * pool is closed when the last connection in use comes back. Its database is left
+	 * alone.
+	 * @param name the name
+	 * @return whether there was one
+	 * @throws IllegalArgumentException if a template makes it: it would come back at its
+	 * next use
+	 */
+	public boolean remove(String name) {
+		Source source;
+		this.changes.lock();
+		try {
+			source = this.sources.get(name);
+			if (source == null || source.isGone()) {
+				return false;
+			}
+			if (source.definition().template() != null) {
+				throw new IllegalArgumentException(
+						"Source '" + name + "' is made by the template '" + source.definition().template()
+								+ "' and cannot be removed: it would come back at its next use.");
+			}
+			source.remove();
+			this.sources.remove(name, source);
+			this.namesByFold.remove(fold(name));
+			this.namesByDatabase.remove(source.definition().url().databaseKey());
+		}
+		finally {
+			this.changes.unlock();
+		}
+		publish(new SourceEvent.Removed(name, source.leases()));
+		return true;
+	}
+
+	/**
+	 * Connects a source, migrates it if it has a change log, and leaves it cold.
+	 * @param name the source's name
+	 * @throws SourceUnavailableException if that fails; it is retried in the background
+	 * @throws UnknownSourceException if there is none
+	 */
+	public void prepare(String name) {
+		get(name).prepare();
+	}
+
+	/**
+	 * Takes a definition in, unless something speaks against it beside those that are
+	 * there. Called under {@code changes}, or by the constructor.
+	 */
+	private List<String> admit(SourceDefinition definition) {
+		List<String> mistakes = new ArrayList<>();
+		String name = definition.name();
+		String folded = fold(name);
+		String database = definition.url().databaseKey();
+		if (!name.matches("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")) {
+			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
+		}
+		String sameName = this.namesByFold.get(folded);
+		if (sameName != null) {
+			mistakes.add("The names '" + sameName + "' and '" + name
+					+ "' are the same once case, '-' and '_' are left out," + " as property binding does: rename one.");
+		}
+		String sameDatabase = this.namesByDatabase.get(database);
+		if (sameDatabase != null && sameName == null) {
+			mistakes.add("The sources '" + sameDatabase + "' and '" + name + "' have the same database, "
+					+ definition.url().masked() + ": route both tenants to one source, or correct one URL.");
+		}
+		if (mistakes.isEmpty()) {
+			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
+				return List.of("A source named '" + name + "' is in use by a template.");
+			}
+			this.namesByFold.put(folded, name);
+			this.namesByDatabase.put(database, name);
+		}
+		return mistakes;
+	}
+
+	/**
+	 * A name as property binding compares it.
+	 * @param name the name
+	 * @return the name in lower case without '-' and '_'
+	 */
+	public static String fold(String name) {
+		return name.replace("-", "").replace("_", "").toLowerCase(Locale.ROOT);
+	}
+
+	private String known() {
+		List<String> names = sources().stream().map(Source::name).limit(20).toList();
+		return names.isEmpty() ? "none" : String.join(", ", names) + ((this.sources.size() > 20) ? ", …" : "");
+	}
+
+	void forget(Source source) {
+		this.sources.remove(source.name(), source);
+	}
+
+	void publish(SourceEvent event) {
+		if (event instanceof SourceEvent.Unavailable) {
+			logger.warn("{}: {}", event.source(), event.message());
+		}
+		else {
+			logger.info("{}: {}", event.source(), event.message());
+		}
+		this.events.accept(event);
+	}
+
+	void retryLater(Source source, Duration delay) {
+		this.threads.lock();
+		try {
+			if (this.closed) {
+				return;
+			}
+			if (this.prober == null) {
+				this.prober = scheduler("multidb-prober");
+			}
+			Future<?> unused = this.prober.schedule(source::retry, delay.toMillis(), TimeUnit.MILLISECONDS);
+		}
+		finally {
+			this.threads.unlock();
+		}
+	}
+
+	void inBackground(Runnable task) {
+		this.threads.lock();
+		try {
+			if (this.closed) {
+				return;
+			}
+			if (this.closer == null) {
+				this.closer = Executors.newSingleThreadExecutor(daemon("multidb-closer"));
+			}
+			this.closer.execute(task);
+		}
+		finally {
+			this.threads.unlock();
+		}
+	}
+
+	private ScheduledExecutorService poolScheduler() {
+		this.threads.lock();
+		try {
+			if (this.closed) {
+				throw new RejectedExecutionException("The registry is closed");
+			}
+			if (this.poolScheduler == null) {
+				this.poolScheduler = scheduler("multidb-pools");
+			}
+			return this.poolScheduler;
+		}
+		finally {
+			this.threads.unlock();
+		}
+	}
+
+	private static ScheduledExecutorService scheduler(String name) {
+		ScheduledThreadPoolExecutor scheduler = new ScheduledThreadPoolExecutor(1, daemon(name));
+		scheduler.setRemoveOnCancelPolicy(true);
+		return scheduler;
+	}
+
+	private static ThreadFactory daemon(String name) {
+		return (task) -> {
+			Thread thread = new Thread(task, name);
+			thread.setDaemon(true);
+			return thread;
+		};
+	}
+
+	/**
+	 * Closes every pool at once and ends all background work. Idempotent.
+	 */
+	@Override
+	public void close() {
+		List<ExecutorService> running = new ArrayList<>();
+		this.threads.lock();
+		try {
+			if (this.closed) {
+				return;
+			}
+			this.closed = true;
+			if (this.prober != null) {
+				running.add(this.prober);
+			}
+			if (this.closer != null) {
+				running.add(this.closer);
+			}
+			if (this.poolScheduler != null) {
+				running.add(this.poolScheduler);
+			}
+		}
+		finally {
+			this.threads.unlock();
+		}
+		this.opener.close();
+		this.sources.values().forEach(Source::close);
+		running.forEach(ExecutorService::shutdownNow);
+	}
+
+}

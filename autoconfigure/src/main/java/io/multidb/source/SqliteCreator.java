@@ -1,0 +1,171 @@
+package io.multidb.source;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Makes SQLite files: under a temporary name in the same directory, flushed, then
+ * published by a hard link, which fails if the name exists ({@code rename} would
+ * overwrite the winner's file).
+ * <p>
+ * Temporary files bear their owner's host, process and start time; those of dead
+ * processes are removed when the directory is next used for creating.
+ */
+final class SqliteCreator implements DatabaseCreator {
+
+	private static final Logger logger = LoggerFactory.getLogger(SqliteCreator.class);
+
+	/** A file of another host is taken for dead when it has not changed for this long. */
+	private static final Duration FOREIGN_AGE = Duration.ofHours(1);
+
+	private static final String HOST = Integer.toHexString(hostName().hashCode());
+
+	private static final String OWNER = HOST + "-" + ProcessHandle.current().pid() + "-"
+			+ startOf(ProcessHandle.current());
+
+	private static final Pattern TEMPORARY = Pattern
+		.compile("\\.multidb-([0-9a-f]+)-(\\d+)-(\\d+)-\\d+\\.tmp(-journal|-wal|-shm)?");
+
+	private final AtomicLong sequence = new AtomicLong();
+
+	private final Set<Path> swept = ConcurrentHashMap.newKeySet();
+
+	@Override
+	public boolean exists(SourceDefinition definition) {
+		return Files.exists(definition.url().sqliteFile());
+	}
+
+	@Override
+	public boolean create(SourceDefinition definition, Filling filling) throws Exception {
+		Path file = definition.url().sqliteFile().toAbsolutePath().normalize();
+		if (Files.exists(file)) {
+			return false;
+		}
+		Path directory = file.getParent();
+		if (directory == null || !Files.isDirectory(directory)) {
+			throw new NoSuchFileException(String.valueOf(directory), null,
+					"The directory does not exist: create it, or correct " + definition.property("url"));
+		}
+		sweep(directory);
+		Path temporary = directory.resolve(".multidb-" + OWNER + "-" + this.sequence.incrementAndGet() + ".tmp");
+		try {
+			filling.fill(temporary(definition, temporary));
+			flush(temporary, StandardOpenOption.WRITE);
+			return publish(temporary, file);
+		}
+		finally {
+			delete(temporary);
+		}
+	}
+
+	/** Nobody sees the temporary file, so it needs no durability before it is flushed. */
+	private static SourceDefinition temporary(SourceDefinition definition, Path file) {
+		return SourceDefinition.named(definition.name())
+			.url(definition.url().withSqliteFile(file).text())
+			.driverClassName(definition.driverClassName())
+			.hikari(java.util.Map.of("data-source-properties.journal_mode", "MEMORY",
+					"data-source-properties.synchronous", "OFF", "data-source-properties.foreign_keys", "true"))
+			.liquibase(definition.liquibase())
+			.build();
+	}
+
+	private static boolean publish(Path temporary, Path file) throws IOException {
+		try {
+			Files.createLink(file, temporary);
+		}
+		catch (FileAlreadyExistsException ex) {
+			return false;
+		}
+		catch (UnsupportedOperationException ex) {
+			throw new FileSystemException(file.toString(), temporary.toString(),
+					"This file system has no hard links, without which a database cannot be published safely");
+		}
+		Path directory = file.getParent();
+		if (directory != null) {
+			flush(directory, StandardOpenOption.READ);
+		}
+		return true;
+	}
+
+	private static void flush(Path path, StandardOpenOption option) throws IOException {
+		if (option == StandardOpenOption.READ
+				&& !path.getFileSystem().supportedFileAttributeViews().contains("posix")) {
+			// Elsewhere a directory cannot be opened, and need not be.
+			return;
+		}
+		try (FileChannel channel = FileChannel.open(path, option)) {
+			channel.force(true);
+		}
+	}
+
+	private static void delete(Path temporary) throws IOException {
+		Files.deleteIfExists(temporary);
+		for (String companion : new String[] { "-journal", "-wal", "-shm" }) {
+			Files.deleteIfExists(temporary.resolveSibling(temporary.getFileName() + companion));
+		}
+	}
+
+	/**
+	 * Once per directory and process: what a process leaves behind, the next one removes.
+	 */
+	private void sweep(Path directory) {
+		if (!this.swept.add(directory)) {
+			return;
+		}
+		try (DirectoryStream<Path> leftovers = Files.newDirectoryStream(directory, ".multidb-*.tmp*")) {
+			for (Path leftover : leftovers) {
+				Matcher name = TEMPORARY.matcher(leftover.getFileName().toString());
+				if (name.matches() && isDead(leftover, name)) {
+					Files.deleteIfExists(leftover);
+					logger.info("Removed {}, left behind by a process that died while creating a database", leftover);
+				}
+			}
+		}
+		catch (IOException ex) {
+			this.swept.remove(directory);
+			logger.warn("Could not look for leftovers in {}: {}", directory, ex.toString());
+		}
+	}
+
+	private static boolean isDead(Path leftover, Matcher name) throws IOException {
+		if (!HOST.equals(name.group(1))) {
+			Instant changed = Files.getLastModifiedTime(leftover).toInstant();
+			return changed.plus(FOREIGN_AGE).isBefore(Instant.now());
+		}
+		long pid = Long.parseLong(name.group(2));
+		return ProcessHandle.of(pid).map((process) -> startOf(process) != Long.parseLong(name.group(3))).orElse(true);
+	}
+
+	private static long startOf(ProcessHandle process) {
+		return process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
+	}
+
+	private static String hostName() {
+		try {
+			return InetAddress.getLocalHost().getHostName();
+		}
+		catch (UnknownHostException ex) {
+			return "localhost";
+		}
+	}
+
+}

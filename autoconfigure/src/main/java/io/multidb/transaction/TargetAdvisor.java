@@ -1,0 +1,95 @@
+package io.multidb.transaction;
+
+import java.lang.reflect.Method;
+import java.util.Objects;
+import java.util.function.Supplier;
+
+import org.aopalliance.intercept.MethodInterceptor;
+import org.aopalliance.intercept.MethodInvocation;
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.aop.ClassFilter;
+import org.springframework.aop.support.AbstractPointcutAdvisor;
+import org.springframework.aop.Pointcut;
+import org.springframework.aop.support.StaticMethodMatcherPointcut;
+import org.springframework.core.Ordered;
+import org.springframework.util.ClassUtils;
+import org.springframework.util.StringValueResolver;
+
+import io.multidb.Scope;
+import io.multidb.routing.Routes;
+
+/**
+ * Applies {@link io.multidb.Tenant @Tenant} and {@link io.multidb.UseSource @UseSource}:
+ * enters the target before the method and leaves it afterwards, outside of every other
+ * advice, so that a transaction begins and ends inside. Thread-safe.
+ */
+public final class TargetAdvisor extends AbstractPointcutAdvisor {
+
+	private static final long serialVersionUID = 1L;
+
+	private final transient TargetRules rules;
+
+	private final transient Supplier<Routes> routes;
+
+	private final transient Pointcut pointcut;
+
+	private final transient MethodInterceptor advice;
+
+	/**
+	 * Creates the advisor.
+	 * @param routes where databases are made for {@code create = true}; asked when that
+	 * is first needed, as advisors are made before other beans
+	 * @param placeholders resolves <code>${…}</code> in constants
+	 */
+	public TargetAdvisor(Supplier<Routes> routes, StringValueResolver placeholders) {
+		this.rules = new TargetRules(placeholders);
+		this.routes = routes;
+		this.pointcut = new Annotated();
+		this.advice = this::invoke;
+		setOrder(Ordered.HIGHEST_PRECEDENCE + 10);
+	}
+
+	@Override
+	public Pointcut getPointcut() {
+		return this.pointcut;
+	}
+
+	@Override
+	public MethodInterceptor getAdvice() {
+		return this.advice;
+	}
+
+	private @Nullable Object invoke(MethodInvocation invocation) throws Throwable {
+		// For a repository, the inner proxy: its interfaces bear the annotations.
+		Class<?> type = ClassUtils.getUserClass(Objects.requireNonNull(invocation.getThis()));
+		TargetRule rule = this.rules.find(invocation.getMethod(), type);
+		if (rule == null) {
+			return invocation.proceed();
+		}
+		try (Scope scope = rule.enter(invocation.getArguments(), this.routes)) {
+			return invocation.proceed();
+		}
+	}
+
+	/** Where the annotations stand. */
+	private final class Annotated extends StaticMethodMatcherPointcut implements ClassFilter {
+
+		Annotated() {
+			setClassFilter(this);
+		}
+
+		@Override
+		public boolean matches(Class<?> type) {
+			TargetAdvisor.this.rules.checkProxyable(type);
+			return true;
+		}
+
+		@Override
+		public boolean matches(Method method, Class<?> type) {
+			return TargetAdvisor.this.rules.find(method, type) != null;
+		}
+
+	}
+
+}
