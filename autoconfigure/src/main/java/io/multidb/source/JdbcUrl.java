@@ -98,6 +98,11 @@ public record JdbcUrl(String text) {
 		return new JdbcUrl(before.substring(0, start) + name + this.text.substring(before.length()));
 	}
 
+	/** The user that the URL itself names, which goes before any other. */
+	@Nullable String user() {
+		return parameter("user");
+	}
+
 	private String postgresHosts() {
 		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
 		if (!path.startsWith("//") || path.indexOf('/', 2) <= 2) {
