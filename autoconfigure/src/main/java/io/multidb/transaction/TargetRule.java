@@ -52,7 +52,7 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 		}
 		catch (InvalidTenantException ex) {
 			String what = (kind == Kind.TENANT) ? "tenant" : "source";
-			throw new IllegalStateException(where + " names no valid " + what + ". " + ex.getMessage(), ex);
+			throw new IllegalStateException(where + " names no valid " + what + ". " + ex.getMessage());
 		}
 	}
 

@@ -235,8 +235,7 @@ class TargetExpressionTests {
 	}
 
 	@ParameterizedTest
-	@ValueSource(
-			strings = { "#", "'t-' + #id +", "'t- + #id", "(#id", "#id)", "#{id}", "#id #id", "#id.", "#1" })
+	@ValueSource(strings = { "#", "'t-' + #id +", "'t- + #id", "(#id", "#id)", "#{id}", "#id #id", "#id.", "#1" })
 	void whatCannotBeParsedFailsTheStart(String expression) {
 		assertThatIllegalStateException().isThrownBy(() -> expression(expression))
 			.withMessageContaining("here is no SpEL expression");
