@@ -40,12 +40,17 @@ public final class MultiDbAutoConfiguration {
 		return new DatasourcesReader(environment, resourceLoader, beanFactory::containsBean).read();
 	}
 
+	@Bean
+	SourceEventPublisher sourceEventPublisher(ApplicationEventPublisher publisher) {
+		return new SourceEventPublisher(publisher);
+	}
+
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
 	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
-			ApplicationEventPublisher events) {
+			SourceEventPublisher events) {
 		return new SourceRegistry(datasources.sources(), datasources.templates(),
-				migrator.getIfAvailable(() -> SourceMigrator.NONE), events::publishEvent);
+				migrator.getIfAvailable(() -> SourceMigrator.NONE), events);
 	}
 
 	@Bean

@@ -19,7 +19,9 @@ import org.springframework.core.io.ResourceLoader;
  */
 final class ChangeLogFiles extends SpringResourceAccessor {
 
-	/** Each file, and each directory in which one was found, with its state when read. */
+	/**
+	 * Each file, and each directory in which files were searched, as they were when read.
+	 */
 	private final Map<Path, String> states = new ConcurrentHashMap<>();
 
 	ChangeLogFiles(ResourceLoader resourceLoader) {
@@ -28,27 +30,27 @@ final class ChangeLogFiles extends SpringResourceAccessor {
 
 	@Override
 	public List<Resource> getAll(String path) throws IOException {
-		return remember(super.getAll(path));
+		return remember(super.getAll(path), false);
 	}
 
 	@Override
 	public List<Resource> search(String path, SearchOptions searchOptions) throws IOException {
-		return remember(super.search(path, searchOptions));
+		return remember(super.search(path, searchOptions), true);
 	}
 
 	@Override
 	public List<Resource> search(String path, boolean recursive) throws IOException {
-		return remember(super.search(path, recursive));
+		return remember(super.search(path, recursive), true);
 	}
 
-	private List<Resource> remember(List<Resource> resources) {
+	private List<Resource> remember(List<Resource> resources, boolean searched) {
 		for (Resource resource : resources) {
 			URI uri = resource.getUri();
 			if (uri != null && "file".equals(uri.getScheme())) {
 				Path file = Path.of(uri);
 				this.states.putIfAbsent(file, state(file));
 				Path directory = file.getParent();
-				if (directory != null) {
+				if (searched && directory != null) {
 					this.states.putIfAbsent(directory, state(directory));
 				}
 			}

@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -39,6 +41,9 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 
 	private static final Duration PROGRESS_EVERY = Duration.ofSeconds(5);
 
+	/** So many sources are named in one line of the log. */
+	private static final int NAMED = 5;
+
 	private final SourceRegistry registry;
 
 	private final int parallelism;
@@ -51,6 +56,9 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 
 	/** What failed, and why. */
 	private final Map<String, String> failures = Collections.synchronizedMap(new TreeMap<>());
+
+	/** What has neither been migrated nor failed yet. */
+	private final Set<String> waitingFor = Collections.synchronizedSet(new TreeSet<>());
 
 	private volatile @Nullable ExecutorService executor;
 
@@ -94,6 +102,7 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 			return worker;
 		});
 		this.executor = workers;
+		this.waitingFor.addAll(names);
 		for (String name : names) {
 			workers.execute(() -> {
 				try {
@@ -104,13 +113,14 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 					this.failures.put(name, String.valueOf(ex.getMessage()));
 				}
 				finally {
+					this.waitingFor.remove(name);
 					pending.countDown();
 				}
 			});
 		}
 		workers.shutdown();
 		await(pending, names.size(), start);
-		report(names.size(), pending.getCount());
+		report(names.size());
 	}
 
 	private void await(CountDownLatch pending, int total, long start) throws LiquibaseException {
@@ -132,22 +142,33 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 	}
 
 	private String progress(int total) {
-		return "migrated " + this.succeeded + " of " + total + ", " + this.failures.size() + " failed";
+		String waiting = some(this.waitingFor);
+		return "migrated " + this.succeeded + " of " + total + ", " + this.failures.size() + " failed"
+				+ (waiting.isEmpty() ? "" : ", waiting for " + waiting);
 	}
 
-	private void report(int total, long pending) throws LiquibaseException {
+	private void report(int total) throws LiquibaseException {
 		String progress = progress(total);
-		if (pending > 0) {
-			progress += ", " + pending + " not done within " + this.timeout.toSeconds() + " s";
-		}
-		if (this.failures.isEmpty() && pending == 0) {
+		if (this.failures.isEmpty() && this.waitingFor.isEmpty()) {
 			logger.info("{}", progress);
 			return;
 		}
-		if (this.failFast) {
-			throw new LiquibaseException(progress + ", and 'app.tenancy.liquibase.fail-fast' is set. " + this.failures);
+		if (!this.waitingFor.isEmpty()) {
+			progress += " for longer than " + this.timeout.toMillis() + " ms";
 		}
-		logger.warn("{}; the start goes on without them, health shows them", progress);
+		if (this.failFast) {
+			throw new LiquibaseException(
+					"Sources " + progress + ", and 'app.tenancy.liquibase.fail-fast' is set. " + this.failures);
+		}
+		String failed = some(this.failures.keySet());
+		logger.warn("{}; the start goes on{}, health shows why", progress,
+				failed.isEmpty() ? "" : " without " + failed);
+	}
+
+	private static String some(Set<String> names) {
+		List<String> snapshot = List.of(names.toArray(new String[0]));
+		return String.join(", ", snapshot.subList(0, Math.min(NAMED, snapshot.size())))
+				+ ((snapshot.size() > NAMED) ? ", …" : "");
 	}
 
 	/** Ends what the start did not wait for. */

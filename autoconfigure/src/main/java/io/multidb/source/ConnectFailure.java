@@ -15,9 +15,33 @@ final class ConnectFailure {
 	}
 
 	static String explain(SourceDefinition definition, Throwable failure) {
-		String driverSays = JdbcUrl.mask(String.valueOf(failure.getMessage())).strip();
+		String driverSays = withoutSecrets(definition, withRootCause(failure)).strip();
 		return "Source '" + definition.name() + "' cannot be connected at " + definition.url().masked() + ": "
 				+ driverSays + (driverSays.endsWith(".") ? " " : ". ") + advice(definition, failure);
+	}
+
+	/** Drivers keep the telling part, such as an unknown host, in the cause. */
+	private static String withRootCause(Throwable failure) {
+		String message = String.valueOf(failure.getMessage()).strip();
+		Throwable root = failure;
+		while (root.getCause() != null) {
+			root = root.getCause();
+		}
+		String rootMessage = root.getMessage();
+		return (rootMessage == null || message.contains(rootMessage)) ? message
+				: message + " (" + root.getClass().getSimpleName() + ": " + rootMessage + ")";
+	}
+
+	/**
+	 * Removes what is secret of a source from a text, in whatever form a driver quotes
+	 * it.
+	 */
+	static String withoutSecrets(SourceDefinition definition, String text) {
+		String clean = JdbcUrl.mask(text.replace(definition.url().text(), definition.url().masked()));
+		if (definition.password() != null && !definition.password().isEmpty()) {
+			clean = clean.replace(definition.password(), "***");
+		}
+		return clean.replaceAll("([^\\s/:@]+):[^\\s/@]+@", "$1:***@");
 	}
 
 	private static String advice(SourceDefinition definition, Throwable failure) {

@@ -24,8 +24,12 @@ public record JdbcUrl(String text) {
 
 	private static final Pattern USER_INFO = Pattern.compile("(//[^/?#@:]*):[^/?#]*@");
 
-	private static final Pattern SECRET_PARAMETER = Pattern
-		.compile("(?i)([?&;][^=?&;]*(?:password|passwd|pwd|secret|token|credential)[^=?&;]*=)[^&;]*");
+	private static final String SECRET_NAME = "(?i)([?&;][^=?&;\\s]*(?:password|passwd|pwd|secret|token|credential)[^=?&;\\s]*=)";
+
+	private static final Pattern SECRET_PARAMETER = Pattern.compile(SECRET_NAME + "[^&;]*");
+
+	/** In a sentence, a URL ends at white space. */
+	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern.compile(SECRET_NAME + "[^&;\\s]*");
 
 	/**
 	 * The product the URL's prefix names.
@@ -40,7 +44,7 @@ public record JdbcUrl(String text) {
 	 * @return a URL that may be logged and shown
 	 */
 	public String masked() {
-		return mask(this.text);
+		return mask(this.text, SECRET_PARAMETER);
 	}
 
 	/**
@@ -49,8 +53,12 @@ public record JdbcUrl(String text) {
 	 * @return the text with {@code ***} in place of secrets
 	 */
 	public static String mask(String text) {
+		return mask(text, SECRET_PARAMETER_IN_TEXT);
+	}
+
+	private static String mask(String text, Pattern secretParameter) {
 		String masked = USER_INFO.matcher(text).replaceAll("$1:***@");
-		return SECRET_PARAMETER.matcher(masked).replaceAll("$1***");
+		return secretParameter.matcher(masked).replaceAll("$1***");
 	}
 
 	/**
@@ -96,6 +104,11 @@ public record JdbcUrl(String text) {
 		int start = before.startsWith(POSTGRESQL_PREFIX + "//")
 				? before.indexOf('/', POSTGRESQL_PREFIX.length() + 2) + 1 : POSTGRESQL_PREFIX.length();
 		return new JdbcUrl(before.substring(0, start) + name + this.text.substring(before.length()));
+	}
+
+	/** The user that the URL itself names, which goes before any other. */
+	@Nullable String user() {
+		return parameter("user");
 	}
 
 	private String postgresHosts() {

@@ -24,7 +24,7 @@ final class PhysicalDataSource extends AbstractDataSource {
 	 * connectTimeout covers the TCP handshake only, and its loginTimeout abandons a
 	 * thread; a socket timeout that is lifted once connected covers the whole dialogue.
 	 */
-	static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
+	static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
 
 	private static final String SOCKET_TIMEOUT = "socketTimeout";
 
@@ -64,6 +64,9 @@ final class PhysicalDataSource extends AbstractDataSource {
 			}
 			case POSTGRESQL -> {
 				this.properties.setProperty("connectTimeout", Long.toString(CONNECT_TIMEOUT.toSeconds()));
+				// In milliseconds; without an answer pgjdbc connects again, without
+				// encryption.
+				this.properties.setProperty("sslResponseTimeout", Long.toString(CONNECT_TIMEOUT.toMillis() / 2));
 				if (!ownSocketTimeout) {
 					this.properties.setProperty(SOCKET_TIMEOUT, Long.toString(CONNECT_TIMEOUT.toSeconds()));
 				}

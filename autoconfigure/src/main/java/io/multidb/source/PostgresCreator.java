@@ -109,7 +109,7 @@ final class PostgresCreator implements DatabaseCreator {
 
 	/** Since PostgreSQL 15 only the owner may create tables in the public schema. */
 	private static String owner(SourceDefinition definition, Connection maintenance) throws SQLException {
-		String user = definition.username();
+		String user = (definition.url().user() != null) ? definition.url().user() : definition.username();
 		return (user == null || user.equals(maintenance.getMetaData().getUserName())) ? "" : " OWNER " + quote(user);
 	}
 

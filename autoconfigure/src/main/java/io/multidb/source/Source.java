@@ -228,6 +228,7 @@ public final class Source {
 
 	private Outcome open() {
 		return change(() -> {
+			long start = System.nanoTime();
 			HikariDataSource opened;
 			try {
 				opened = this.opener.open(this.definition);
@@ -239,7 +240,7 @@ public final class Source {
 				this.opener.create(this.definition);
 				opened = this.opener.open(this.definition);
 			}
-			publish(opened);
+			publish(opened, Duration.ofNanos(System.nanoTime() - start));
 			return Outcome.DONE;
 		}, () -> this.pool != null, false);
 	}
@@ -378,7 +379,7 @@ public final class Source {
 		}
 	}
 
-	private void publish(HikariDataSource opened) {
+	private void publish(HikariDataSource opened, Duration took) {
 		boolean gone;
 		this.lock.lock();
 		try {
@@ -393,6 +394,9 @@ public final class Source {
 		}
 		if (gone) {
 			this.opener.close(this.definition, opened);
+		}
+		else {
+			this.registry.publish(new SourceEvent.Opened(name(), took));
 		}
 	}
 
@@ -429,23 +433,26 @@ public final class Source {
 			return new SourceUnavailableException(name(), reason, FIRST_RETRY, failure);
 		}
 		Duration retryIn;
-		SourceState.Unavailable unavailable;
+		boolean news;
 		this.lock.lock();
 		try {
 			this.transition = null;
 			retryIn = retryIn(this.failures++);
-			Instant since = (this.state instanceof SourceState.Unavailable before) ? before.since() : now();
-			unavailable = new SourceState.Unavailable(since, reason, now().plus(retryIn));
+			SourceState.Unavailable before = (this.state instanceof SourceState.Unavailable known) ? known : null;
+			Instant since = (before != null) ? before.since() : now();
+			news = !isGone() && (before == null || !before.reason().equals(reason));
 			if (!isGone()) {
-				this.state = unavailable;
+				this.state = new SourceState.Unavailable(since, reason, now().plus(retryIn));
 			}
 		}
 		finally {
 			this.lock.unlock();
 		}
 		if (!isGone()) {
-			this.registry.publish(new SourceEvent.Unavailable(name(), reason, retryIn));
 			this.registry.retryLater(this, retryIn);
+		}
+		if (news) {
+			this.registry.publish(new SourceEvent.Unavailable(name(), reason, retryIn));
 		}
 		return new SourceUnavailableException(name(), reason, retryIn, failure);
 	}
@@ -485,13 +492,11 @@ public final class Source {
 	}
 
 	private String reason(Throwable failure) {
-		if (failure instanceof MultiDbException || failure instanceof Error) {
-			return JdbcUrl.mask(String.valueOf(failure.getMessage()));
-		}
-		if (failure instanceof SQLException) {
-			return ConnectFailure.explain(this.definition, failure);
-		}
-		return "Source '" + name() + "' could not be made ready: " + JdbcUrl.mask(String.valueOf(failure.getMessage()));
+		String message = String.valueOf(failure.getMessage());
+		boolean complete = failure instanceof MultiDbException
+				|| failure instanceof SourceOpener.CannotConnectException;
+		return ConnectFailure.withoutSecrets(this.definition,
+				complete ? message : "Source '" + name() + "' could not be made ready: " + failure);
 	}
 
 	private SourceUnavailableException unavailable(SourceState.Unavailable unavailable) {

@@ -87,7 +87,8 @@ public sealed interface SourceEvent {
 	}
 
 	/**
-	 * A source failed and is retried in the background.
+	 * A source failed and is retried in the background. Published once, and again when
+	 * the reason changes, not at every retry.
 	 *
 	 * @param source the source's name
 	 * @param reason what happened and what to do, without secrets
@@ -96,7 +97,8 @@ public sealed interface SourceEvent {
 	record Unavailable(String source, String reason, Duration retryIn) implements SourceEvent {
 		@Override
 		public String message() {
-			return "unavailable, next try in " + this.retryIn.toMillis() + " ms: " + this.reason;
+			return "unavailable, next try in " + this.retryIn.toSeconds() + " s: "
+					+ this.reason.replaceFirst("^Source '[^']*' ", "");
 		}
 	}
 

@@ -38,6 +38,17 @@ final class SourceOpener implements AutoCloseable {
 
 	}
 
+	/** The database does not answer; the message says why and what to do. */
+	static final class CannotConnectException extends Exception {
+
+		private static final long serialVersionUID = 1L;
+
+		CannotConnectException(SourceDefinition definition, SQLException cause) {
+			super(ConnectFailure.explain(definition, cause), cause);
+		}
+
+	}
+
 	private final Map<DatabaseProduct, DatabaseCreator> creators;
 
 	private final SourceMigrator migrator;
@@ -98,7 +109,6 @@ final class SourceOpener implements AutoCloseable {
 	 * Connects, migrates and makes the pool, with the connection as its first.
 	 */
 	HikariDataSource open(SourceDefinition definition) throws Exception {
-		long start = System.nanoTime();
 		HikariConfig config = PoolSettings.bind(definition.hikari());
 		PhysicalDataSource physical = connections(definition, config, false);
 		Connection connection = migrated(definition, physical, true);
@@ -111,7 +121,6 @@ final class SourceOpener implements AutoCloseable {
 			physical.offer(connection);
 			this.underWay.remove(connection);
 			pooled = true;
-			this.events.accept(new SourceEvent.Opened(definition.name(), since(start)));
 			return pool;
 		}
 		finally {
@@ -145,7 +154,12 @@ final class SourceOpener implements AutoCloseable {
 				&& !creator.exists(definition)) {
 			throw new MissingDatabaseException();
 		}
-		return new PhysicalDataSource(definition, properties(config), temporary || !ofTemplate);
+		try {
+			return new PhysicalDataSource(definition, properties(config), temporary || !ofTemplate);
+		}
+		catch (SQLException ex) {
+			throw new CannotConnectException(definition, ex);
+		}
 	}
 
 	private static Properties properties(HikariConfig config) {
@@ -182,21 +196,22 @@ final class SourceOpener implements AutoCloseable {
 	}
 
 	private Connection connect(SourceDefinition definition, PhysicalDataSource physical) throws Exception {
+		Connection connection;
 		try {
-			Connection connection = physical.connect();
-			this.underWay.add(connection);
-			if (this.closed) {
-				close(connection);
-				throw new SQLException("The application is shutting down");
-			}
-			return connection;
+			connection = physical.connect();
 		}
 		catch (SQLException ex) {
 			if (definition.template() != null && isMissing(definition, ex)) {
 				throw new MissingDatabaseException();
 			}
-			throw ex;
+			throw new CannotConnectException(definition, ex);
 		}
+		this.underWay.add(connection);
+		if (this.closed) {
+			close(connection);
+			throw new IllegalStateException("The application is shutting down");
+		}
+		return connection;
 	}
 
 	private boolean isMissing(SourceDefinition definition, SQLException failure) throws SQLException, IOException {

@@ -43,7 +43,7 @@ import io.multidb.UnknownTenantException;
  */
 public final class SourceRegistry implements AutoCloseable {
 
-	private static final Logger logger = LoggerFactory.getLogger("io.multidb.sources");
+	private static final Logger logger = LoggerFactory.getLogger(SourceRegistry.class);
 
 	private final Map<String, SourceTemplate> templates;
 
@@ -340,6 +340,7 @@ public final class SourceRegistry implements AutoCloseable {
 		this.sources.remove(source.name(), source);
 	}
 
+	/** A listener that fails must not break the life it listens to. */
 	void publish(SourceEvent event) {
 		if (event instanceof SourceEvent.Unavailable) {
 			logger.warn("{}: {}", event.source(), event.message());
@@ -347,7 +348,12 @@ public final class SourceRegistry implements AutoCloseable {
 		else {
 			logger.info("{}: {}", event.source(), event.message());
 		}
-		this.events.accept(event);
+		try {
+			this.events.accept(event);
+		}
+		catch (RuntimeException ex) {
+			logger.warn("{}: a listener failed on {}", event.source(), event, ex);
+		}
 	}
 
 	void retryLater(Source source, Duration delay) {

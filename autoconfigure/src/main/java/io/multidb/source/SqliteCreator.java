@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
@@ -49,6 +50,11 @@ final class SqliteCreator implements DatabaseCreator {
 
 	private final Set<Path> swept = ConcurrentHashMap.newKeySet();
 
+	/** How this process marks its temporary files. */
+	static String owner() {
+		return OWNER;
+	}
+
 	@Override
 	public boolean exists(SourceDefinition definition) {
 		return Files.exists(definition.url().sqliteFile());
@@ -82,8 +88,8 @@ final class SqliteCreator implements DatabaseCreator {
 		return SourceDefinition.named(definition.name())
 			.url(definition.url().withSqliteFile(file).text())
 			.driverClassName(definition.driverClassName())
-			.hikari(java.util.Map.of("data-source-properties.journal_mode", "MEMORY",
-					"data-source-properties.synchronous", "OFF", "data-source-properties.foreign_keys", "true"))
+			.hikari(Map.of("data-source-properties.journal_mode", "MEMORY", "data-source-properties.synchronous", "OFF",
+					"data-source-properties.foreign_keys", "true"))
 			.liquibase(definition.liquibase())
 			.build();
 	}

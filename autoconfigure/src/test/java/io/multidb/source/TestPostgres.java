@@ -2,6 +2,8 @@ package io.multidb.source;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import org.testcontainers.DockerClientFactory;
@@ -35,12 +37,30 @@ public record TestPostgres(String url, String username, String password, Closeab
 
 	private static TestPostgres process() {
 		try {
-			EmbeddedPostgres process = EmbeddedPostgres.start();
-			return new TestPostgres(process.getJdbcUrl("postgres", "postgres"), "postgres", "", process);
+			EmbeddedPostgres process = EmbeddedPostgres.builder()
+				.setServerConfig("hba_file", passwordsForAllButTheSuperuser().toString())
+				.start();
+			return new TestPostgres("jdbc:postgresql://localhost:" + process.getPort() + "/postgres", "postgres", "",
+					process);
 		}
 		catch (IOException ex) {
 			throw new IllegalStateException("No PostgreSQL for tests", ex);
 		}
+	}
+
+	private static Path passwordsForAllButTheSuperuser() throws IOException {
+		Path file = Files.createTempFile("pg_hba", ".conf");
+		Files.writeString(file, """
+				local all all trust
+				host all postgres all trust
+				host all all all scram-sha-256
+				local replication all trust
+				host replication all all trust
+				""");
+		// The server may run as another user.
+		file.toFile().setReadable(true, false);
+		file.toFile().deleteOnExit();
+		return file;
 	}
 
 	@Override

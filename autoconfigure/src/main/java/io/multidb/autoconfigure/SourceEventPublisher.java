@@ -1,0 +1,68 @@
+package io.multidb.autoconfigure;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.beans.factory.SmartInitializingSingleton;
+import org.springframework.context.ApplicationEventPublisher;
+import org.springframework.context.ApplicationListener;
+import org.springframework.context.event.ContextClosedEvent;
+
+import io.multidb.source.SourceEvent;
+
+/**
+ * Hands source events to Spring, in order. Events from before all beans are there are
+ * kept until they are: publishing would create listeners on the thread of a migration,
+ * amid the start. After the context is closed there is nobody to tell. Thread-safe.
+ */
+class SourceEventPublisher
+		implements Consumer<SourceEvent>, SmartInitializingSingleton, ApplicationListener<ContextClosedEvent> {
+
+	private final ApplicationEventPublisher publisher;
+
+	/** Kept events; {@code null} once they have been handed on. Guarded by this. */
+	private @Nullable List<SourceEvent> kept = new ArrayList<>();
+
+	private volatile boolean closed;
+
+	SourceEventPublisher(ApplicationEventPublisher publisher) {
+		this.publisher = publisher;
+	}
+
+	@Override
+	public void accept(SourceEvent event) {
+		synchronized (this) {
+			if (this.kept != null) {
+				this.kept.add(event);
+				return;
+			}
+		}
+		if (!this.closed) {
+			this.publisher.publishEvent(event);
+		}
+	}
+
+	@Override
+	public void afterSingletonsInstantiated() {
+		while (true) {
+			List<SourceEvent> next;
+			synchronized (this) {
+				next = this.kept;
+				this.kept = (next == null || next.isEmpty()) ? null : new ArrayList<>();
+			}
+			if (next == null || next.isEmpty()) {
+				return;
+			}
+			next.forEach(this.publisher::publishEvent);
+		}
+	}
+
+	@Override
+	public void onApplicationEvent(ContextClosedEvent event) {
+		this.closed = true;
+	}
+
+}

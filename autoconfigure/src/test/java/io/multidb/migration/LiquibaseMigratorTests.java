@@ -1,0 +1,251 @@
+package io.multidb.migration;
+
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import org.springframework.core.io.DefaultResourceLoader;
+
+import io.multidb.SourceUnavailableException;
+import io.multidb.source.LiquibaseSettings;
+import io.multidb.source.Race;
+import io.multidb.source.Source;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
+import io.multidb.source.Sources;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+/**
+ * Tests for {@link LiquibaseMigrator} on SQLite files.
+ */
+class LiquibaseMigratorTests {
+
+	@TempDir
+	private Path directory;
+
+	private final LiquibaseMigrator migrator = new LiquibaseMigrator(new DefaultResourceLoader());
+
+	private final Sources sources = new Sources().with(this.migrator);
+
+	@AfterEach
+	void close() {
+		this.sources.close();
+	}
+
+	private boolean migrate(String database, LiquibaseSettings settings) throws Exception {
+		return migrate(this.migrator, database, settings);
+	}
+
+	private boolean migrate(LiquibaseMigrator migrator, String database, LiquibaseSettings settings) throws Exception {
+		try (Connection connection = connect(database)) {
+			return migrator.migrate(definition(database, settings), connection);
+		}
+	}
+
+	private SourceDefinition definition(String database, LiquibaseSettings settings) {
+		return Sources.sqlite(database, this.directory).liquibase(settings).build();
+	}
+
+	private Connection connect(String database) throws Exception {
+		return DriverManager.getConnection("jdbc:sqlite:" + this.directory.resolve(database + ".db"));
+	}
+
+	private String query(String database, String sql) throws Exception {
+		try (Connection connection = connect(database)) {
+			return Sources.query(connection, sql);
+		}
+	}
+
+	private LiquibaseSettings changeLog(String... changeSets) throws IOException {
+		StringBuilder changeLog = new StringBuilder("--liquibase formatted sql\n");
+		for (String changeSet : changeSets) {
+			changeLog.append("--changeset ").append(changeSet).append('\n');
+		}
+		Path file = this.directory.resolve("changes.sql");
+		Files.writeString(file, changeLog);
+		return LiquibaseSettings.of(file.toUri().toString());
+	}
+
+	@Test
+	void withoutAChangeLogNothingHappens() throws Exception {
+		assertThat(migrate("a", LiquibaseSettings.NONE)).isFalse();
+		assertThat(query("a", "select count(*) from sqlite_schema")).isEqualTo("0");
+	}
+
+	@Test
+	void whatIsUpToDateIsRecognisedByOneQuery() throws Exception {
+		LiquibaseSettings settings = Sources.NOTES;
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(migrate("a", settings)).isFalse();
+		assertThat(migrate("b", settings)).as("another database of the same change log").isTrue();
+		assertThat(migrate("b", settings)).isFalse();
+		assertThat(query("b", "select count(*) from note")).isEqualTo("0");
+	}
+
+	@Test
+	void aLongerChangeLogIsNeverSkipped() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate table a (x int);");
+		migrate("a", settings);
+		assertThat(migrate("a", settings)).isFalse();
+		changeLog("t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(query("a", "select count(*) from b")).isEqualTo("0");
+	}
+
+	@Test
+	void aLongerChangeLogIsNeverSkippedByTheNextApplicationInTheSameProcess() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate table a (x int);");
+		migrate("a", settings);
+		changeLog("t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
+		assertThat(migrate(new LiquibaseMigrator(new DefaultResourceLoader()), "a", settings)).isTrue();
+		assertThat(query("a", "select count(*) from b")).isEqualTo("0");
+	}
+
+	@Test
+	void aFileAddedToAnIncludedDirectoryIsNeverSkipped() throws Exception {
+		Path included = Files.createDirectory(this.directory.resolve("included"));
+		Files.writeString(included.resolve("1.sql"),
+				"--liquibase formatted sql\n--changeset t:1\ncreate table a (x int);");
+		Files.writeString(this.directory.resolve("root.yaml"),
+				"databaseChangeLog:\n- includeAll: { path: included }\n");
+		LiquibaseSettings settings = LiquibaseSettings.of("classpath:root.yaml");
+		try (URLClassLoader classes = new URLClassLoader(new URL[] { this.directory.toUri().toURL() })) {
+			LiquibaseMigrator migrator = new LiquibaseMigrator(new DefaultResourceLoader(classes));
+			migrate(migrator, "a", settings);
+			assertThat(migrate(migrator, "a", settings)).isFalse();
+			Files.writeString(included.resolve("2.sql"),
+					"--liquibase formatted sql\n--changeset t:2\ncreate table b (x int);");
+			assertThat(migrate(migrator, "a", settings)).isTrue();
+		}
+		assertThat(query("a", "select count(*) from b")).isEqualTo("0");
+	}
+
+	@Test
+	void aChangeSetThatWasAlteredIsRefused() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate table a (x int);");
+		migrate("a", settings);
+		changeLog("t:1\ncreate table a (x int, y int);");
+		assertThatExceptionOfType(MigrationFailedException.class).isThrownBy(() -> migrate("a", settings))
+			.withMessageContaining("changes.sql")
+			.withMessageContaining("check sum");
+	}
+
+	@Test
+	void aDatabaseThatWasReplacedIsMigratedAgain() throws Exception {
+		migrate("a", Sources.NOTES);
+		Files.delete(this.directory.resolve("a.db"));
+		assertThat(migrate("a", Sources.NOTES)).isTrue();
+		assertThat(query("a", "select count(*) from note")).isEqualTo("0");
+	}
+
+	@Test
+	void aForgottenChangeSetIsRunAgain() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate table if not exists a (x int);");
+		migrate("a", settings);
+		try (Connection connection = connect("a")) {
+			Sources.execute(connection, "delete from DATABASECHANGELOG");
+		}
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(query("a", "select count(*) from DATABASECHANGELOG")).isEqualTo("1");
+	}
+
+	@Test
+	void runAlwaysRunsAlways() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate table a (x int);",
+				"t:2 runAlways:true\ninsert into a values (1);");
+		migrate("a", settings);
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(query("a", "select count(*) from a")).isEqualTo("2");
+	}
+
+	@Test
+	void contextsLabelsAndParametersAreRespectedAndTellSourcesApart() throws Exception {
+		String url = changeLog("t:1\ncreate table ${name} (x int);", "t:2 context:test\ncreate table c (x int);",
+				"t:3 labels:big\ncreate table l (x int);")
+			.changeLog();
+		LiquibaseSettings one = new LiquibaseSettings(url, List.of("test"), List.of("!big"), Map.of("name", "one"));
+		LiquibaseSettings two = new LiquibaseSettings(url, List.of("prod"), List.of("big"), Map.of("name", "two"));
+		assertThat(migrate("a", one)).isTrue();
+		assertThat(migrate("b", two)).isTrue();
+		String tables = "select group_concat(name) from (select name from sqlite_schema where name in"
+				+ " ('one', 'two', 'c', 'l') order by name)";
+		assertThat(query("a", tables)).isEqualTo("c,one");
+		assertThat(query("b", tables)).isEqualTo("l,two");
+	}
+
+	@Test
+	void aMissingChangeLogMakesItsSourceUnavailableAndIsNamed() {
+		Source source = this.sources
+			.with(Sources.sqlite("a", this.directory).liquibase(LiquibaseSettings.of("classpath:db/nope.yaml")))
+			.registry()
+			.get("a");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection)
+			.withMessageContaining("'a'")
+			.withMessageContaining("db/nope.yaml");
+	}
+
+	@Test
+	void aChangeLogThatFailsHalfWayIsNotHandedOutAndGoesOnOnceItIsMended() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate table a (x int);", "t:2\nthis is no sql;");
+		Source source = this.sources.with(Sources.sqlite("a", this.directory).liquibase(settings)).registry().get("a");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection)
+			.withMessageContaining("could not be migrated");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection);
+		changeLog("t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
+		Awaitility.await().untilAsserted(() -> assertThat(source.state()).isInstanceOf(SourceState.Cold.class));
+		assertThat(Sources.query(source, "select count(*) from b")).isEqualTo("0");
+	}
+
+	@Test
+	void whatAMigrationSetsOnItsConnectionNeverReachesTheApplication() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate temp table left_over (x int);\npragma busy_timeout = 7;");
+		Source source = this.sources.with(Sources.sqlite("a", this.directory).liquibase(settings)).registry().get("a");
+		assertThat(Sources.query(source, "pragma busy_timeout")).isEqualTo("5000");
+		assertThat(Sources.query(source, "select count(*) from sqlite_temp_schema")).isEqualTo("0");
+	}
+
+	@Test
+	void manyThreadsLeaveNoDatabaseLocked() throws Exception {
+		List<String> databases = new ArrayList<>();
+		for (int i = 0; i < 24; i++) {
+			databases.add("d" + i);
+		}
+		AtomicInteger next = new AtomicInteger();
+		List<Object> outcomes = Race.run(8, () -> {
+			for (int i = next.getAndIncrement(); i < databases.size(); i = next.getAndIncrement()) {
+				migrate(databases.get(i), Sources.NOTES);
+			}
+			return "done";
+		});
+		assertThat(outcomes).containsOnly("done");
+		for (String database : databases) {
+			assertThat(query(database, "select count(*) from DATABASECHANGELOGLOCK where LOCKED <> 0")).as(database)
+				.isEqualTo("0");
+			assertThat(query(database, "select count(*) from note")).isEqualTo("0");
+		}
+	}
+
+	@Test
+	void sourcesAreMigratedBeforeTheyAreHandedOut() throws Exception {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory).liquibase(Sources.NOTES))
+			.registry();
+		assertThat(Sources.query(registry.get("a"), "select count(*) from note")).isEqualTo("0");
+	}
+
+}

@@ -1,0 +1,188 @@
+package io.multidb.migration;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+
+import liquibase.exception.LiquibaseException;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
+
+import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.CreatePolicy;
+import io.multidb.source.LiquibaseSettings;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
+import io.multidb.source.Sources;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+/**
+ * Tests for {@link StartupMigration}.
+ */
+@ExtendWith(OutputCaptureExtension.class)
+class StartupMigrationTests {
+
+	@TempDir
+	private Path directory;
+
+	private final Sources sources = new Sources();
+
+	private StartupMigration migration;
+
+	@AfterEach
+	void close() {
+		if (this.migration != null) {
+			this.migration.destroy();
+		}
+		this.sources.close();
+	}
+
+	private void start(int parallelism, Duration timeout, boolean failFast) throws LiquibaseException {
+		SourceRegistry registry = this.sources.registry();
+		RoutingDataSource router = new RoutingDataSource(new Routes(java.util.List.of(), null, registry));
+		this.migration = new StartupMigration(registry, router, parallelism, timeout, failFast);
+		this.migration.afterPropertiesSet();
+	}
+
+	private Sources with(String name, Path directory) {
+		return this.sources.with(Sources.sqlite(name, directory).liquibase(Sources.NOTES));
+	}
+
+	@Test
+	void migratesDeclaredSourcesAndLeavesThemCold(CapturedOutput output) throws Exception {
+		with("a", this.directory).with(Sources.sqlite("plain", this.directory));
+		start(4, Duration.ofSeconds(30), false);
+		assertThat(this.sources.registry().get("a").state()).isInstanceOf(SourceState.Cold.class);
+		assertThat(this.directory.resolve("a.db")).exists();
+		assertThat(this.directory.resolve("plain.db")).doesNotExist();
+		assertThat(output).contains("migrated 1 of 1, 0 failed");
+	}
+
+	@Test
+	void templatesWaitForTheirFirstUse() throws Exception {
+		this.sources.with(Sources.template(SourceDefinition.named("election")
+			.url("jdbc:sqlite:" + this.directory + "/{id}.db")
+			.liquibase(Sources.NOTES)
+			.build(), "election-{id}", CreatePolicy.ON_FIRST_USE, null));
+		start(4, Duration.ofSeconds(30), false);
+		assertThat(this.directory).isEmptyDirectory();
+	}
+
+	@Test
+	void oneBadSourceStopsNeitherTheOthersNorTheStart(CapturedOutput output) throws Exception {
+		with("bad", this.directory.resolve("missing"));
+		with("good", this.directory);
+		start(1, Duration.ofSeconds(30), false);
+		assertThat(this.sources.registry().get("bad").state()).isInstanceOf(SourceState.Unavailable.class);
+		assertThat(Sources.query(this.sources.registry().get("good"), "select count(*) from note")).isEqualTo("0");
+		assertThat(output).contains("migrated 1 of 2, 1 failed; the start goes on without bad");
+	}
+
+	@Test
+	void failFastStopsTheStartAndNamesEveryFailure() {
+		with("bad1", this.directory.resolve("missing"));
+		with("bad2", this.directory.resolve("missing2"));
+		with("good", this.directory);
+		assertThatExceptionOfType(LiquibaseException.class).isThrownBy(() -> start(4, Duration.ofSeconds(30), true))
+			.withMessageContaining("bad1")
+			.withMessageContaining("bad2")
+			.withMessageContaining("fail-fast");
+	}
+
+	@Test
+	void aServerThatNeverAnswersHoldsTheStartNoLongerThanTheTimeout(CapturedOutput output) throws Exception {
+		try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+			this.sources.with(SourceDefinition.named("silent")
+				.url("jdbc:postgresql://127.0.0.1:" + silent.getLocalPort() + "/x")
+				.liquibase(Sources.NOTES));
+			with("good", this.directory);
+			long start = System.nanoTime();
+			start(2, Duration.ofMillis(500), false);
+			assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(3));
+			assertThat(output).contains("migrated 1 of 2, 0 failed, waiting for silent for longer than 500 ms");
+			assertThat(Sources.query(this.sources.registry().get("good"), "select count(*) from note")).isEqualTo("0");
+		}
+	}
+
+	@Test
+	void failFastDoesNotWaitForEverEither() throws IOException {
+		try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+			this.sources.with(SourceDefinition.named("silent")
+				.url("jdbc:postgresql://127.0.0.1:" + silent.getLocalPort() + "/x")
+				.liquibase(Sources.NOTES));
+			assertThatExceptionOfType(LiquibaseException.class).isThrownBy(() -> start(2, Duration.ofMillis(300), true))
+				.withMessageContaining("silent");
+		}
+	}
+
+	@Test
+	void noMoreThanTheConfiguredNumberRunAtATime() throws Exception {
+		AtomicInteger running = new AtomicInteger();
+		AtomicInteger most = new AtomicInteger();
+		this.sources.with((definition, connection) -> {
+			most.accumulateAndGet(running.incrementAndGet(), Math::max);
+			LockSupport.parkNanos(20_000_000);
+			running.decrementAndGet();
+			return false;
+		});
+		for (int i = 0; i < 12; i++) {
+			with("s" + i, this.directory);
+		}
+		start(3, Duration.ofSeconds(30), false);
+		assertThat(most).hasValue(3);
+	}
+
+	@Test
+	void whatTheStartDidNotWaitForGoesOnBehindIt() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		this.sources.with((definition, connection) -> {
+			release.await();
+			Sources.execute(connection, "create table if not exists done (x)");
+			return true;
+		});
+		with("slow", this.directory);
+		start(1, Duration.ofMillis(100), false);
+		assertThat(this.sources.registry().get("slow").state()).isInstanceOf(SourceState.Opening.class);
+		release.countDown();
+		assertThat(Sources.query(this.sources.registry().get("slow"), "select count(*) from done")).isEqualTo("0");
+	}
+
+	@Test
+	void nothingGoesOnAfterTheApplicationHasEnded() throws Exception {
+		this.sources.with((definition, connection) -> {
+			new CountDownLatch(1).await();
+			return true;
+		});
+		with("stuck", this.directory);
+		start(1, Duration.ofMillis(100), false);
+		this.migration.destroy();
+		this.sources.close();
+		Awaitility.await()
+			.untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
+				.noneMatch((name) -> name.startsWith("multidb-")));
+	}
+
+	@Test
+	void aChangeLogThatIsMissingIsNamedInTheLog(CapturedOutput output) throws Exception {
+		this.sources.with(new LiquibaseMigrator(new org.springframework.core.io.DefaultResourceLoader()))
+			.with(Sources.sqlite("a", this.directory).liquibase(LiquibaseSettings.of("classpath:db/nope.yaml")));
+		start(1, Duration.ofSeconds(30), false);
+		assertThat(output).contains("a: unavailable").contains("db/nope.yaml");
+	}
+
+}

@@ -1,0 +1,107 @@
+package io.multidb.source;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+
+import org.springframework.core.io.DefaultResourceLoader;
+
+import io.multidb.migration.LiquibaseMigrator;
+
+/**
+ * A process of its own that creates databases from a template. It says {@code ready},
+ * waits for a line, then creates each tenant and says {@code created} or {@code existed}.
+ * With {@code half}, it stops for ever in the middle of the first migration and says so.
+ */
+public final class CreatorProcess implements AutoCloseable {
+
+	private final Process process;
+
+	private final BufferedReader output;
+
+	private CreatorProcess(Process process) {
+		this.process = process;
+		this.output = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+	}
+
+	static CreatorProcess start(String url, String maintenanceUrl, String username, String mode, String... tenants)
+			throws IOException {
+		List<String> command = new java.util.ArrayList<>(
+				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",
+						System.getProperty("java.class.path"), CreatorProcess.class.getName(), url, maintenanceUrl,
+						username, mode));
+		command.addAll(List.of(tenants));
+		return new CreatorProcess(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start());
+	}
+
+	/** The next line that is no log line. */
+	String read() throws IOException {
+		String line = this.output.readLine();
+		while (line != null && !line.matches("ready|half|created|existed|failed.*")) {
+			line = this.output.readLine();
+		}
+		return line;
+	}
+
+	void go() throws IOException {
+		this.process.getOutputStream().write('\n');
+		this.process.getOutputStream().flush();
+	}
+
+	/** As kill -9 does. */
+	void kill() throws InterruptedException {
+		this.process.destroyForcibly().waitFor();
+	}
+
+	@Override
+	public void close() {
+		this.process.destroyForcibly();
+	}
+
+	public static void main(String[] arguments) throws Exception {
+		LiquibaseMigrator liquibase = new LiquibaseMigrator(new DefaultResourceLoader());
+		boolean half = arguments[3].equals("half");
+		SourceDefinition definition = SourceDefinition.named("election")
+			.url(arguments[0])
+			.username(arguments[2].isEmpty() ? null : arguments[2])
+			.liquibase(Sources.NOTES)
+			.build();
+		Sources sources = new Sources();
+		sources.with((made, connection) -> {
+			boolean migrated = liquibase.migrate(made, connection);
+			if (half && made.name().startsWith("election")) {
+				System.out.println("half");
+				Thread.sleep(600_000);
+			}
+			return migrated;
+		});
+		String maintenance = null;
+		if (!arguments[1].isEmpty()) {
+			maintenance = "server";
+			sources.with(SourceDefinition.named("server").url(arguments[1]).username(arguments[2]));
+		}
+		try (sources) {
+			SourceRegistry registry = sources
+				.with(Sources.template(definition, "election-{id}", CreatePolicy.EXPLICIT, maintenance))
+				.registry();
+			System.out.println("ready");
+			if (System.in.read() < 0) {
+				return;
+			}
+			for (int i = 4; i < arguments.length; i++) {
+				try {
+					boolean created = registry.create(arguments[i]);
+					Sources.execute(registry.get(arguments[i]), "insert into note (text) values ('x')");
+					System.out.println(created ? "created" : "existed");
+				}
+				catch (RuntimeException ex) {
+					System.out.println("failed " + ex);
+				}
+			}
+		}
+	}
+
+}

@@ -1,0 +1,61 @@
+package io.multidb.source;
+
+import java.nio.file.Path;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/**
+ * Tests for {@link JdbcUrl}.
+ */
+class JdbcUrlTests {
+
+	@ParameterizedTest
+	@CsvSource({
+			"jdbc:postgresql://h/db?user=a&password=s3cret&ssl=true, jdbc:postgresql://h/db?user=a&password=***&ssl=true",
+			"jdbc:postgresql://h/db?sslPassword=s3cret, jdbc:postgresql://h/db?sslPassword=***",
+			"jdbc:mysql://root:s3cret@h/db, jdbc:mysql://root:***@h/db",
+			"jdbc:sqlserver://h;user=a;password=s3cret;x=1, jdbc:sqlserver://h;user=a;password=***;x=1",
+			"jdbc:mysql://root:s3:cr@et@h/db, jdbc:mysql://root:***@h/db",
+			"jdbc:sqlite:data/main.db, jdbc:sqlite:data/main.db" })
+	void masksSecrets(String url, String masked) {
+		assertThat(new JdbcUrl(url).masked()).isEqualTo(masked);
+		assertThat(new JdbcUrl(url)).hasToString(masked);
+		assertThat(JdbcUrl.mask("cannot connect to " + url)).doesNotContain("s3cret");
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "jdbc:sqlite:a.db, jdbc:sqlite:./x/../a.db", "jdbc:sqlite:a.db, jdbc:sqlite:a.db?cache=shared",
+			"jdbc:postgresql://H/db, jdbc:postgresql://h:5432/db?ssl=true",
+			"jdbc:postgresql:db, jdbc:postgresql://localhost/db" })
+	void recognisesTheSameDatabase(String one, String other) {
+		assertThat(new JdbcUrl(one).databaseKey()).isEqualTo(new JdbcUrl(other).databaseKey());
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "jdbc:sqlite:a.db, jdbc:sqlite:b.db", "jdbc:postgresql://h/a, jdbc:postgresql://h/b",
+			"jdbc:postgresql://h/a, jdbc:postgresql://h:5433/a",
+			"jdbc:postgresql://h/a?currentSchema=x, jdbc:postgresql://h/a?currentSchema=y" })
+	void tellsDatabasesApart(String one, String other) {
+		assertThat(new JdbcUrl(one).databaseKey()).isNotEqualTo(new JdbcUrl(other).databaseKey());
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "jdbc:postgresql://h:1/db?a=b, db, jdbc:postgresql://h:1/x?a=b",
+			"jdbc:postgresql:db, db, jdbc:postgresql:x", "jdbc:postgresql://h/a%2Db, a-b, jdbc:postgresql://h/x",
+			"jdbc:postgresql://h/, '', jdbc:postgresql://h/x" })
+	void readsAndReplacesTheDatabaseName(String url, String name, String replaced) {
+		assertThat(new JdbcUrl(url).databaseName()).isEqualTo(name);
+		assertThat(new JdbcUrl(url).withDatabaseName("x").text()).isEqualTo(replaced);
+	}
+
+	@Test
+	void replacesTheFileAndKeepsTheParameters() {
+		assertThat(new JdbcUrl("jdbc:sqlite:a.db?x=1").withSqliteFile(Path.of("b.db")).text())
+			.isEqualTo("jdbc:sqlite:b.db?x=1");
+	}
+
+}

@@ -1,0 +1,266 @@
+package io.multidb.source;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownTenantException;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+/**
+ * Tests for sources and templates on a real PostgreSQL.
+ */
+class PostgresIntegrationTests {
+
+	private static TestPostgres postgres;
+
+	private final Sources sources = new Sources();
+
+	@BeforeAll
+	static void start() {
+		postgres = TestPostgres.start();
+	}
+
+	@AfterAll
+	static void stop() throws IOException {
+		postgres.close();
+	}
+
+	@AfterEach
+	void close() throws SQLException {
+		this.sources.close();
+		for (String database : databases("election%")) {
+			admin("DROP DATABASE \"" + database + "\" WITH (FORCE)");
+		}
+		for (String database : databases("multidb%")) {
+			admin("DROP DATABASE \"" + database + "\" WITH (FORCE)");
+		}
+	}
+
+	private static void admin(String sql) throws SQLException {
+		try (Connection connection = DriverManager.getConnection(postgres.url(), postgres.username(),
+				postgres.password())) {
+			Sources.execute(connection, sql);
+		}
+	}
+
+	private static List<String> databases(String like) throws SQLException {
+		try (Connection connection = DriverManager.getConnection(postgres.url(), postgres.username(),
+				postgres.password());
+				java.sql.ResultSet rows = connection.createStatement()
+					.executeQuery("SELECT datname FROM pg_database WHERE datname LIKE '" + like + "' ORDER BY 1")) {
+			List<String> names = new ArrayList<>();
+			while (rows.next()) {
+				names.add(rows.getString(1));
+			}
+			return names;
+		}
+	}
+
+	private static String url(String database) {
+		return new JdbcUrl(postgres.url()).withDatabaseName(database).text();
+	}
+
+	private static SourceDefinition.Builder source(String name, String database) {
+		return SourceDefinition.named(name)
+			.url(url(database))
+			.username(postgres.username())
+			.password(postgres.password());
+	}
+
+	private SourceRegistry registry(CreatePolicy create) {
+		return this.sources.with(source("server", "postgres").internal(true))
+			.with(Sources.template(source("election", "election_{id}").liquibase(Sources.NOTES).build(),
+					"election-{id}", create, "server"))
+			.registry();
+	}
+
+	@Test
+	void createsAndMigratesADatabase() throws SQLException {
+		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
+		assertThat(registry.create("election-42")).isTrue();
+		assertThat(registry.create("election-42")).isFalse();
+		Sources.execute(registry.get("election-42"), "insert into note (text) values ('x')");
+		assertThat(databases("election%")).containsExactly("election_42");
+		assertThat(databases("multidb%")).isEmpty();
+	}
+
+	@ParameterizedTest
+	@EnumSource(names = { "NEVER", "EXPLICIT" })
+	void usingWhatDoesNotExistMakesNothing(CreatePolicy create) throws SQLException {
+		SourceRegistry registry = registry(create);
+		assertThatExceptionOfType(UnknownTenantException.class)
+			.isThrownBy(() -> registry.get("election-42").getConnection());
+		assertThat(databases("election%")).isEmpty();
+		assertThat(registry.find("election-42")).isNull();
+	}
+
+	@Test
+	void threadsThatRaceOnFirstUseMakeOneDatabase() throws Exception {
+		SourceRegistry registry = registry(CreatePolicy.ON_FIRST_USE);
+		List<Object> outcomes = Race.run(8, () -> {
+			Sources.execute(registry.get("election-42"), "insert into note (text) values ('x')");
+			return "voted";
+		});
+		assertThat(outcomes).containsOnly("voted");
+		assertThat(Sources.query(registry.get("election-42"), "select count(*) from note")).isEqualTo("8");
+		assertThat(databases("%42%")).containsExactly("election_42");
+	}
+
+	@Test
+	void processesThatRaceMakeOneDatabaseEach() throws Exception {
+		String[] tenants = { "election-1", "election-2", "election-3" };
+		try (CreatorProcess one = process("race", tenants); CreatorProcess other = process("race", tenants)) {
+			assertThat(one.read()).isEqualTo("ready");
+			assertThat(other.read()).isEqualTo("ready");
+			one.go();
+			other.go();
+			for (String tenant : tenants) {
+				assertThat(one.read() + "+" + other.read()).as(tenant).isIn("created+existed", "existed+created");
+			}
+		}
+		assertThat(databases("election%")).containsExactly("election_1", "election_2", "election_3");
+		assertThat(databases("multidb%")).isEmpty();
+	}
+
+	@Test
+	void whatAKilledProcessLeavesIsNeverUsedAndIsDroppedOnceItIsOld() throws Exception {
+		try (CreatorProcess victim = process("half", "election-1")) {
+			assertThat(victim.read()).isEqualTo("ready");
+			victim.go();
+			assertThat(victim.read()).isEqualTo("half");
+			victim.kill();
+		}
+		assertThat(databases("election%")).isEmpty();
+		List<String> leftovers = databases("multidb%");
+		assertThat(leftovers).hasSize(1);
+		String old = "multidb_tmp_" + Instant.now().minus(Duration.ofHours(1)).getEpochSecond() + "_00aa";
+		admin("ALTER DATABASE \"" + leftovers.get(0) + "\" RENAME TO " + old);
+		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
+		assertThat(registry.create("election-1")).isTrue();
+		assertThat(databases("multidb%")).isEmpty();
+	}
+
+	@Test
+	void whatALivingOwnerIsStillFillingIsKept() throws Exception {
+		String old = "multidb_tmp_" + Instant.now().minus(Duration.ofHours(1)).getEpochSecond() + "_00bb";
+		admin("CREATE DATABASE " + old);
+		try (Connection owner = DriverManager.getConnection(postgres.url(), postgres.username(), postgres.password())) {
+			Sources.query(owner, "SELECT pg_advisory_lock(hashtextextended('" + old + "', 0))");
+			registry(CreatePolicy.EXPLICIT).create("election-1");
+			assertThat(databases("multidb%")).containsExactly(old);
+		}
+	}
+
+	@Test
+	void aFailedMigrationLeavesNoDatabase() throws SQLException {
+		SourceRegistry registry = this.sources.with(source("server", "postgres"))
+			.with(Sources.template(source("election", "election_{id}").build(), "election-{id}", CreatePolicy.EXPLICIT,
+					"server"))
+			.with((definition, connection) -> {
+				if (definition.name().startsWith("election")) {
+					Sources.execute(connection, "create table half (x int)");
+					throw new SQLException("half-way");
+				}
+				return false;
+			})
+			.registry();
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.create("election-42"))
+			.withMessageContaining("half-way");
+		assertThat(databases("election%")).isEmpty();
+		assertThat(databases("multidb%")).isEmpty();
+	}
+
+	@Test
+	void theDatabaseBelongsToTheTemplatesUser() throws SQLException {
+		admin("DROP ROLE IF EXISTS voter");
+		admin("CREATE ROLE voter LOGIN PASSWORD 'v0te'");
+		SourceRegistry registry = this.sources.with(source("server", "postgres"))
+			.with(Sources.template(source("election", "election_{id}").username("voter")
+				.password("v0te")
+				.liquibase(Sources.NOTES)
+				.build(), "election-{id}", CreatePolicy.EXPLICIT, "server"))
+			.registry();
+		registry.create("election-42");
+		assertThat(Sources.query(registry.get("election-42"), "select current_user")).isEqualTo("voter");
+		assertThat(Sources.query(registry.get("election-42"), "select count(*) from note")).isEqualTo("0");
+	}
+
+	@Test
+	void namesAreQuotedAndKeepTheirCase() throws SQLException {
+		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
+		registry.create("election-Lisbon.1-a");
+		registry.create("election-lisbon.1-a");
+		assertThat(databases("election%")).containsExactlyInAnyOrder("election_Lisbon.1-a", "election_lisbon.1-a");
+		assertThat(Sources.query(registry.get("election-Lisbon.1-a"), "select current_database()"))
+			.isEqualTo("election_Lisbon.1-a");
+	}
+
+	@Test
+	void aWrongPasswordIsNamedAndNotShown() throws SQLException {
+		admin("DROP ROLE IF EXISTS guest");
+		admin("CREATE ROLE guest LOGIN PASSWORD 'right'");
+		Source source = this.sources.with(source("main", "postgres").username("guest").password("s3cret"))
+			.registry()
+			.get("main");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection)
+			.withMessageContaining("'app.datasources.main.username'")
+			.withMessageNotContaining("s3cret");
+	}
+
+	@Test
+	void aDeclaredDatabaseThatIsMissingIsUnavailableAndNotMade() throws SQLException {
+		Source source = this.sources.with(source("main", "election_nowhere")).registry().get("main");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection)
+			.withMessageContaining("Create the database");
+		assertThat(databases("election%")).isEmpty();
+	}
+
+	@Test
+	void aSilentServerIsGivenUpWithoutLeavingAThread() throws IOException {
+		try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+			Source source = this.sources
+				.with(SourceDefinition.named("silent")
+					.url("jdbc:postgresql://127.0.0.1:" + silent.getLocalPort() + "/x")
+					.hikari(Map.of("connection-timeout", "1000")))
+				.registry()
+				.get("silent");
+			long start = System.nanoTime();
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection);
+			assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(20));
+			assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
+				.noneMatch((name) -> name.contains("PostgreSQL"));
+		}
+	}
+
+	@Test
+	void theTimeoutOfConnectingDoesNotLimitStatements() throws SQLException {
+		Source source = this.sources.with(source("main", "postgres")).registry().get("main");
+		try (Connection connection = source.getConnection()) {
+			assertThat(connection.getNetworkTimeout()).isZero();
+		}
+	}
+
+	private static CreatorProcess process(String mode, String... tenants) throws IOException {
+		return CreatorProcess.start(url("election_{id}"), url("postgres"), postgres.username(), mode, tenants);
+	}
+
+}

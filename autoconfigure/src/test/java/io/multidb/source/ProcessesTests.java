@@ -1,0 +1,78 @@
+package io.multidb.source;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/**
+ * Tests for what real processes do to each other's SQLite files.
+ */
+class ProcessesTests {
+
+	@TempDir
+	private Path directory;
+
+	@Test
+	void processesThatRaceMakeOneDatabaseEach() throws Exception {
+		String[] tenants = new String[10];
+		for (int i = 0; i < tenants.length; i++) {
+			tenants[i] = "election-" + i;
+		}
+		try (CreatorProcess one = start("race", tenants); CreatorProcess other = start("race", tenants)) {
+			assertThat(one.read()).isEqualTo("ready");
+			assertThat(other.read()).isEqualTo("ready");
+			one.go();
+			other.go();
+			List<String> outcomes = new ArrayList<>();
+			for (int i = 0; i < tenants.length; i++) {
+				outcomes.add(one.read() + "+" + other.read());
+			}
+			assertThat(outcomes).containsOnly("created+existed", "existed+created");
+		}
+		for (int i = 0; i < tenants.length; i++) {
+			try (Connection connection = DriverManager
+				.getConnection("jdbc:sqlite:" + this.directory.resolve(i + ".db"))) {
+				assertThat(Sources.query(connection, "select count(*) from note")).as("votes in " + i).isEqualTo("2");
+			}
+		}
+		assertThat(temporaryFiles()).isEmpty();
+	}
+
+	@Test
+	void whatAKilledProcessLeavesIsNeverUsedAndIsRemoved() throws Exception {
+		try (CreatorProcess victim = start("half", "election-1")) {
+			assertThat(victim.read()).isEqualTo("ready");
+			victim.go();
+			assertThat(victim.read()).isEqualTo("half");
+			victim.kill();
+		}
+		assertThat(temporaryFiles()).isNotEmpty();
+		assertThat(this.directory.resolve("1.db")).doesNotExist();
+		try (CreatorProcess next = start("race", "election-1")) {
+			assertThat(next.read()).isEqualTo("ready");
+			next.go();
+			assertThat(next.read()).isEqualTo("created");
+		}
+		assertThat(temporaryFiles()).isEmpty();
+	}
+
+	private CreatorProcess start(String mode, String... tenants) throws Exception {
+		return CreatorProcess.start("jdbc:sqlite:" + this.directory.resolve("{id}.db"), "", "", mode, tenants);
+	}
+
+	private List<Path> temporaryFiles() throws Exception {
+		try (Stream<Path> files = Files.list(this.directory)) {
+			return files.filter((file) -> file.getFileName().toString().startsWith(".multidb")).toList();
+		}
+	}
+
+}

@@ -1,0 +1,95 @@
+package io.multidb.source;
+
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+import org.springframework.core.io.DefaultResourceLoader;
+
+import io.multidb.migration.LiquibaseMigrator;
+
+/**
+ * Registries for tests, with their events.
+ */
+public final class Sources implements AutoCloseable {
+
+	public static final LiquibaseSettings NOTES = LiquibaseSettings.of("classpath:db/notes.yaml");
+
+	private final List<SourceDefinition> definitions = new ArrayList<>();
+
+	private final List<SourceTemplate> templates = new ArrayList<>();
+
+	private SourceMigrator migrator = new LiquibaseMigrator(new DefaultResourceLoader());
+
+	public final List<SourceEvent> events = new CopyOnWriteArrayList<>();
+
+	private SourceRegistry registry;
+
+	public static SourceDefinition.Builder sqlite(String name, Path directory) {
+		return SourceDefinition.named(name).url("jdbc:sqlite:" + directory.resolve(name + ".db"));
+	}
+
+	public static SourceTemplate template(SourceDefinition definition, String names, CreatePolicy create,
+			String maintenance) {
+		return new SourceTemplate(NamePattern.of(names), definition, create, maintenance);
+	}
+
+	public Sources with(SourceDefinition.Builder definition) {
+		this.definitions.add(definition.build());
+		return this;
+	}
+
+	public Sources with(SourceTemplate template) {
+		this.templates.add(template);
+		return this;
+	}
+
+	public Sources with(SourceMigrator migrator) {
+		this.migrator = migrator;
+		return this;
+	}
+
+	public SourceRegistry registry() {
+		if (this.registry == null) {
+			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this.events::add);
+		}
+		return this.registry;
+	}
+
+	public static void execute(Source source, String sql) throws SQLException {
+		try (Connection connection = source.getConnection()) {
+			execute(connection, sql);
+		}
+	}
+
+	public static void execute(Connection connection, String sql) throws SQLException {
+		try (Statement statement = connection.createStatement()) {
+			statement.execute(sql);
+		}
+	}
+
+	public static String query(Connection connection, String sql) throws SQLException {
+		try (Statement statement = connection.createStatement(); ResultSet rows = statement.executeQuery(sql)) {
+			return rows.next() ? rows.getString(1) : null;
+		}
+	}
+
+	public static String query(Source source, String sql) throws SQLException {
+		try (Connection connection = source.getConnection()) {
+			return query(connection, sql);
+		}
+	}
+
+	@Override
+	public void close() {
+		if (this.registry != null) {
+			this.registry.close();
+		}
+	}
+
+}
