@@ -55,8 +55,7 @@ final class DatasourcesReader {
 	/** Of the environment, which leaves those in place that it cannot resolve. */
 	private static final Pattern UNRESOLVED = Pattern.compile("\\$\\{([^{}:]*)}");
 
-	private static final Set<String> RESOLVERS = Set.of("header", "subdomain", "path", "session", "cookie",
-			"principal");
+	static final Set<String> RESOLVERS = Set.of("header", "subdomain", "path", "session", "cookie", "principal");
 
 	private final Environment environment;
 
