@@ -7,7 +7,6 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -149,14 +148,20 @@ final class BoundProperties {
 	}
 
 	private void refuseValue(ConfigurationProperty property, Class<?> type) {
-		boolean open = type.isEnum() || ClassUtils.isPrimitiveOrWrapper(type) || type == Duration.class;
-		String expected = type.isEnum()
-				? "must be one of "
-						+ String.join(", ", Arrays.stream(type.getEnumConstants()).map(PropertyKeys::dashed).toList())
-				: "cannot be read as "
-						+ (open ? "a " + type.getSimpleName().toLowerCase(Locale.ROOT) : "what belongs there");
-		this.mistakes.add("'" + property.getName() + "'" + at(property.getOrigin()) + " " + expected
-				+ (open ? ", not '" + property.getValue() + "'." : "."));
+		String what = "'" + property.getName() + "'" + at(property.getOrigin());
+		if (type.isEnum()) {
+			this.mistakes.add(what + " must be one of "
+					+ String.join(", ", Arrays.stream(type.getEnumConstants()).map(PropertyKeys::dashed).toList())
+					+ ", not '" + property.getValue() + "'.");
+		}
+		else if (ClassUtils.isPrimitiveOrWrapper(type) || type == Duration.class) {
+			this.mistakes.add(what + " must be a " + ClassUtils.resolvePrimitiveIfNecessary(type).getSimpleName()
+					+ ", not '" + property.getValue() + "'.");
+		}
+		else {
+			// It may be a whole URL with its password.
+			this.mistakes.add(what + " is a value where keys below it belong.");
+		}
 	}
 
 	/** The environment variable that a property comes from, if it is one's. */

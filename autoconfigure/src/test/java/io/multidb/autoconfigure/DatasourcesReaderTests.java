@@ -345,18 +345,18 @@ class DatasourcesReaderTests {
 	}
 
 	@ParameterizedTest
-	@CsvSource({ "parallelism,many,int", "fail-fast,perhaps,boolean", "startup-timeout,soon,duration" })
+	@CsvSource({ "parallelism,many,Integer", "fail-fast,perhaps,Boolean", "startup-timeout,soon,Duration" })
 	void aValueOfTheWrongTypeIsRefused(String key, String value, String type) {
 		assertThat(mistakes(TWO_SOURCES + "  tenancy.liquibase." + key + ": " + value)).singleElement()
 			.asString()
-			.contains("'app.tenancy.liquibase." + key + "'", "cannot be read as", type, "'" + value + "'");
+			.contains("'app.tenancy.liquibase." + key + "'", "must be a " + type, "'" + value + "'");
 	}
 
 	@Test
 	void aUrlInPlaceOfASourceIsRefusedAndNotQuoted() {
 		assertThat(mistakes("app.datasources.main: jdbc:postgresql://me:s3cret@db/main")).singleElement()
 			.asString()
-			.contains("'app.datasources.main'", "cannot be read")
+			.contains("'app.datasources.main'", "is a value where keys below it belong")
 			.doesNotContain("s3cret");
 	}
 
