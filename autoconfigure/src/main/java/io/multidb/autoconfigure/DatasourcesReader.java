@@ -1,31 +1,23 @@
 package io.multidb.autoconfigure;
 
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
 
-import org.springframework.boot.context.properties.bind.BindHandler;
 import org.springframework.boot.context.properties.bind.Bindable;
 import org.springframework.boot.context.properties.bind.Binder;
-import org.springframework.boot.context.properties.bind.UnboundConfigurationPropertiesException;
-import org.springframework.boot.context.properties.bind.handler.NoUnboundElementsBindHandler;
-import org.springframework.boot.context.properties.source.ConfigurationProperty;
-import org.springframework.boot.context.properties.source.ConfigurationPropertyName;
-import org.springframework.boot.context.properties.source.ConfigurationPropertyName.Form;
-import org.springframework.boot.context.properties.source.ConfigurationPropertySource;
-import org.springframework.boot.context.properties.source.ConfigurationPropertySources;
-import org.springframework.boot.context.properties.source.IterableConfigurationPropertySource;
 import org.springframework.boot.origin.Origin;
 import org.springframework.core.env.Environment;
 import org.springframework.core.io.ResourceLoader;
@@ -50,13 +42,6 @@ import io.multidb.source.SourceTemplate;
  */
 final class DatasourcesReader {
 
-	static final ConfigurationPropertyName DATASOURCES = ConfigurationPropertyName.of("app.datasources");
-
-	private static final ConfigurationPropertyName TENANCY = ConfigurationPropertyName.of("app.tenancy");
-
-	private static final Bindable<Map<String, SourceProperties>> SOURCES = Bindable.mapOf(String.class,
-			SourceProperties.class);
-
 	/** The source that an application's {@code spring.datasource} goes on as. */
 	private static final String DEFAULT = "default";
 
@@ -64,26 +49,51 @@ final class DatasourcesReader {
 
 	private static final Pattern SOURCE_NAME = Pattern.compile("[a-z0-9]([a-z0-9_-]*[a-z0-9])?");
 
+	/** Of a template. */
 	private static final Pattern PLACEHOLDER = Pattern.compile("\\{([^{}]*)}");
+
+	/** Of the environment, which leaves those in place that it cannot resolve. */
+	private static final Pattern UNRESOLVED = Pattern.compile("\\$\\{([^{}:]*)}");
+
+	static final Set<String> RESOLVERS = Set.of("header", "subdomain", "path", "session", "cookie", "principal");
 
 	private final Environment environment;
 
 	private final ResourceLoader resourceLoader;
 
-	private final Binder binder;
+	private final Predicate<String> isBean;
 
-	private final List<String> mistakes = new ArrayList<>();
+	/** A set, for some mistakes are found once per source. */
+	private final Set<String> mistakes = new LinkedHashSet<>();
 
-	/** Where each source's URL was found. */
-	private final Map<String, Origin> origins = new HashMap<>();
+	private final BoundProperties properties;
 
-	/** Names that were written in brackets, and so exactly as they are. */
-	private final Set<String> bracketed = new LinkedHashSet<>();
+	private final TenancyProperties tenancy;
 
-	DatasourcesReader(Environment environment, ResourceLoader resourceLoader) {
+	private final TenancyProperties.Liquibase migration;
+
+	private final Map<String, SourceDefinition> definitions = new LinkedHashMap<>();
+
+	/** All names, also of sources whose definition has mistakes of its own. */
+	private final Set<String> names = new TreeSet<>();
+
+	/** Sources in routes whose patterns have mistakes of their own. */
+	private final Set<String> misrouted = new HashSet<>();
+
+	/**
+	 * Creates the reader.
+	 * @param environment what was configured
+	 * @param resourceLoader finds Spring Boot's default change log
+	 * @param isBean whether there is a bean of a name, for resolvers of the application's
+	 * own
+	 */
+	DatasourcesReader(Environment environment, ResourceLoader resourceLoader, Predicate<String> isBean) {
 		this.environment = environment;
 		this.resourceLoader = resourceLoader;
-		this.binder = Binder.get(environment);
+		this.isBean = isBean;
+		this.properties = new BoundProperties(environment, this.mistakes);
+		this.tenancy = this.properties.tenancy();
+		this.migration = migration(this.tenancy.liquibase(), Binder.get(environment));
 	}
 
 	/**
@@ -92,36 +102,37 @@ final class DatasourcesReader {
 	 * @throws InvalidDatasourcesException if it has mistakes; all are listed
 	 */
 	Datasources read() {
-		Map<String, SourceProperties> properties = this.binder.bind(DATASOURCES, SOURCES).orElseGet(Map::of);
-		TenancyProperties tenancy = this.binder.bindOrCreate(TENANCY.toString(), Bindable.of(TenancyProperties.class));
-		refuseUnknownKeys(DATASOURCES, SOURCES);
-		refuseUnknownKeys(TENANCY, Bindable.of(TenancyProperties.class));
-		scanNames();
-		List<Route> routes = routes(tenancy);
-		Map<String, SourceDefinition> definitions = new LinkedHashMap<>();
-		properties.forEach((name, source) -> {
-			SourceDefinition definition = define(name, source, tenancy.liquibase());
-			if (definition != null) {
-				definitions.put(name, definition);
-			}
-		});
-		defineDefault(definitions, properties.keySet(), tenancy.liquibase());
+		this.names.addAll(this.properties.declaredNames());
+		checkNames();
+		this.properties.sources().forEach(this::define);
+		defineDefault();
+		List<Route> routes = routes();
 		List<SourceDefinition> sources = new ArrayList<>();
 		List<SourceTemplate> templates = new ArrayList<>();
-		definitions.forEach((name, definition) -> {
-			SourceProperties source = properties.get(name);
+		this.definitions.forEach((name, definition) -> {
+			SourceProperties source = this.properties.sources().get(name);
 			if (source == null || !isTemplate(definition)) {
 				sources.add(definition);
 			}
 			else {
-				SourceTemplate template = template(definition, source, routes, definitions);
+				SourceTemplate template = template(definition, source, routes);
 				if (template != null) {
 					templates.add(template);
 				}
 			}
 		});
-		checkRoutes(routes, definitions, properties.keySet());
-		String noTenant = noTenant(tenancy, definitions);
+		checkRoutes(routes);
+		checkTenancy();
+		String noTenant = noTenant();
+		checkTogether(sources, templates);
+		if (!this.mistakes.isEmpty()) {
+			throw new InvalidDatasourcesException(List.copyOf(this.mistakes));
+		}
+		return new Datasources(sources, templates, routes, noTenant, this.tenancy);
+	}
+
+	/** The registry knows best which sources exclude each other. */
+	private void checkTogether(List<SourceDefinition> sources, List<SourceTemplate> templates) {
 		try {
 			new SourceRegistry(sources, templates, SourceMigrator.NONE, (event) -> {
 			}).close();
@@ -129,163 +140,149 @@ final class DatasourcesReader {
 		catch (InvalidDatasourcesException ex) {
 			this.mistakes.addAll(ex.mistakes());
 		}
-		if (!this.mistakes.isEmpty()) {
-			throw new InvalidDatasourcesException(this.mistakes);
-		}
-		return new Datasources(sources, templates, routes, noTenant, tenancy);
 	}
 
-	private void refuseUnknownKeys(ConfigurationPropertyName prefix, Bindable<?> target) {
-		try {
-			this.binder.bind(prefix, target, new NoUnboundElementsBindHandler(BindHandler.DEFAULT));
-		}
-		catch (org.springframework.boot.context.properties.bind.BindException ex) {
-			if (!(ex.getCause() instanceof UnboundConfigurationPropertiesException unbound)) {
-				throw ex;
+	private void checkNames() {
+		Map<String, String> byFold = new HashMap<>();
+		for (String name : this.names) {
+			if (!this.properties.isBracketed(name) && !SOURCE_NAME.matcher(name).matches()) {
+				this.mistakes.add(
+						"'" + name + "' is no plain source name: use a-z, 0-9, '-' and '_', beginning and ending with a"
+								+ " letter or digit, or write it in brackets: \"[" + name + "]\".");
 			}
-			unbound.getUnboundProperties().forEach((property) -> refuse(property, prefix));
-		}
-	}
-
-	private void refuse(ConfigurationProperty property, ConfigurationPropertyName prefix) {
-		ConfigurationPropertyName name = property.getName();
-		boolean ofSource = prefix.equals(DATASOURCES);
-		int skipped = prefix.getNumberOfElements() + (ofSource ? 1 : 0);
-		String start = name.chop(skipped).toString();
-		StringBuilder key = new StringBuilder();
-		for (int i = skipped; i < name.getNumberOfElements(); i++) {
-			key.append((i > skipped) ? "." : "").append(name.getElement(i, Form.DASHED));
-		}
-		Set<String> known = PropertyKeys.of(ofSource ? SourceProperties.class : TenancyProperties.class);
-		String nearest = PropertyKeys.nearest(key.toString(), known);
-		Origin origin = property.getOrigin();
-		this.mistakes.add("'" + start + (key.isEmpty() ? "" : "." + key) + "'"
-				+ ((origin != null) ? " (" + origin + ")" : "") + " is no property"
-				+ ((nearest != null) ? "; did you mean '" + start + "." + nearest + "'?"
-						: "; known are " + String.join(", ", known) + ".")
-				+ (String.valueOf(origin).contains("System Environment") && ofSource
-						? " An environment variable reaches a source only by a name without '-' and '_'; for another, use a"
-								+ " ${…} placeholder in the configuration."
-						: ""));
-	}
-
-	/** Boot's binder does not tell how a name was written. */
-	private void scanNames() {
-		for (ConfigurationPropertySource source : ConfigurationPropertySources.get(this.environment)) {
-			if (source instanceof IterableConfigurationPropertySource iterable) {
-				for (ConfigurationPropertyName name : iterable) {
-					if (DATASOURCES.isAncestorOf(name)
-							&& name.getNumberOfElements() > DATASOURCES.getNumberOfElements()) {
-						scan(iterable, name);
-					}
-				}
+			String same = byFold.putIfAbsent(SourceRegistry.fold(name), name);
+			if (same != null) {
+				this.mistakes.add("The names '" + same + "'" + at(same) + " and '" + name + "'" + at(name)
+						+ " are the same to property binding, which leaves out case, '-' and '_': rename one. In the name of an"
+						+ " environment variable, '_' stands for either.");
+				this.properties.sources().remove(name);
 			}
 		}
 	}
 
-	private void scan(IterableConfigurationPropertySource source, ConfigurationPropertyName name) {
-		int position = DATASOURCES.getNumberOfElements();
-		String sourceName = name.getElement(position, Form.ORIGINAL);
-		if (name.chop(position + 1).isLastElementIndexed()) {
-			this.bracketed.add(sourceName);
-		}
-		if (name.getNumberOfElements() == position + 2 && name.getElement(position + 1, Form.UNIFORM).equals("url")) {
-			ConfigurationProperty property = source.getConfigurationProperty(name);
-			if (property != null && property.getOrigin() != null) {
-				this.origins.putIfAbsent(sourceName, property.getOrigin());
-			}
-		}
+	private String at(String source) {
+		return BoundProperties.at(this.properties.origin(source));
 	}
 
-	private @Nullable SourceDefinition define(String name, SourceProperties source,
-			TenancyProperties.Liquibase shared) {
+	private void define(String name, SourceProperties source) {
 		String property = "app.datasources." + name;
-		checkName(name);
-		PoolSettings.mistakes(source.hikari())
-			.forEach((mistake) -> this.mistakes.add("In '" + property + "': " + mistake + "."));
+		Map<String, String> hikari = hikari("'" + property + "'", source.hikari());
 		String url = source.url();
 		if (!StringUtils.hasText(url)) {
-			this.mistakes.add("'" + property + ".url' is missing. Every source needs one, such as jdbc:sqlite:" + name
-					+ ".db or jdbc:postgresql://localhost/" + name + ".");
-			return null;
+			this.mistakes.add("'" + property + ".url'" + at(name) + " is missing. Every source needs one, such as"
+					+ " jdbc:sqlite:" + name + ".db or jdbc:postgresql://localhost/" + name + ".");
+			return;
 		}
+		if (refuseUnresolved(property + ".url", url, false)) {
+			return;
+		}
+		refuseUnresolved(property + ".username", source.username(), true);
+		refuseUnresolved(property + ".password", source.password(), true);
 		if (!url.startsWith("jdbc:")) {
-			this.mistakes.add("'" + property + ".url' must be a JDBC URL, which starts with 'jdbc:'.");
-			return null;
+			this.mistakes.add("'" + property + ".url'" + at(name) + " must be a JDBC URL, which starts with 'jdbc:'.");
+			return;
 		}
-		if (url.equals("jdbc:sqlite:") || (url.contains(":memory:") && !url.contains("cache=shared"))) {
-			this.mistakes.add("'" + property
-					+ ".url' is an in-memory SQLite database, of which every connection has its own." + " Use a file.");
+		if (isPrivateMemory(url)) {
+			this.mistakes.add("'" + property + ".url'" + at(name)
+					+ " is a SQLite database in memory, of which every connection has its own. Use a file.");
 		}
-		Origin origin = this.origins.get(name);
-		SourceDefinition.Builder definition = SourceDefinition.named(name)
-			.url(url)
-			.username(source.username())
-			.password(source.password())
-			.driverClassName(source.driverClassName())
-			.hikari(source.hikari())
-			.liquibase(liquibase(source, shared))
-			.internal(source.internal())
-			.attributes(source.attributes());
-		if (origin != null) {
-			definition.origin(origin.toString());
+		boolean template = PLACEHOLDER.matcher(url).find();
+		if (!template && (source.create() != CreatePolicy.NEVER || source.maintenance() != null)) {
+			this.mistakes.add("'" + property + "." + ((source.maintenance() != null) ? "maintenance" : "create") + "'"
+					+ at(name) + " is for templates, and the URL has no placeholder such as {id}.");
 		}
-		SourceDefinition built = definition.build();
-		boolean essential = (source.essential() != null) ? source.essential() : !isTemplate(built);
-		checkTemplateOnly(property, source, built);
-		return definition.essential(essential).build();
+		Origin origin = this.properties.origin(name);
+		this.definitions.put(name,
+				SourceDefinition.named(name)
+					.url(url)
+					.username(source.username())
+					.password(source.password())
+					.driverClassName(source.driverClassName())
+					.hikari(hikari)
+					.liquibase(liquibase(source))
+					.essential((source.essential() != null) ? source.essential() : !template)
+					.internal(source.internal())
+					.attributes(source.attributes())
+					.origin((origin != null) ? origin.toString() : "app.datasources")
+					.build());
 	}
 
-	private void checkName(String name) {
-		boolean exact = this.bracketed.contains(name);
-		if (!exact && !SOURCE_NAME.matcher(name).matches()) {
-			this.mistakes
-				.add("'" + name + "' is no plain source name: use a-z, 0-9, '-' and '_', beginning and ending with a"
-						+ " letter or digit, or write it in brackets: \"[" + name + "]\".");
+	/** A password may contain anything, but is hardly as a whole what a variable is. */
+	private boolean refuseUnresolved(String property, @Nullable String value, boolean whole) {
+		Matcher placeholder = UNRESOLVED.matcher((value != null) ? value : "");
+		boolean unresolved = whole ? placeholder.matches() : placeholder.find();
+		if (unresolved) {
+			this.mistakes.add("'" + property + "' refers to " + placeholder.group()
+					+ ", which is set nowhere. Set it, or give a default: ${" + placeholder.group(1) + ":…}.");
 		}
+		return unresolved;
 	}
 
-	private void checkTemplateOnly(String property, SourceProperties source, SourceDefinition definition) {
-		if (!isTemplate(definition)) {
-			if (source.create() != CreatePolicy.NEVER) {
-				this.mistakes
-					.add("'" + property + ".create' is for templates, and the URL has no placeholder such as {id}.");
-			}
-			if (source.maintenance() != null) {
-				this.mistakes.add("'" + property
-						+ ".maintenance' is for templates, and the URL has no placeholder such as {id}.");
-			}
-		}
+	private static boolean isPrivateMemory(String url) {
+		String path = withoutParameters(url);
+		return path.equals("jdbc:sqlite:") || (path.startsWith("jdbc:sqlite:")
+				&& (path.contains(":memory:") || url.contains("mode=memory")) && !url.contains("cache=shared"));
 	}
 
-	private LiquibaseSettings liquibase(SourceProperties source, TenancyProperties.Liquibase shared) {
+	/**
+	 * Checks a pool's settings. An environment variable has only dots between words:
+	 * HIKARI_MAXIMUM_POOL_SIZE.
+	 */
+	private Map<String, String> hikari(String where, Map<String, String> written) {
+		Map<String, String> hikari = new TreeMap<>();
+		Map<String, String> known = new HashMap<>();
+		PoolSettings.names().forEach((name) -> known.put(SourceRegistry.fold(name), name));
+		written.forEach((key, value) -> {
+			String name = known.get(SourceRegistry.fold(key.replace(".", "")));
+			hikari.put((name != null) ? name : key, value);
+		});
+		List<String> mistakes = PoolSettings.mistakes(hikari);
+		mistakes.forEach((mistake) -> this.mistakes.add("In " + where + ": " + mistake + "."));
+		if (mistakes.isEmpty()) {
+			hikari.keySet()
+				.stream()
+				.filter((key) -> !known.containsValue(key) && !key.startsWith("data-source-properties."))
+				.forEach((key) -> this.mistakes.add("In " + where + ": 'hikari." + key + "' is no setting of HikariCP."
+						+ PropertyKeys.suggest(key, known.values())));
+		}
+		return hikari;
+	}
+
+	private LiquibaseSettings liquibase(SourceProperties source) {
 		SourceProperties.Liquibase own = source.liquibase();
 		String changeLog = own.changeLog();
 		if (changeLog == null && !source.internal()) {
-			changeLog = sharedChangeLog(shared);
+			changeLog = this.migration.changeLog();
 		}
-		if (!own.enabled() || !StringUtils.hasText(changeLog) || !isLiquibaseEnabled()) {
-			return LiquibaseSettings.NONE;
-		}
-		return liquibase(changeLog, own, shared);
+		return own.enabled() ? liquibase(changeLog, own) : LiquibaseSettings.NONE;
 	}
 
-	private LiquibaseSettings liquibase(String changeLog, SourceProperties.Liquibase own,
-			TenancyProperties.Liquibase shared) {
-		if (!ClassUtils.isPresent("liquibase.integration.spring.SpringLiquibase", null)) {
+	private LiquibaseSettings liquibase(@Nullable String changeLog, SourceProperties.Liquibase own) {
+		if (!StringUtils.hasText(changeLog) || !isLiquibaseEnabled()) {
+			return LiquibaseSettings.NONE;
+		}
+		if (!ClassUtils.isPresent("liquibase.integration.spring.SpringLiquibase",
+				this.resourceLoader.getClassLoader())) {
 			this.mistakes
 				.add("The change log '" + changeLog + "' is configured, but Liquibase is not on the class path: add"
 						+ " spring-boot-starter-liquibase.");
 		}
-		Map<String, String> parameters = new HashMap<>(shared.parameters());
+		Map<String, String> parameters = new HashMap<>(this.migration.parameters());
 		parameters.putAll(own.parameters());
-		return new LiquibaseSettings(changeLog, (own.contexts() != null) ? own.contexts() : shared.contexts(),
-				(own.labelFilter() != null) ? own.labelFilter() : shared.labelFilter(), parameters);
+		return new LiquibaseSettings(changeLog, (own.contexts() != null) ? own.contexts() : this.migration.contexts(),
+				(own.labelFilter() != null) ? own.labelFilter() : this.migration.labelFilter(), parameters);
 	}
 
-	private @Nullable String sharedChangeLog(TenancyProperties.Liquibase shared) {
-		return (shared.changeLog() != null) ? shared.changeLog()
-				: this.environment.getProperty("spring.liquibase.change-log");
+	/** The defaults of all sources, where an application's spring.liquibase goes on. */
+	private static TenancyProperties.Liquibase migration(TenancyProperties.Liquibase own, Binder binder) {
+		TenancyProperties.Liquibase springs = binder.bindOrCreate("spring.liquibase",
+				TenancyProperties.Liquibase.class);
+		Map<String, String> parameters = new HashMap<>(springs.parameters());
+		parameters.putAll(own.parameters());
+		return new TenancyProperties.Liquibase((own.changeLog() != null) ? own.changeLog() : springs.changeLog(),
+				own.contexts().isEmpty() ? springs.contexts() : own.contexts(),
+				own.labelFilter().isEmpty() ? springs.labelFilter() : own.labelFilter(), parameters, own.failFast(),
+				own.parallelism(), own.startupTimeout());
 	}
 
 	private boolean isLiquibaseEnabled() {
@@ -295,50 +292,57 @@ final class DatasourcesReader {
 	/**
 	 * An application's own {@code spring.datasource} goes on, as one source among others.
 	 */
-	private void defineDefault(Map<String, SourceDefinition> definitions, Set<String> declared,
-			TenancyProperties.Liquibase shared) {
+	private void defineDefault() {
 		String url = this.environment.getProperty("spring.datasource.url");
 		if (!StringUtils.hasText(url)) {
 			return;
 		}
-		if (declared.contains(DEFAULT)) {
-			this.mistakes.add("Both 'spring.datasource.url' and 'app.datasources.default' define the source 'default':"
-					+ " remove one.");
+		if (!this.names.add(DEFAULT)) {
+			this.mistakes.add("Both 'spring.datasource.url' and 'app.datasources.default'" + at(DEFAULT)
+					+ " define the source 'default': remove one.");
 			return;
 		}
-		Map<String, String> hikari = new HashMap<>(
-				this.binder.bind("spring.datasource.hikari", Bindable.mapOf(String.class, String.class))
-					.orElseGet(Map::of));
-		hikari.keySet().removeIf((key) -> !PoolSettings.mistakes(Map.of(key, hikari.get(key))).isEmpty());
-		String changeLog = sharedChangeLog(shared);
-		if (changeLog == null && isLiquibaseEnabled() && this.resourceLoader.getResource(BOOTS_CHANGE_LOG).exists()) {
+		if (!url.startsWith("jdbc:")) {
+			this.mistakes.add("'spring.datasource.url' must be a JDBC URL, which starts with 'jdbc:'.");
+			return;
+		}
+		Map<String, String> hikari = new HashMap<>(Binder.get(this.environment)
+			.bind("spring.datasource.hikari", Bindable.mapOf(String.class, String.class))
+			.orElseGet(Map::of));
+		// A pool of ours is named by its source.
+		hikari.keySet().removeIf((key) -> SourceRegistry.fold(key).equals("poolname"));
+		String changeLog = this.migration.changeLog();
+		if (changeLog == null && this.resourceLoader.getResource(BOOTS_CHANGE_LOG).exists()) {
 			changeLog = BOOTS_CHANGE_LOG;
 		}
 		SourceProperties.Liquibase none = new SourceProperties.Liquibase(true, null, null, null, Map.of());
-		definitions.put(DEFAULT,
-				SourceDefinition.named(DEFAULT)
-					.url(url)
-					.username(this.environment.getProperty("spring.datasource.username"))
-					.password(this.environment.getProperty("spring.datasource.password"))
-					.driverClassName(this.environment.getProperty("spring.datasource.driver-class-name"))
-					.hikari(hikari)
-					.liquibase((changeLog != null && isLiquibaseEnabled()) ? liquibase(changeLog, none, shared)
-							: LiquibaseSettings.NONE)
-					.origin("spring.datasource")
-					.build());
+		this.definitions.put(DEFAULT, SourceDefinition.named(DEFAULT)
+			.url(url)
+			.username(this.environment.getProperty("spring.datasource.username"))
+			.password(this.environment.getProperty("spring.datasource.password"))
+			.driverClassName(this.environment.getProperty("spring.datasource.driver-class-name"))
+			.hikari(hikari("'spring.datasource'", hikari))
+			.liquibase(
+					(changeLog != null && isLiquibaseEnabled()) ? liquibase(changeLog, none) : LiquibaseSettings.NONE)
+			.origin("spring.datasource")
+			.build());
 	}
 
-	private static boolean isTemplate(SourceDefinition definition) {
-		return PLACEHOLDER.matcher(definition.url().text()).find();
+	private boolean isTemplate(SourceDefinition definition) {
+		return this.properties.sources().containsKey(definition.name())
+				&& PLACEHOLDER.matcher(definition.url().text()).find();
 	}
 
-	private @Nullable SourceTemplate template(SourceDefinition definition, SourceProperties source, List<Route> routes,
-			Map<String, SourceDefinition> definitions) {
+	private @Nullable SourceTemplate template(SourceDefinition definition, SourceProperties source,
+			List<Route> routes) {
 		String name = definition.name();
 		List<NamePattern> patterns = routes.stream()
 			.filter((route) -> route.source().equals(name))
 			.flatMap((route) -> route.tenants().stream())
 			.toList();
+		if (this.misrouted.contains(name)) {
+			return null;
+		}
 		if (patterns.size() != 1) {
 			this.mistakes
 				.add("The template '" + name + "' (" + definition.url().masked() + ") needs exactly one route with one"
@@ -346,53 +350,48 @@ final class DatasourcesReader {
 						+ "-{id}\", source: " + name + "}, with the placeholder of its URL.");
 			return null;
 		}
+		checkCreation(definition, source);
 		NamePattern pattern = patterns.get(0);
+		if (refuseUnknownPlaceholders("'app.datasources." + name + ".url'", definition.url().text(), pattern)) {
+			return null;
+		}
+		return new SourceTemplate(pattern, definition, source.create(), source.maintenance());
+	}
+
+	private boolean refuseUnknownPlaceholders(String where, String text, NamePattern pattern) {
 		Set<String> fillable = new TreeSet<>(Set.of(NamePattern.TENANT));
 		if (pattern.variable() != null) {
 			fillable.add(pattern.variable());
 		}
-		if (!refuseUnknownPlaceholders("'app.datasources." + name + ".url'", definition.url().text(), pattern,
-				fillable)) {
-			return null;
-		}
-		checkCreation(definition, source, definitions);
-		return new SourceTemplate(pattern, definition, source.create(), source.maintenance());
-	}
-
-	private boolean refuseUnknownPlaceholders(String where, String text, NamePattern pattern, Set<String> fillable) {
 		Matcher placeholder = PLACEHOLDER.matcher(text);
-		boolean fine = true;
+		boolean found = false;
 		while (placeholder.find()) {
 			if (!fillable.contains(placeholder.group(1))) {
 				this.mistakes.add(where + " has the placeholder " + placeholder.group() + ", which the pattern '"
 						+ pattern + "' of its route does not give; it gives {" + String.join("}, {", fillable) + "}.");
-				fine = false;
+				found = true;
 			}
 		}
-		return fine;
+		return found;
 	}
 
-	private void checkCreation(SourceDefinition definition, SourceProperties source,
-			Map<String, SourceDefinition> definitions) {
+	private void checkCreation(SourceDefinition definition, SourceProperties source) {
 		String property = "'app.datasources." + definition.name();
 		String maintenance = source.maintenance();
 		if (maintenance != null) {
-			SourceDefinition target = definitions.get(maintenance);
-			if (target == null || isTemplate(target)) {
-				this.mistakes.add(property + ".maintenance' names '" + maintenance + "', which is no source."
-						+ suggest(maintenance, definitions.keySet()));
-			}
+			refuseUnknownSource(property + ".maintenance' names '" + maintenance + "', which is no source.",
+					maintenance);
 		}
 		if (source.create() == CreatePolicy.NEVER) {
 			return;
 		}
 		DatabaseProduct product = definition.url().product();
-		String beforeParameters = definition.url().text().replaceAll("\\?.*", "");
+		String database = withoutParameters(definition.url().text());
 		if (product == DatabaseProduct.OTHER) {
 			this.mistakes
 				.add(property + ".create' is not 'never', but databases are created on SQLite and PostgreSQL only.");
 		}
-		else if (!PLACEHOLDER.matcher(beforeParameters).find()) {
+		else if (!PLACEHOLDER.matcher(database).find()) {
 			this.mistakes.add(property + ".create' is not 'never', but the placeholder is not in the database's name.");
 		}
 		else if (product == DatabaseProduct.POSTGRESQL && maintenance == null) {
@@ -400,16 +399,29 @@ final class DatasourcesReader {
 				.add(property + ".maintenance' is missing: it names the source on which CREATE DATABASE runs, such as"
 						+ " one with the URL of the server's database 'postgres' and 'internal: true'.");
 		}
-		else if (product == DatabaseProduct.SQLITE && beforeParameters.startsWith("jdbc:sqlite:file:")) {
+		else if (product == DatabaseProduct.SQLITE && database.startsWith("jdbc:sqlite:file:")) {
 			this.mistakes
 				.add(property + ".url' must name a plain file, not a 'file:' URI, for databases to be created.");
 		}
 	}
 
-	private List<Route> routes(TenancyProperties tenancy) {
+	private static String withoutParameters(String url) {
+		int end = url.indexOf('?');
+		return (end < 0) ? url : url.substring(0, end);
+	}
+
+	/** Says so if a name is no source; one with mistakes of its own is one. */
+	private void refuseUnknownSource(String mistake, String name) {
+		SourceDefinition source = this.definitions.get(name);
+		if ((source == null && !this.names.contains(name)) || (source != null && isTemplate(source))) {
+			this.mistakes.add(mistake + PropertyKeys.suggest(name, this.names));
+		}
+	}
+
+	private List<Route> routes() {
 		List<Route> routes = new ArrayList<>();
-		for (int i = 0; i < tenancy.routes().size(); i++) {
-			TenancyProperties.Route route = tenancy.routes().get(i);
+		for (int i = 0; i < this.tenancy.routes().size(); i++) {
+			TenancyProperties.Route route = this.tenancy.routes().get(i);
 			String property = "'app.tenancy.routes[" + i + "]";
 			List<NamePattern> patterns = new ArrayList<>();
 			for (String text : route.tenants()) {
@@ -425,15 +437,19 @@ final class DatasourcesReader {
 			}
 			if (!StringUtils.hasText(route.source())) {
 				this.mistakes.add(property + ".source' is missing: name a source or template.");
+				continue;
 			}
-			else if (!patterns.isEmpty()) {
+			if (patterns.size() < Math.max(1, route.tenants().size())) {
+				this.misrouted.add(route.source());
+			}
+			if (!patterns.isEmpty()) {
 				routes.add(new Route(patterns, route.source()));
 			}
 		}
 		return routes;
 	}
 
-	private void checkRoutes(List<Route> routes, Map<String, SourceDefinition> definitions, Set<String> declared) {
+	private void checkRoutes(List<Route> routes) {
 		List<NamePattern> earlier = new ArrayList<>();
 		for (Route route : routes) {
 			for (NamePattern pattern : route.tenants()) {
@@ -444,58 +460,61 @@ final class DatasourcesReader {
 						.add("The route " + route + " can never match '" + pattern + "': the earlier pattern '" + before
 								+ "' takes all of it. Change their order, or remove one."));
 				earlier.add(pattern);
-				Set<String> fillable = new TreeSet<>(Set.of(NamePattern.TENANT));
-				if (pattern.variable() != null) {
-					fillable.add(pattern.variable());
-				}
-				refuseUnknownPlaceholders("The source of the route " + route, route.source(), pattern, fillable);
+				refuseUnknownPlaceholders("The source of the route " + route, route.source(), pattern);
 			}
-			checkSource(route, definitions, declared);
+			checkSource(route);
 		}
 	}
 
-	private void checkSource(Route route, Map<String, SourceDefinition> definitions, Set<String> declared) {
-		if (PLACEHOLDER.matcher(route.source()).find()) {
+	private void checkSource(Route route) {
+		String name = route.source();
+		if (PLACEHOLDER.matcher(name).find()) {
 			return;
 		}
-		SourceDefinition source = definitions.get(route.source());
-		if (source == null) {
-			if (!declared.contains(route.source())) {
-				this.mistakes.add("The route " + route + " leads to '" + route.source() + "', which is no source."
-						+ suggest(route.source(), definitions.keySet()));
-			}
+		SourceDefinition source = this.definitions.get(name);
+		if (source == null && !this.names.contains(name)) {
+			this.mistakes.add("The route " + route + " leads to '" + name + "', which is no source."
+					+ PropertyKeys.suggest(name, this.names));
 		}
-		else if (source.internal()) {
-			this.mistakes.add("The route " + route + " leads to '" + route.source()
+		if (source != null && source.internal()) {
+			this.mistakes.add("The route " + route + " leads to '" + name
 					+ "', which is 'internal: true': no tenant may reach it.");
 		}
 	}
 
-	private @Nullable String noTenant(TenancyProperties tenancy, Map<String, SourceDefinition> definitions) {
-		String noTenant = tenancy.noTenant().strip();
-		if (noTenant.toLowerCase(Locale.ROOT).equals("refuse")) {
+	private @Nullable String noTenant() {
+		String noTenant = this.tenancy.noTenant().strip();
+		if (noTenant.equalsIgnoreCase("refuse")) {
 			return null;
 		}
-		SourceDefinition source = definitions.get(noTenant);
-		if (source == null || isTemplate(source)) {
-			this.mistakes.add("'app.tenancy.no-tenant' must be 'refuse' or a source; '" + noTenant + "' is neither."
-					+ suggest(noTenant, definitions.keySet()));
-		}
+		refuseUnknownSource("'app.tenancy.no-tenant' must be 'refuse' or a source; '" + noTenant + "' is neither.",
+				noTenant);
 		return noTenant;
 	}
 
-	private static String suggest(String name, Set<String> known) {
-		String nearest = PropertyKeys.nearest(name, known);
-		return (nearest != null) ? " Did you mean '" + nearest + "'?"
-				: known.isEmpty() ? " None is declared." : " Known: " + String.join(", ", new TreeSet<>(known)) + ".";
-	}
-
-	/** What the environment declares, for conditions. */
-	static Set<String> declaredNames(Environment environment) {
-		return Binder.get(environment)
-			.bind(DATASOURCES, Bindable.mapOf(String.class, Object.class))
-			.map(Map::keySet)
-			.orElseGet(Collections::emptySet);
+	private void checkTenancy() {
+		if (this.tenancy.liquibase().parallelism() < 1) {
+			this.mistakes.add("'app.tenancy.liquibase.parallelism' must be at least 1.");
+		}
+		TenancyProperties.Web web = this.tenancy.web();
+		for (String resolver : web.resolvers()) {
+			if (this.isBean.test(resolver)) {
+				continue;
+			}
+			if (!RESOLVERS.contains(resolver)) {
+				this.mistakes.add("'app.tenancy.web.resolvers' has '" + resolver
+						+ "', which is neither a resolver nor the name of a TenantResolver bean."
+						+ PropertyKeys.suggest(resolver, RESOLVERS));
+			}
+			else if (resolver.equals("subdomain") && !StringUtils.hasText(web.subdomain().domain())) {
+				this.mistakes.add("'app.tenancy.web.subdomain.domain' is missing: the resolver 'subdomain' needs the"
+						+ " domain before which tenants stand, such as example.com.");
+			}
+			else if (resolver.equals("path") && !StringUtils.hasText(web.path().pattern())) {
+				this.mistakes.add("'app.tenancy.web.path.pattern' is missing: the resolver 'path' needs a pattern with"
+						+ " the variable {tenant}, such as /shops/{tenant}/**.");
+			}
+		}
 	}
 
 }

@@ -1,6 +1,7 @@
 package io.multidb.autoconfigure;
 
 import org.springframework.aop.config.AopConfigUtils;
+import org.springframework.beans.factory.BeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.config.BeanDefinition;
 import org.springframework.beans.factory.config.ConfigurableBeanFactory;
@@ -35,8 +36,8 @@ import io.multidb.transaction.TargetAdvisor;
 public final class MultiDbAutoConfiguration {
 
 	@Bean
-	Datasources datasources(Environment environment, ResourceLoader resourceLoader) {
-		return new DatasourcesReader(environment, resourceLoader).read();
+	Datasources datasources(Environment environment, ResourceLoader resourceLoader, BeanFactory beanFactory) {
+		return new DatasourcesReader(environment, resourceLoader, beanFactory::containsBean).read();
 	}
 
 	@Bean

@@ -40,8 +40,8 @@ public final class MultiDbLiquibaseAutoConfiguration {
 	@ConditionalOnMissingBean
 	StartupMigration startupMigration(SourceRegistry registry, RoutingDataSource dataSource, Datasources datasources) {
 		TenancyProperties.Liquibase liquibase = datasources.tenancy().liquibase();
-		return new StartupMigration(registry, dataSource, Math.max(1, liquibase.parallelism()),
-				liquibase.startupTimeout(), liquibase.failFast());
+		return new StartupMigration(registry, dataSource, liquibase.parallelism(), liquibase.startupTimeout(),
+				liquibase.failFast());
 	}
 
 }

@@ -1,16 +1,13 @@
 package io.multidb.autoconfigure;
 
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 
 import jakarta.servlet.DispatcherType;
 import jakarta.servlet.Filter;
 import org.jspecify.annotations.Nullable;
 
-import org.springframework.beans.factory.ListableBeanFactory;
+import org.springframework.beans.factory.BeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
@@ -44,11 +41,8 @@ import io.multidb.web.TenantResolvers;
 @ConditionalOnBean(Routes.class)
 public final class MultiDbWebAutoConfiguration {
 
-	/**
-	 * Just after Spring Security's filter chain (-100), so that the user is known and
-	 * requests that security refuses never name a tenant.
-	 */
-	static final int FILTER_ORDER = -90;
+	/** Spring Boot's default for Spring Security's filter chain. */
+	private static final int SECURITY_FILTER_ORDER = -100;
 
 	@Bean
 	@ConditionalOnMissingBean
@@ -56,78 +50,65 @@ public final class MultiDbWebAutoConfiguration {
 		return new TenantExceptionHandler();
 	}
 
+	/**
+	 * Just after Spring Security's filter chain, so that the user is known, and requests
+	 * that security refuses never name a tenant.
+	 */
 	@Bean
 	@ConditionalOnMissingBean(value = TenantFilter.class, parameterizedContainer = FilterRegistrationBean.class)
 	FilterRegistrationBean<TenantFilter> tenantFilter(Datasources datasources, Environment environment,
-			ListableBeanFactory beans,
+			BeanFactory beans, ObjectProvider<TenantResolver> resolvers,
 			@Qualifier("handlerExceptionResolver") ObjectProvider<HandlerExceptionResolver> exceptionResolver) {
 		TenancyProperties.Web web = datasources.tenancy().web();
-		List<String> excluded = (web.exclude() != null) ? web.exclude()
-				: List.of(environment.getProperty("management.endpoints.web.base-path", "/actuator") + "/**");
-		TenantFilter filter = new TenantFilter(resolvers(web, beans), excluded, exceptionResolver.getObject());
+		TenantFilter filter;
+		try {
+			filter = new TenantFilter(resolvers(web, beans, resolvers), excluded(web, environment),
+					exceptionResolver.getIfAvailable());
+		}
+		catch (IllegalArgumentException ex) {
+			throw new InvalidDatasourcesException(List.of("Under 'app.tenancy.web': " + ex.getMessage() + "."));
+		}
 		FilterRegistrationBean<TenantFilter> registration = new FilterRegistrationBean<>(filter);
-		registration.setOrder(FILTER_ORDER);
+		registration.setOrder(
+				environment.getProperty("spring.security.filter.order", Integer.class, SECURITY_FILTER_ORDER) + 10);
 		registration.setDispatcherTypes(DispatcherType.REQUEST, DispatcherType.ASYNC);
 		return registration;
 	}
 
-	private static List<TenantResolver> resolvers(TenancyProperties.Web web, ListableBeanFactory beans) {
-		Map<String, TenantResolver> own = new LinkedHashMap<>();
-		beans.getBeanProvider(TenantResolver.class)
-			.stream((type) -> true, true)
-			.forEach((resolver) -> own.put(nameOf(resolver, beans), resolver));
+	private static List<String> excluded(TenancyProperties.Web web, Environment environment) {
+		if (web.exclude() != null) {
+			return web.exclude();
+		}
+		String actuator = StringUtils
+			.trimTrailingCharacter(environment.getProperty("management.endpoints.web.base-path", "/actuator"), '/');
+		// At the root, the actuator's paths cannot be told from the application's.
+		return actuator.isEmpty() ? List.of() : List.of(actuator + "/**");
+	}
+
+	/** A bean that is not named in the configuration is asked first. */
+	private static List<TenantResolver> resolvers(TenancyProperties.Web web, BeanFactory beans,
+			ObjectProvider<TenantResolver> own) {
 		List<TenantResolver> named = new ArrayList<>();
-		List<String> mistakes = new ArrayList<>();
 		for (String name : web.resolvers()) {
-			TenantResolver bean = own.remove(name);
-			TenantResolver resolver = (bean != null) ? bean : builtIn(name, web, mistakes);
-			if (resolver != null) {
-				named.add(resolver);
-			}
+			boolean bean = beans.containsBean(name) && beans.isTypeMatch(name, TenantResolver.class);
+			named.add(bean ? beans.getBean(name, TenantResolver.class) : builtIn(name, web));
 		}
-		if (!mistakes.isEmpty()) {
-			throw new InvalidDatasourcesException(mistakes);
-		}
-		List<TenantResolver> all = new ArrayList<>(own.values());
+		List<TenantResolver> all = new ArrayList<>(
+				own.orderedStream().filter((resolver) -> !named.contains(resolver)).toList());
 		all.addAll(named);
 		return all;
 	}
 
-	private static String nameOf(TenantResolver resolver, ListableBeanFactory beans) {
-		return beans.getBeansOfType(TenantResolver.class)
-			.entrySet()
-			.stream()
-			.filter((entry) -> Objects.equals(entry.getValue(), resolver))
-			.map(Map.Entry::getKey)
-			.findFirst()
-			.orElseThrow();
-	}
-
-	private static @Nullable TenantResolver builtIn(String name, TenancyProperties.Web web, List<String> mistakes) {
-		try {
-			return switch (name) {
-				case "header" -> TenantResolvers.header(web.header().name());
-				case "cookie" -> TenantResolvers.cookie(web.cookie().name());
-				case "session" -> TenantResolvers.session(web.session().attribute());
-				case "subdomain" -> TenantResolvers.subdomain(required("subdomain.domain", web.subdomain().domain()));
-				case "path" -> TenantResolvers.path(required("path.pattern", web.path().pattern()));
-				case "principal" -> principal(web.principal().claim());
-				default ->
-					throw new IllegalArgumentException("'" + name + "' is neither header, subdomain, path, session,"
-							+ " cookie, principal nor the name of a TenantResolver bean");
-			};
-		}
-		catch (IllegalArgumentException ex) {
-			mistakes.add("'app.tenancy.web.resolvers': " + ex.getMessage() + ".");
-			return null;
-		}
-	}
-
-	private static String required(String key, @Nullable String value) {
-		if (!StringUtils.hasText(value)) {
-			throw new IllegalArgumentException("this resolver needs 'app.tenancy.web." + key + "'");
-		}
-		return value;
+	private static TenantResolver builtIn(String name, TenancyProperties.Web web) {
+		return switch (name) {
+			case "header" -> TenantResolvers.header(web.header().name());
+			case "cookie" -> TenantResolvers.cookie(web.cookie().name());
+			case "session" -> TenantResolvers.session(web.session().attribute());
+			case "subdomain" -> TenantResolvers.subdomain(String.valueOf(web.subdomain().domain()));
+			case "path" -> TenantResolvers.path(String.valueOf(web.path().pattern()));
+			case "principal" -> principal(web.principal().claim());
+			default -> throw new IllegalArgumentException("the bean '" + name + "' is no TenantResolver");
+		};
 	}
 
 	private static TenantResolver principal(@Nullable String claim) {

@@ -18,7 +18,7 @@ class OnDatasourcesCondition extends SpringBootCondition {
 		if (!context.getEnvironment().getProperty("app.tenancy.enabled", Boolean.class, true)) {
 			return ConditionOutcome.noMatch(message.because("app.tenancy.enabled is false"));
 		}
-		if (DatasourcesReader.declaredNames(context.getEnvironment()).isEmpty()) {
+		if (BoundProperties.declaredNames(context.getEnvironment()).isEmpty()) {
 			return ConditionOutcome.noMatch(message.didNotFind("a source").items("app.datasources.*"));
 		}
 		return ConditionOutcome.match(message.found("app.datasources").atAll());

@@ -1,7 +1,10 @@
 package io.multidb.autoconfigure;
 
+import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -19,7 +22,8 @@ final class PropertyKeys {
 	}
 
 	/**
-	 * All keys below a properties record, dashed.
+	 * All keys below a properties record, dashed; those of a list's elements with
+	 * {@code []}, those of maps not at all, for any is right.
 	 */
 	static Set<String> of(Class<?> properties) {
 		Set<String> keys = new TreeSet<>();
@@ -30,20 +34,37 @@ final class PropertyKeys {
 	private static void collect(Class<?> properties, String prefix, Set<String> keys) {
 		for (RecordComponent component : properties.getRecordComponents()) {
 			String key = prefix + DataObjectPropertyName.toDashedForm(component.getName());
-			if (component.getType().isRecord()) {
-				collect(component.getType(), key + ".", keys);
+			Class<?> type = component.getType();
+			if (type == List.class && component.getGenericType() instanceof ParameterizedType list
+					&& list.getActualTypeArguments()[0] instanceof Class<?> element && element.isRecord()) {
+				collect(element, key + "[].", keys);
 			}
-			else if (!Map.class.isAssignableFrom(component.getType())) {
+			else if (type.isRecord()) {
+				collect(type, key + ".", keys);
+			}
+			else if (type != Map.class) {
 				keys.add(key);
 			}
 		}
+	}
+
+	/** How an enum's constant is written in a configuration. */
+	static String dashed(Object constant) {
+		return constant.toString().toLowerCase(Locale.ROOT).replace('_', '-');
+	}
+
+	/** What to say of an unknown name: the one that was probably meant, or all. */
+	static String suggest(String unknown, Collection<String> known) {
+		String nearest = nearest(unknown, known);
+		return (nearest != null) ? " Did you mean '" + nearest + "'?"
+				: known.isEmpty() ? " None is declared." : " Known: " + String.join(", ", new TreeSet<>(known)) + ".";
 	}
 
 	/**
 	 * The known key nearest to an unknown one.
 	 * @return the key, or {@code null} if none is near
 	 */
-	static @Nullable String nearest(String unknown, Collection<String> known) {
+	private static @Nullable String nearest(String unknown, Collection<String> known) {
 		String nearest = null;
 		int best = Math.max(2, unknown.length() / 3) + 1;
 		for (String key : known) {

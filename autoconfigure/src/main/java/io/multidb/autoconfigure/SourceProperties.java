@@ -49,11 +49,18 @@ record SourceProperties(@Nullable String url, @Nullable String username, @Nullab
 	record Liquibase(@DefaultValue("true") boolean enabled, @Nullable String changeLog, @Nullable List<String> contexts,
 			@Nullable List<String> labelFilter, @DefaultValue Map<String, String> parameters) {
 
+		/** Parameters may be secret. */
+		@Override
+		public String toString() {
+			return "Liquibase[changeLog=" + this.changeLog + "]";
+		}
+
 	}
 
+	/** The URL, the password and the maps may hold secrets. */
 	@Override
 	public String toString() {
-		return "SourceProperties[password=***]";
+		return "SourceProperties[url=***, username=" + this.username + ", password=***]";
 	}
 
 }

@@ -37,9 +37,10 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 *
 	 * @param changeLog Change log of every source that has none of its own and is not
 	 * internal. By default spring.liquibase.change-log, if that is set.
-	 * @param contexts Contexts to run.
-	 * @param labelFilter Labels to run.
-	 * @param parameters Values for the change logs' parameters.
+	 * @param contexts Contexts to run. By default spring.liquibase.contexts.
+	 * @param labelFilter Labels to run. By default spring.liquibase.label-filter.
+	 * @param parameters Values for the change logs' parameters, beside
+	 * spring.liquibase.parameters.
 	 * @param failFast Whether the start fails when a source cannot be migrated, or not in
 	 * time.
 	 * @param parallelism How many sources are migrated at a time when the application
@@ -51,6 +52,12 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 			@DefaultValue List<String> labelFilter, @DefaultValue Map<String, String> parameters,
 			@DefaultValue("false") boolean failFast, @DefaultValue("4") int parallelism,
 			@DefaultValue("60s") Duration startupTimeout) {
+
+		/** Parameters may be secret. */
+		@Override
+		public String toString() {
+			return "Liquibase[changeLog=" + this.changeLog + "]";
+		}
 
 	}
 

@@ -9,11 +9,12 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.http.ProblemDetail;
 import org.springframework.http.server.PathContainer;
 import org.springframework.web.filter.OncePerRequestFilter;
 import org.springframework.web.servlet.HandlerExceptionResolver;
+import org.springframework.web.servlet.ModelAndView;
 import org.springframework.web.util.pattern.PathPattern;
-import org.springframework.web.util.pattern.PathPatternParser;
 
 import io.multidb.MultiDbException;
 import io.multidb.Scope;
@@ -22,29 +23,34 @@ import io.multidb.TenantContext;
 /**
  * Makes a request's tenant current while it is handled. The first resolver that knows one
  * decides; a request without a tenant goes on without, and fails only where it needs a
- * database.
+ * database. The second half of an asynchronous request is for the tenant of the first.
  * <p>
  * What escapes the controllers because of a tenant or source is answered as the
  * application's exception handlers answer it, by default with a problem detail.
  */
 public final class TenantFilter extends OncePerRequestFilter {
 
+	/** What was found, for the asynchronous half: resolvers may by then say otherwise. */
+	private static final String TENANT = TenantFilter.class.getName() + ".TENANT";
+
 	private final List<TenantResolver> resolvers;
 
 	private final List<PathPattern> excluded;
 
-	private final HandlerExceptionResolver exceptionResolver;
+	private final @Nullable HandlerExceptionResolver exceptionResolver;
 
 	/**
 	 * Creates the filter.
 	 * @param resolvers who knows the tenant, in order
 	 * @param excluded path patterns for which nobody is asked
-	 * @param exceptionResolver answers exceptions
+	 * @param exceptionResolver answers exceptions, or {@code null} where the container's
+	 * error page is to do so
+	 * @throws IllegalArgumentException if a pattern cannot be parsed
 	 */
 	public TenantFilter(List<TenantResolver> resolvers, List<String> excluded,
-			HandlerExceptionResolver exceptionResolver) {
+			@Nullable HandlerExceptionResolver exceptionResolver) {
 		this.resolvers = List.copyOf(resolvers);
-		this.excluded = excluded.stream().map(PathPatternParser.defaultInstance::parse).toList();
+		this.excluded = excluded.stream().map(TenantResolvers::pattern).toList();
 		this.exceptionResolver = exceptionResolver;
 	}
 
@@ -54,24 +60,33 @@ public final class TenantFilter extends OncePerRequestFilter {
 		try (Scope scope = enter(request)) {
 			chain.doFilter(request, response);
 		}
-		catch (ServletException | RuntimeException ex) {
+		catch (ServletException | IOException | RuntimeException ex) {
 			MultiDbException failure = find(ex);
-			if (failure == null || response.isCommitted()
-					|| this.exceptionResolver.resolveException(request, response, null, failure) == null) {
+			if (failure == null || response.isCommitted() || !answer(failure, request, response)) {
 				throw ex;
 			}
 		}
 	}
 
 	private @Nullable Scope enter(HttpServletRequest request) {
-		PathContainer path = TenantResolvers.pathOf(request);
-		if (this.excluded.stream().anyMatch((pattern) -> pattern.matches(path))) {
-			return null;
+		String tenant = isAsyncDispatch(request) ? (String) request.getAttribute(TENANT) : resolve(request);
+		request.setAttribute(TENANT, tenant);
+		return (tenant != null) ? TenantContext.enter(tenant) : null;
+	}
+
+	private @Nullable String resolve(HttpServletRequest request) {
+		if (!this.excluded.isEmpty()) {
+			PathContainer path = TenantResolvers.pathOf(request);
+			for (PathPattern pattern : this.excluded) {
+				if (pattern.matches(path)) {
+					return null;
+				}
+			}
 		}
 		for (TenantResolver resolver : this.resolvers) {
 			String tenant = resolver.resolve(request);
 			if (tenant != null) {
-				return TenantContext.enter(tenant);
+				return tenant;
 			}
 		}
 		return null;
@@ -86,7 +101,23 @@ public final class TenantFilter extends OncePerRequestFilter {
 		return null;
 	}
 
-	/** The second half of an asynchronous request runs on another thread. */
+	private boolean answer(MultiDbException failure, HttpServletRequest request, HttpServletResponse response)
+			throws IOException {
+		ModelAndView answered = (this.exceptionResolver != null)
+				? this.exceptionResolver.resolveException(request, response, null, failure) : null;
+		if (answered != null && answered.isEmpty()) {
+			return true;
+		}
+		// Nobody answered, or with a view, which cannot be rendered out here.
+		ProblemDetail problem = TenantExceptionHandler.problem(failure);
+		if (problem == null) {
+			return false;
+		}
+		TenantExceptionHandler.headers(failure).toSingleValueMap().forEach(response::setHeader);
+		response.sendError(problem.getStatus(), problem.getDetail());
+		return true;
+	}
+
 	@Override
 	protected boolean shouldNotFilterAsyncDispatch() {
 		return false;

@@ -1,6 +1,5 @@
 package io.multidb.web;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashSet;
@@ -11,12 +10,14 @@ import java.util.Set;
 
 import jakarta.servlet.http.Cookie;
 import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpSession;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.http.server.PathContainer;
 import org.springframework.web.util.ServletRequestPathUtils;
 import org.springframework.web.util.pattern.PathPattern;
 import org.springframework.web.util.pattern.PathPatternParser;
+import org.springframework.web.util.pattern.PatternParseException;
 
 import io.multidb.InvalidTenantException;
 
@@ -60,8 +61,12 @@ public final class TenantResolvers {
 	 * The tenant is what stands before a domain in the host name, in lower case.
 	 * @param domain the domain, such as {@code example.com}
 	 * @return the resolver
+	 * @throws IllegalArgumentException if it is no domain
 	 */
 	public static TenantResolver subdomain(String domain) {
+		if (!domain.matches("[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*")) {
+			throw new IllegalArgumentException("'" + domain + "' is no domain; write it as in example.com");
+		}
 		String suffix = "." + domain.toLowerCase(Locale.ROOT);
 		return (request) -> {
 			String host = request.getServerName().toLowerCase(Locale.ROOT);
@@ -73,13 +78,13 @@ public final class TenantResolvers {
 	 * The tenant is the variable <code>{tenant}</code> of a path pattern.
 	 * @param pattern the pattern, such as <code>/shops/{tenant}/**</code>
 	 * @return the resolver
-	 * @throws IllegalArgumentException if the pattern has no such variable
+	 * @throws IllegalArgumentException if it is no pattern or has no such variable
 	 */
 	public static TenantResolver path(String pattern) {
-		if (!pattern.contains("{" + VARIABLE)) {
-			throw new IllegalArgumentException("The path pattern '" + pattern + "' has no variable {tenant}");
+		if (!pattern.contains("{" + VARIABLE + "}") && !pattern.contains("{" + VARIABLE + ":")) {
+			throw new IllegalArgumentException("the path pattern '" + pattern + "' has no variable {tenant}");
 		}
-		PathPattern parsed = PathPatternParser.defaultInstance.parse(pattern);
+		PathPattern parsed = pattern(pattern);
 		return (request) -> {
 			PathPattern.PathMatchInfo match = parsed.matchAndExtract(pathOf(request));
 			return (match != null) ? match.getUriVariables().get(VARIABLE) : null;
@@ -93,8 +98,10 @@ public final class TenantResolvers {
 	 * @return the resolver
 	 */
 	public static TenantResolver session(String attribute) {
-		return (request) -> (request.getSession(false) != null)
-				? Objects.toString(request.getSession(false).getAttribute(attribute), null) : null;
+		return (request) -> {
+			HttpSession session = request.getSession(false);
+			return (session != null) ? Objects.toString(session.getAttribute(attribute), null) : null;
+		};
 	}
 
 	/**
@@ -103,6 +110,15 @@ public final class TenantResolvers {
 	 */
 	public static TenantResolver principal() {
 		return (request) -> (request.getUserPrincipal() != null) ? request.getUserPrincipal().getName() : null;
+	}
+
+	static PathPattern pattern(String pattern) {
+		try {
+			return PathPatternParser.defaultInstance.parse(pattern);
+		}
+		catch (PatternParseException ex) {
+			throw new IllegalArgumentException("'" + pattern + "' is no path pattern: " + ex.getMessage(), ex);
+		}
 	}
 
 	static PathContainer pathOf(HttpServletRequest request) {
@@ -115,7 +131,7 @@ public final class TenantResolvers {
 	private static @Nullable String single(String what, List<String> values) {
 		Set<String> different = new LinkedHashSet<>(values);
 		if (different.size() > 1) {
-			throw new InvalidTenantException(String.join(", ", new ArrayList<>(different)),
+			throw new InvalidTenantException(String.join(", ", different),
 					"The request has more than one " + what + ".");
 		}
 		return different.isEmpty() ? null : different.iterator().next();
