@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 
@@ -36,7 +37,11 @@ final class TargetRules {
 
 	private static final List<Class<? extends Annotation>> ANNOTATIONS = List.of(Tenant.class, UseSource.class);
 
+	/** Whether something of a bean's class, with all that it inherits, is annotated. */
 	private final Map<Class<?>, Boolean> types = new ConcurrentHashMap<>();
+
+	/** Whether a class or interface, without what it inherits, is annotated. */
+	private final Map<Class<?>, Boolean> bearers = new ConcurrentHashMap<>();
 
 	private final Map<MethodClassKey, Optional<TargetRule>> rules = new ConcurrentHashMap<>();
 
@@ -67,7 +72,7 @@ final class TargetRules {
 	private boolean read(Class<?> type) {
 		Set<Class<?>> hierarchy = new LinkedHashSet<>();
 		collect(type, hierarchy);
-		if (hierarchy.stream().noneMatch(TargetRules::bearsAnnotation)) {
+		if (hierarchy.stream().noneMatch(this::bearsAnnotation)) {
 			return false;
 		}
 		boolean onType = hierarchy.stream().anyMatch(TargetRules::isAnnotated);
@@ -81,7 +86,7 @@ final class TargetRules {
 	}
 
 	private static void collect(Class<?> type, Set<Class<?>> hierarchy) {
-		if (!Proxy.isProxyClass(type) && AnnotationUtils.isCandidateClass(type, ANNOTATIONS)) {
+		if (!Proxy.isProxyClass(type) && type != Object.class) {
 			hierarchy.add(type);
 		}
 		if (type.getSuperclass() != null) {
@@ -92,16 +97,19 @@ final class TargetRules {
 		}
 	}
 
-	private static boolean bearsAnnotation(Class<?> type) {
-		if (isAnnotated(type)) {
-			return true;
+	private boolean bearsAnnotation(Class<?> type) {
+		Boolean known = this.bearers.get(type);
+		if (known == null) {
+			known = !isSprings(type) && AnnotationUtils.isCandidateClass(type, ANNOTATIONS) && (isAnnotated(type)
+					|| Stream.of(ReflectionUtils.getDeclaredMethods(type)).anyMatch(TargetRules::isAnnotated));
+			this.bearers.put(type, known);
 		}
-		for (Method method : ReflectionUtils.getDeclaredMethods(type)) {
-			if (isAnnotated(method)) {
-				return true;
-			}
-		}
-		return false;
+		return known;
+	}
+
+	/** Most beans are: looking through their many methods would only slow the start. */
+	private static boolean isSprings(Class<?> type) {
+		return type.getName().startsWith("org.springframework.");
 	}
 
 	private static boolean isAnnotated(AnnotatedElement element) {
@@ -116,8 +124,7 @@ final class TargetRules {
 	private static void checkInterceptable(Method method, boolean onType) {
 		boolean isFinal = Modifier.isFinal(method.getModifiers());
 		boolean covered = isFinal && onType && !isHidden(method) && !method.isSynthetic()
-				&& !ReflectionUtils.isObjectMethod(method)
-				&& !method.getDeclaringClass().getName().startsWith("org.springframework.");
+				&& !ReflectionUtils.isObjectMethod(method) && !isSprings(method.getDeclaringClass());
 		if (covered || ((isFinal || isHidden(method)) && isAnnotated(method))) {
 			throw new IllegalStateException("@Tenant or @UseSource on " + method
 					+ " would be ignored: a proxy cannot intercept a private, static or final method. Make it"
