@@ -75,11 +75,9 @@ final class TargetRules {
 		if (hierarchy.stream().noneMatch(this::bearsAnnotation)) {
 			return false;
 		}
-		boolean onType = hierarchy.stream().anyMatch(TargetRules::isAnnotated);
 		for (Class<?> each : hierarchy) {
 			for (Method method : ReflectionUtils.getDeclaredMethods(each)) {
-				checkInterceptable(method, onType);
-				find(method, type);
+				checkInterceptable(method, find(method, type));
 			}
 		}
 		return true;
@@ -118,14 +116,13 @@ final class TargetRules {
 	}
 
 	/**
-	 * An annotated type covers its final methods too, except private ones, which only its
-	 * own methods call, and those of Spring's base classes, which set a bean up.
+	 * A type's annotation covers final methods too, except those of Spring's base
+	 * classes, which set a bean up. Private methods only their own class calls.
 	 */
-	private static void checkInterceptable(Method method, boolean onType) {
-		boolean isFinal = Modifier.isFinal(method.getModifiers());
-		boolean covered = isFinal && onType && !isHidden(method) && !method.isSynthetic()
-				&& !ReflectionUtils.isObjectMethod(method) && !isSprings(method.getDeclaringClass());
-		if (covered || ((isFinal || isHidden(method)) && isAnnotated(method))) {
+	private static void checkInterceptable(Method method, @Nullable TargetRule rule) {
+		boolean ignored = isHidden(method) ? isAnnotated(method) : Modifier.isFinal(method.getModifiers())
+				&& rule != null && !method.isSynthetic() && !isSprings(method.getDeclaringClass());
+		if (ignored) {
 			throw new IllegalStateException("@Tenant or @UseSource on " + method
 					+ " would be ignored: a proxy cannot intercept a private, static or final method. Make it"
 					+ " overridable, or enter the tenant in its body with TenantContext.");

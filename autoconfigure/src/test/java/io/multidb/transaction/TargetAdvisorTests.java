@@ -291,7 +291,7 @@ class TargetAdvisorTests {
 
 	@ParameterizedTest
 	@ValueSource(classes = { PrivateMethod.class, StaticMethod.class, FinalMethod.class, FinalInClass.class,
-			FinalInSuperclass.class, PrivateInSuperclass.class, StaticInInterface.class })
+			FinalInSuperclass.class, PrivateInSuperclass.class, StaticInInterface.class, FinalOfInterface.class })
 	void methodThatNoProxyCanInterceptIsRefused(Class<?> bean) {
 		refuses(bean, "would be ignored");
 	}
@@ -1025,6 +1025,22 @@ class TargetAdvisorTests {
 	}
 
 	static class StaticInInterface implements WithStatic {
+
+	}
+
+	interface AnnotatedMethod {
+
+		@Tenant("lisbon")
+		String method();
+
+	}
+
+	static class FinalOfInterface implements AnnotatedMethod {
+
+		@Override
+		public final String method() {
+			return here();
+		}
 
 	}
 
