@@ -11,8 +11,6 @@ public final class InvalidTenantException extends MultiDbException {
 	@Serial
 	private static final long serialVersionUID = 1L;
 
-	private static final int SHOWN = 40;
-
 	private final String tenant;
 
 	/**
@@ -39,21 +37,6 @@ public final class InvalidTenantException extends MultiDbException {
 	 */
 	public String tenant() {
 		return this.tenant;
-	}
-
-	/** Ids come from outside: a log must not be split or flooded by one. */
-	private static String printable(String tenant) {
-		StringBuilder text = new StringBuilder();
-		for (int i = 0; i < Math.min(tenant.length(), SHOWN); i++) {
-			char c = tenant.charAt(i);
-			if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') {
-				text.append(c);
-			}
-			else {
-				text.append(String.format("\\u%04x", (int) c));
-			}
-		}
-		return (tenant.length() > SHOWN) ? text + "…" : text.toString();
 	}
 
 }

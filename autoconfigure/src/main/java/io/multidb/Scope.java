@@ -1,5 +1,7 @@
 package io.multidb;
 
+import java.util.Objects;
+
 import org.jspecify.annotations.Nullable;
 import org.slf4j.MDC;
 
@@ -13,6 +15,10 @@ import org.slf4j.MDC;
  * before the outer one, and then throws: whoever forgot a scope must not leave the next
  * piece of work on the wrong database. Closing on another thread changes nothing and
  * throws.
+ * <p>
+ * While a scope is open, the logging context (MDC) holds the current tenant under
+ * {@code tenant}, or nothing when the target has none; closing it puts back what was
+ * there before, even a value of the application's own.
  */
 public final class Scope implements AutoCloseable {
 
@@ -31,17 +37,23 @@ public final class Scope implements AutoCloseable {
 
 	private final @Nullable Scope outer;
 
+	private final @Nullable String formerLogged;
+
 	private boolean closed;
 
 	private Scope(Holder holder, Target target) {
 		this.holder = holder;
 		this.target = target;
 		this.outer = holder.innermost;
+		this.formerLogged = MDC.get(MDC_KEY);
 	}
 
 	static Scope open(Target target) {
 		Scope scope = new Scope(HOLDER.get(), target);
-		scope.holder.moveTo(scope);
+		scope.holder.innermost = scope;
+		if (!Objects.equals(scope.formerLogged, target.tenant())) {
+			log(target.tenant());
+		}
 		return scope;
 	}
 
@@ -74,7 +86,8 @@ public final class Scope implements AutoCloseable {
 			stillOpen.append(stillOpen.isEmpty() ? "" : ", ").append(inner.target);
 		}
 		this.closed = true;
-		this.holder.moveTo(this.outer);
+		this.holder.innermost = this.outer;
+		log(this.formerLogged);
 		if (!stillOpen.isEmpty()) {
 			throw new IllegalStateException("The scope of " + this.target + " was closed while the scope of "
 					+ stillOpen + ", entered inside it, was still open. All of them have ended; the thread is back at "
@@ -82,26 +95,19 @@ public final class Scope implements AutoCloseable {
 		}
 	}
 
+	private static void log(@Nullable String tenant) {
+		if (tenant != null) {
+			MDC.put(MDC_KEY, tenant);
+		}
+		else {
+			MDC.remove(MDC_KEY);
+		}
+	}
+
 	/** The innermost scope of one thread; touched by that thread alone. */
 	private static final class Holder {
 
 		private @Nullable Scope innermost;
-
-		void moveTo(@Nullable Scope scope) {
-			String before = tenantOf(this.innermost);
-			String after = tenantOf(scope);
-			this.innermost = scope;
-			if (after == null) {
-				MDC.remove(MDC_KEY);
-			}
-			else if (!after.equals(before)) {
-				MDC.put(MDC_KEY, after);
-			}
-		}
-
-		private static @Nullable String tenantOf(@Nullable Scope scope) {
-			return (scope != null) ? scope.target.tenant() : null;
-		}
 
 	}
 

@@ -99,7 +99,7 @@ public final class Target {
 	@Override
 	public String toString() {
 		if (this.source != null) {
-			return "source '" + this.source + "'";
+			return "source '" + MultiDbException.printable(this.source) + "'";
 		}
 		return (this.tenant != null) ? "tenant '" + this.tenant + "'" : "no tenant";
 	}

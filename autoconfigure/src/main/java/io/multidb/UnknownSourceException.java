@@ -18,7 +18,7 @@ public final class UnknownSourceException extends MultiDbException {
 	 * @param reason what is missing and what to do, whole sentences
 	 */
 	public UnknownSourceException(String source, String reason) {
-		super("Unknown source '" + source + "'. " + reason);
+		super("Unknown source '" + printable(source) + "'. " + reason);
 		this.source = source;
 	}
 

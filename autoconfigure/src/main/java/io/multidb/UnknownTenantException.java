@@ -18,7 +18,7 @@ public final class UnknownTenantException extends MultiDbException {
 	 * @param reason what is missing and what to do, whole sentences
 	 */
 	public UnknownTenantException(String tenant, String reason) {
-		super("Unknown tenant '" + tenant + "'. " + reason);
+		super("Unknown tenant '" + printable(tenant) + "'. " + reason);
 		this.tenant = tenant;
 	}
 

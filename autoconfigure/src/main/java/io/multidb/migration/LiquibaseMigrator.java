@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -11,6 +12,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 import liquibase.Contexts;
+import liquibase.GlobalConfiguration;
 import liquibase.LabelExpression;
 import liquibase.Liquibase;
 import liquibase.RuntimeEnvironment;
@@ -29,6 +31,8 @@ import liquibase.exception.LiquibaseException;
 import liquibase.integration.spring.SpringLiquibase;
 import liquibase.integration.spring.SpringResourceAccessor;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import org.springframework.core.io.ResourceLoader;
 import org.springframework.jdbc.datasource.SingleConnectionDataSource;
@@ -57,6 +61,24 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	private record Fingerprint(Set<String> rows, ChangeLogFiles files) {
 	}
 
+	private static final Logger logger = LoggerFactory.getLogger(LiquibaseMigrator.class);
+
+	/** SQLite's result code for a database that another connection is writing. */
+	private static final int SQLITE_BUSY = 5;
+
+	private static final String POSTGRESQL = "PostgreSQL";
+
+	/** An advisory lock's number, the same in every process: "multidb" in ASCII. */
+	private static final long LOCK = 0x6d756c74696462L;
+
+	/** So long others may take before Liquibase is asked all the same, to say why. */
+	private static final Duration OTHERS_TIMEOUT = Duration.ofMinutes(2);
+
+	private static final Duration OTHERS_PAUSE = Duration.ofMillis(100);
+
+	/** In seconds; Liquibase looks every 10 seconds whether another process is done. */
+	private static final long LOCK_POLL_RATE = 1;
+
 	private final ResourceLoader resourceLoader;
 
 	private final Map<Key, Fingerprint> fingerprints = new ConcurrentHashMap<>();
@@ -76,22 +98,81 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			return false;
 		}
 		Key key = new Key(settings, connection.getMetaData().getDatabaseProductName());
-		if (isUpToDate(key, connection)) {
-			return false;
+		long start = System.nanoTime();
+		while (!isUpToDate(key, connection)) {
+			boolean expired = System.nanoTime() - start > OTHERS_TIMEOUT.toNanos();
+			if (expired || tryLock(key, connection)) {
+				try {
+					new Run(key, connection).afterPropertiesSet();
+					return true;
+				}
+				catch (LiquibaseException ex) {
+					if (expired || !isBusy(ex)) {
+						throw new MigrationFailedException(definition, ex);
+					}
+					endTransaction(connection);
+				}
+				finally {
+					// It remembers by URL that a database is up to date, whatever becomes
+					// of the file.
+					Scope.getCurrentScope().getSingleton(FastCheckService.class).clearCache();
+					unlock(key, connection);
+				}
+			}
+			logger.debug("{}: another process is migrating it, trying again", definition.name());
+			Thread.sleep(OTHERS_PAUSE.toMillis());
 		}
-		Run run = new Run(key, connection);
-		try {
-			run.afterPropertiesSet();
+		return false;
+	}
+
+	/**
+	 * Liquibase's lock is a row of a table, and processes that start together fail in
+	 * making that table. PostgreSQL has locks that need none; they belong to the session,
+	 * so that those of a dead process are gone.
+	 */
+	private static boolean tryLock(Key key, Connection connection) throws SQLException {
+		return !key.product().equals(POSTGRESQL) || select(connection, "SELECT pg_try_advisory_lock(" + LOCK + ")");
+	}
+
+	private static void unlock(Key key, Connection connection) {
+		if (key.product().equals(POSTGRESQL)) {
+			try {
+				endTransaction(connection);
+				select(connection, "SELECT pg_advisory_unlock(" + LOCK + ")");
+			}
+			catch (SQLException ex) {
+				// The session ends with its connection, and the lock with it.
+				logger.debug("Could not give back the migration lock", ex);
+			}
 		}
-		catch (LiquibaseException ex) {
-			throw new MigrationFailedException(definition, ex);
+	}
+
+	private static boolean select(Connection connection, String sql) throws SQLException {
+		try (Statement statement = connection.createStatement(); ResultSet result = statement.executeQuery(sql)) {
+			return result.next() && result.getBoolean(1);
 		}
-		finally {
-			// It remembers by URL that a database is up to date, whatever becomes of the
-			// file.
-			Scope.getCurrentScope().getSingleton(FastCheckService.class).clearCache();
+	}
+
+	/**
+	 * Processes that start together make Liquibase's own tables at the same time. SQLite
+	 * refuses a transaction that has read before another wrote, whatever the busy
+	 * time-out; Liquibase knows nothing of that, but can always be run again.
+	 */
+	private static boolean isBusy(Throwable failure) {
+		for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+			if (cause instanceof SQLException ex && ex.getErrorCode() == SQLITE_BUSY
+					&& String.valueOf(ex.getMessage()).contains("SQLITE_BUSY")) {
+				return true;
+			}
 		}
-		return true;
+		return false;
+	}
+
+	private static void endTransaction(Connection connection) throws SQLException {
+		if (!connection.getAutoCommit()) {
+			connection.rollback();
+			connection.setAutoCommit(true);
+		}
 	}
 
 	private boolean isUpToDate(Key key, Connection connection) {
@@ -156,6 +237,20 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			setChangeLogParameters(key.settings().parameters());
 			setShowSummary(UpdateSummaryEnum.OFF);
 			setAnalyticsEnabled(false);
+		}
+
+		@Override
+		public void afterPropertiesSet() throws LiquibaseException {
+			try {
+				Scope.child(Map.of(GlobalConfiguration.CHANGELOGLOCK_POLL_RATE.getKey(), LOCK_POLL_RATE),
+						super::afterPropertiesSet);
+			}
+			catch (LiquibaseException | RuntimeException ex) {
+				throw ex;
+			}
+			catch (Exception ex) {
+				throw new LiquibaseException(ex);
+			}
 		}
 
 		@Override

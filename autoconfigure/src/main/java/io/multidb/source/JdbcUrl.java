@@ -22,14 +22,17 @@ public record JdbcUrl(String text) {
 
 	private static final String POSTGRESQL_PREFIX = "jdbc:postgresql:";
 
-	private static final Pattern USER_INFO = Pattern.compile("(//[^/?#@:]*):[^/?#]*@");
+	/** {@code //user:password@host}, and Oracle's {@code thin:user/password@host}. */
+	private static final Pattern USER_INFO = Pattern.compile("(//[^/?#@:]*:|:thin:[^/@]*/)[^/?#]*@");
 
-	private static final String SECRET_NAME = "(?i)([?&;][^=?&;\\s]*(?:password|passwd|pwd|secret|token|credential)[^=?&;\\s]*=)";
+	private static final String SECRET_NAME = "[^=?&;\\s]*(?:password|passwd|pwd|secret|token|credential)[^=?&;\\s]*=";
 
-	private static final Pattern SECRET_PARAMETER = Pattern.compile(SECRET_NAME + "[^&;]*");
+	private static final Pattern SECRET_PARAMETER = Pattern
+		.compile("(?i)([?&]" + SECRET_NAME + ")[^&]*|(;" + SECRET_NAME + ")[^;]*");
 
 	/** In a sentence, a URL ends at white space. */
-	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern.compile(SECRET_NAME + "[^&;\\s]*");
+	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern
+		.compile("(?i)([?&]" + SECRET_NAME + ")[^&\\s]*|(;" + SECRET_NAME + ")[^;\\s]*");
 
 	/**
 	 * The product the URL's prefix names.
@@ -57,8 +60,8 @@ public record JdbcUrl(String text) {
 	}
 
 	private static String mask(String text, Pattern secretParameter) {
-		String masked = USER_INFO.matcher(text).replaceAll("$1:***@");
-		return secretParameter.matcher(masked).replaceAll("$1***");
+		String masked = USER_INFO.matcher(text).replaceAll("$1***@");
+		return secretParameter.matcher(masked).replaceAll("$1$2***");
 	}
 
 	/**

@@ -145,4 +145,10 @@ final class PhysicalDataSource extends AbstractDataSource {
 		// HikariCP sets it on every DataSource; the driver's properties are used instead.
 	}
 
+	/** So long HikariCP waits, when it is closed, for a connection that is being made. */
+	@Override
+	public int getLoginTimeout() {
+		return (int) CONNECT_TIMEOUT.toSeconds();
+	}
+
 }

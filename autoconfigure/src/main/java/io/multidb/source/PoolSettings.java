@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 import com.zaxxer.hikari.HikariConfig;
 
@@ -57,12 +58,16 @@ public final class PoolSettings {
 	 */
 	public static List<String> mistakes(Map<String, String> settings) {
 		List<String> mistakes = new ArrayList<>();
+		Set<String> known = names().stream().map(PoolSettings::uniform).collect(Collectors.toSet());
 		settings.forEach((key, value) -> {
-			String name = ConfigurationPropertyName.adapt(key, '.')
-				.getElement(0, ConfigurationPropertyName.Form.DASHED);
-			if (REFUSED.contains(uniform(name))) {
+			String name = uniform(
+					ConfigurationPropertyName.adapt(key, '.').getElement(0, ConfigurationPropertyName.Form.DASHED));
+			if (REFUSED.contains(name)) {
 				mistakes.add("'hikari." + key + "' is not allowed: the source decides it; use the source's own"
 						+ " 'url', 'username', 'password' and 'driver-class-name'");
+			}
+			else if (!known.contains(name)) {
+				mistakes.add("'hikari." + key + "' is no setting of HikariCP; known are " + String.join(", ", names()));
 			}
 		});
 		if (mistakes.isEmpty()) {

@@ -92,7 +92,12 @@ public final class SourceRegistry implements AutoCloseable {
 		this.templates = templates.stream()
 			.collect(Collectors.toUnmodifiableMap(SourceTemplate::name, (template) -> template));
 		List<String> mistakes = new ArrayList<>();
-		templates.forEach((template) -> this.namesByFold.put(fold(template.name()), template.name()));
+		for (SourceTemplate template : templates) {
+			String other = this.namesByFold.put(fold(template.name()), template.name());
+			if (other != null) {
+				mistakes.add(sameName(other, template.name()));
+			}
+		}
 		definitions.forEach((definition) -> mistakes.addAll(admit(definition)));
 		if (!mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(mistakes);
@@ -304,8 +309,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		String sameName = this.namesByFold.get(folded);
 		if (sameName != null) {
-			mistakes.add("The names '" + sameName + "' and '" + name
-					+ "' are the same once case, '-' and '_' are left out," + " as property binding does: rename one.");
+			mistakes.add(sameName(sameName, name));
 		}
 		String sameDatabase = this.namesByDatabase.get(database);
 		if (sameDatabase != null && sameName == null) {
@@ -320,6 +324,11 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByDatabase.put(database, name);
 		}
 		return mistakes;
+	}
+
+	private static String sameName(String one, String other) {
+		return "The names '" + one + "' and '" + other
+				+ "' are the same once case, '-' and '_' are left out, as property" + " binding does: rename one.";
 	}
 
 	/**

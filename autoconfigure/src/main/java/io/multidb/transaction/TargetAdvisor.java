@@ -1,7 +1,6 @@
 package io.multidb.transaction;
 
 import java.lang.reflect.Method;
-import java.util.Objects;
 import java.util.function.Supplier;
 
 import org.aopalliance.intercept.MethodInterceptor;
@@ -62,8 +61,10 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 
 	private @Nullable Object invoke(MethodInvocation invocation) throws Throwable {
 		// For a repository, the inner proxy: its interfaces bear the annotations.
-		Class<?> type = ClassUtils.getUserClass(Objects.requireNonNull(invocation.getThis()));
-		TargetRule rule = this.rules.find(invocation.getMethod(), type);
+		Object target = invocation.getThis();
+		Method method = invocation.getMethod();
+		Class<?> type = (target != null) ? ClassUtils.getUserClass(target) : method.getDeclaringClass();
+		TargetRule rule = this.rules.find(method, type);
 		if (rule == null) {
 			return invocation.proceed();
 		}
@@ -81,13 +82,18 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 
 		@Override
 		public boolean matches(Class<?> type) {
-			TargetAdvisor.this.rules.checkProxyable(type);
-			return true;
+			return TargetAdvisor.this.rules.concern(type);
 		}
 
 		@Override
 		public boolean matches(Method method, Class<?> type) {
-			return TargetAdvisor.this.rules.find(method, type) != null;
+			return TargetAdvisor.this.rules.find(method, ClassUtils.getUserClass(type)) != null;
+		}
+
+		/** Part of the key by which Spring shares proxy classes between contexts. */
+		@Override
+		public String toString() {
+			return Annotated.class.getName();
 		}
 
 	}

@@ -1,31 +1,62 @@
 package io.multidb.transaction;
 
 import java.lang.reflect.Method;
-import java.util.ArrayList;
+import java.lang.reflect.Modifier;
+import java.math.BigInteger;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.core.DefaultParameterNameDiscoverer;
 import org.springframework.core.ParameterNameDiscoverer;
-import org.springframework.core.StandardReflectionParameterNameDiscoverer;
+import org.springframework.core.convert.TypeDescriptor;
+import org.springframework.expression.AccessException;
+import org.springframework.expression.BeanResolver;
+import org.springframework.expression.EvaluationContext;
 import org.springframework.expression.EvaluationException;
+import org.springframework.expression.MethodExecutor;
+import org.springframework.expression.MethodResolver;
+import org.springframework.expression.OperatorOverloader;
 import org.springframework.expression.ParseException;
+import org.springframework.expression.PropertyAccessor;
+import org.springframework.expression.TypeComparator;
+import org.springframework.expression.TypeConverter;
+import org.springframework.expression.TypeLocator;
+import org.springframework.expression.TypedValue;
 import org.springframework.expression.spel.ExpressionState;
+import org.springframework.expression.spel.SpelCompilerMode;
+import org.springframework.expression.spel.SpelEvaluationException;
+import org.springframework.expression.spel.SpelMessage;
 import org.springframework.expression.spel.SpelNode;
+import org.springframework.expression.spel.SpelParserConfiguration;
 import org.springframework.expression.spel.ast.Assign;
 import org.springframework.expression.spel.ast.BeanReference;
+import org.springframework.expression.spel.ast.CompoundExpression;
 import org.springframework.expression.spel.ast.ConstructorReference;
-import org.springframework.expression.spel.ast.Literal;
+import org.springframework.expression.spel.ast.Elvis;
+import org.springframework.expression.spel.ast.FunctionReference;
+import org.springframework.expression.spel.ast.Indexer;
+import org.springframework.expression.spel.ast.IntLiteral;
+import org.springframework.expression.spel.ast.LongLiteral;
+import org.springframework.expression.spel.ast.MethodReference;
+import org.springframework.expression.spel.ast.OpDec;
+import org.springframework.expression.spel.ast.OpInc;
 import org.springframework.expression.spel.ast.OpPlus;
+import org.springframework.expression.spel.ast.Projection;
+import org.springframework.expression.spel.ast.PropertyOrFieldReference;
+import org.springframework.expression.spel.ast.Selection;
+import org.springframework.expression.spel.ast.Ternary;
 import org.springframework.expression.spel.ast.TypeReference;
 import org.springframework.expression.spel.ast.VariableReference;
-import org.springframework.expression.spel.standard.SpelExpression;
 import org.springframework.expression.spel.standard.SpelExpressionParser;
+import org.springframework.expression.spel.support.DataBindingPropertyAccessor;
+import org.springframework.expression.spel.support.ReflectiveMethodResolver;
 import org.springframework.expression.spel.support.SimpleEvaluationContext;
 
 import io.multidb.InvalidTenantException;
@@ -35,26 +66,42 @@ import io.multidb.NoTenantException;
  * The SpEL expression of an annotation on one method: parsed and checked once, evaluated
  * per call over the arguments alone. Immutable and thread-safe.
  * <p>
- * A null never becomes text: not as a variable, and not as an operand of {@code +}, which
- * SpEL would turn into "null".
+ * A null never becomes text, and neither does an object that has no text of its own. SpEL
+ * joins both without asking, as "null" and as {@code Object.toString()} says; therefore
+ * the outermost {@code +}, {@code ?:} and {@code a ? b : c} are evaluated here and SpEL
+ * evaluates what stands between them, where joining text is refused.
  */
 final class TargetExpression {
 
-	private static final SpelExpressionParser PARSER = new SpelExpressionParser();
+	/**
+	 * Compiled expressions would join nulls, so a user's SpEL compiler mode is not ours.
+	 */
+	private static final SpelParserConfiguration INTERPRETED = new SpelParserConfiguration(SpelCompilerMode.OFF, null);
 
-	private static final ParameterNameDiscoverer NAMES = new StandardReflectionParameterNameDiscoverer();
+	private static final ParameterNameDiscoverer NAMES = new DefaultParameterNameDiscoverer();
 
-	private static final Set<String> NOT_ARGUMENTS = Set.of("this");
+	private static final Set<Class<?>> WHOLE_NUMBERS = Set.of(Byte.class, Short.class, Integer.class, Long.class,
+			BigInteger.class);
+
+	private static final Set<SpelMessage> SOMETHING_IS_NULL = Set.of(SpelMessage.PROPERTY_OR_FIELD_NOT_READABLE_ON_NULL,
+			SpelMessage.METHOD_CALL_ON_NULL_OBJECT_NOT_ALLOWED, SpelMessage.CANNOT_INDEX_INTO_NULL_VALUE);
 
 	private final String where;
 
-	private final SpelExpression expression;
+	private final SpelNode root;
 
-	/** The variables that the expression uses, and which argument each is. */
+	/** Which argument each variable is. */
 	private final Map<String, Integer> variables;
 
-	/** What is joined with {@code +} and is neither a literal nor a variable. */
-	private final List<SpelNode> operands = new ArrayList<>();
+	/**
+	 * What all evaluations share. It has no variables, and is one per expression because
+	 * it remembers the classes it has met.
+	 */
+	private final EvaluationContext readOnly = SimpleEvaluationContext
+		.forPropertyAccessors(DataBindingPropertyAccessor.forReadOnlyAccess())
+		.withAssignmentDisabled()
+		.withMethodResolvers(new InstanceMethods())
+		.build();
 
 	/**
 	 * Parses an expression.
@@ -67,16 +114,19 @@ final class TargetExpression {
 	 */
 	TargetExpression(String text, String where, Method method, Method annotated) {
 		this.where = where;
-		try {
-			this.expression = PARSER.parseRaw(text);
+		if (text.contains("${")) {
+			throw new IllegalStateException(where + " has a placeholder ${…} inside an expression, where it is not"
+					+ " resolved: use it in a constant, or pass the value as an argument.");
 		}
-		catch (ParseException ex) {
+		try {
+			this.root = new SpelExpressionParser(INTERPRETED).parseRaw(text).getAST();
+		}
+		catch (ParseException | IllegalStateException ex) {
 			throw new IllegalStateException(where + " is no SpEL expression: " + ex.getMessage(), ex);
 		}
-		Map<String, Integer> arguments = arguments(method);
-		arguments.putAll(arguments(annotated));
-		this.variables = new TreeMap<>();
-		check(this.expression.getAST(), arguments);
+		this.variables = arguments(method);
+		this.variables.putAll(arguments(annotated));
+		check(this.root, true, false);
 	}
 
 	private static Map<String, Integer> arguments(Method method) {
@@ -95,92 +145,263 @@ final class TargetExpression {
 		return arguments;
 	}
 
-	private void check(SpelNode node, Map<String, Integer> arguments) {
+	/**
+	 * Refuses what can never work.
+	 * @param node the node and all below it
+	 * @param outermost whether {@link #evaluate(SpelNode, ExpressionState)} evaluates it
+	 * @param hasSubject whether it is asked of what stands before it
+	 */
+	private void check(SpelNode node, boolean outermost, boolean hasSubject) {
 		if (node instanceof TypeReference || node instanceof BeanReference || node instanceof ConstructorReference
-				|| node instanceof Assign) {
+				|| node instanceof Assign || node instanceof OpInc || node instanceof OpDec
+				|| node instanceof FunctionReference || node instanceof Selection || node instanceof Projection) {
 			throw new IllegalStateException(this.where + " uses '" + node.toStringAST()
-					+ "': an expression may read the method's arguments, but name no types or beans, construct or assign.");
+					+ "': an expression may read the method's arguments, but name no types, beans or functions, construct,"
+					+ " assign, select or project.");
 		}
 		if (node instanceof VariableReference) {
-			String name = node.toStringAST().substring(1);
-			if (!NOT_ARGUMENTS.contains(name)) {
-				Integer argument = arguments.get(name);
-				if (argument == null) {
-					throw new IllegalStateException(this.where + " uses '#" + name
-							+ "', which is no argument of the method; known are " + known(arguments)
-							+ ". Argument names are there only when the class is compiled with -parameters.");
-				}
-				this.variables.put(name, argument);
-			}
+			checkArgument(node.toStringAST().substring(1));
+		}
+		if (!hasSubject && (node instanceof PropertyOrFieldReference || node instanceof MethodReference
+				|| node instanceof Indexer)) {
+			throw new IllegalStateException(this.where + " uses '" + node.toStringAST() + "', which belongs to nothing:"
+					+ " put text into quotes and a # before an argument, as in 'election-' + #id.");
+		}
+		if (node instanceof OpPlus && !outermost && joinsText(node)) {
+			throw new IllegalStateException(this.where + " joins '" + node.toStringAST()
+					+ "' inside of something else, where a null could become text: use + for text at the outermost level"
+					+ " only, or do it in a method of the argument.");
 		}
 		for (int i = 0; i < node.getChildCount(); i++) {
 			SpelNode child = node.getChild(i);
-			if (node instanceof OpPlus
-					&& !(child instanceof OpPlus || child instanceof Literal || child instanceof VariableReference)) {
-				this.operands.add(child);
-			}
-			check(child, arguments);
+			// SpEL reads [key] like ['key']
+			boolean key = node instanceof Indexer && child instanceof PropertyOrFieldReference;
+			boolean chained = node instanceof CompoundExpression && i > 0;
+			check(child, outermost && isOurs(node) && !isCondition(node, i), key || chained);
 		}
 	}
 
-	private static String known(Map<String, Integer> arguments) {
-		return arguments.isEmpty() ? "none: it has no arguments"
-				: arguments.keySet()
-					.stream()
-					.sorted()
-					.map((name) -> "#" + name)
-					.reduce((left, right) -> left + ", " + right)
-					.orElse("");
+	private void checkArgument(String name) {
+		if (name.equals("this") || name.equals("root") || !this.variables.containsKey(name)) {
+			String known = this.variables.isEmpty() ? "it has none"
+					: "its arguments are #" + String.join(", #", new TreeSet<>(this.variables.keySet()));
+			throw new IllegalStateException(this.where + " uses '#" + name + "', which is no argument of the method; "
+					+ known + ". Names are known only when the class is compiled with -parameters; without,"
+					+ " use #a0 for the first argument.");
+		}
+	}
+
+	/** With a number's literal it adds, or fails. */
+	private static boolean joinsText(SpelNode plus) {
+		for (int i = 0; i < plus.getChildCount(); i++) {
+			if (plus.getChild(i) instanceof IntLiteral || plus.getChild(i) instanceof LongLiteral) {
+				return false;
+			}
+		}
+		return plus.getChildCount() > 1;
+	}
+
+	private static boolean isOurs(SpelNode node) {
+		return (node instanceof OpPlus && node.getChildCount() == 2) || node instanceof Ternary
+				|| node instanceof Elvis;
+	}
+
+	private static boolean isCondition(SpelNode node, int child) {
+		return node instanceof Ternary && child == 0;
 	}
 
 	/**
 	 * Evaluates the expression.
 	 * @param arguments the call's arguments
 	 * @return the text, never null
-	 * @throws NoTenantException if the result, or what it is made of, is null or cannot
-	 * be evaluated
-	 * @throws InvalidTenantException if the result is no text, number, UUID or enum
+	 * @throws NoTenantException if the result, or something that it is made of, is null
+	 * @throws InvalidTenantException if the result, or something that is joined, is
+	 * neither text, a whole number, a UUID nor an enum constant
+	 * @throws IllegalStateException if it cannot be evaluated on these arguments
 	 */
 	String evaluate(@Nullable Object[] arguments) {
-		SimpleEvaluationContext context = SimpleEvaluationContext.forReadOnlyDataBinding()
-			.withInstanceMethods()
-			.build();
-		this.variables.forEach((name, argument) -> {
-			Object value = arguments[argument];
-			if (value == null) {
-				throw new NoTenantException(this.where + ": '#" + name + "' is null, so there is no tenant.");
-			}
-			context.setVariable(name, value);
-		});
-		Object result;
+		ExpressionState state = new ExpressionState(new Call(arguments), TypedValue.NULL, INTERPRETED);
 		try {
-			for (SpelNode operand : this.operands) {
-				if (operand.getValue(new ExpressionState(context)) == null) {
-					throw new NoTenantException(
-							this.where + ": '" + operand.toStringAST() + "' is null, so there is no tenant.");
-				}
+			return text(evaluate(this.root, state), this.root);
+		}
+		catch (SpelEvaluationException ex) {
+			if (SOMETHING_IS_NULL.contains(ex.getMessageCode())) {
+				throw new NoTenantException(this.where + " met a null, so there is no tenant: " + ex.getMessage());
 			}
-			result = this.expression.getValue(context);
+			throw failed(ex);
 		}
 		catch (EvaluationException ex) {
-			throw new NoTenantException(this.where + " cannot be evaluated: " + ex.getMessage());
+			throw failed(ex);
 		}
-		return text(result);
 	}
 
-	private String text(@Nullable Object result) {
-		if (result == null) {
-			throw new NoTenantException(this.where + " is null for this call, so there is no tenant.");
+	private IllegalStateException failed(EvaluationException ex) {
+		return new IllegalStateException(this.where + " cannot be evaluated: " + ex.getMessage(), ex);
+	}
+
+	private @Nullable Object evaluate(SpelNode node, ExpressionState state) {
+		if (!isOurs(node)) {
+			return node.getValue(state);
 		}
-		if (result instanceof CharSequence || result instanceof Number || result instanceof UUID
-				|| result instanceof Character) {
-			return result.toString();
+		if (node instanceof OpPlus) {
+			return join(node, state);
 		}
-		if (result instanceof Enum<?> constant) {
+		if (node instanceof Ternary) {
+			Object condition = node.getChild(0).getValue(state);
+			if (!(condition instanceof Boolean yes)) {
+				throw new IllegalStateException(this.where + ": the condition '" + node.getChild(0).toStringAST()
+						+ "' is neither true nor false.");
+			}
+			return evaluate(node.getChild(yes ? 1 : 2), state);
+		}
+		Object value = evaluate(node.getChild(0), state);
+		value = (value instanceof Optional<?> optional) ? optional.orElse(null) : value;
+		return (value == null || value.equals("")) ? evaluate(node.getChild(1), state) : value;
+	}
+
+	/** Two whole numbers are added, as in SpEL; everything else is joined. */
+	private Object join(SpelNode plus, ExpressionState state) {
+		SpelNode leftNode = plus.getChild(0);
+		SpelNode rightNode = plus.getChild(1);
+		Object left = evaluate(leftNode, state);
+		String leftText = text(left, leftNode);
+		Object right = evaluate(rightNode, state);
+		String rightText = text(right, rightNode);
+		return (left instanceof Number && right instanceof Number)
+				? new BigInteger(leftText).add(new BigInteger(rightText)) : leftText.concat(rightText);
+	}
+
+	private String text(@Nullable Object value, SpelNode node) {
+		if (value instanceof String text) {
+			return text;
+		}
+		if (value == null) {
+			throw new NoTenantException(
+					this.where + ": '" + node.toStringAST() + "' is null for this call, so there is no tenant.");
+		}
+		if (value instanceof CharSequence || value instanceof UUID || value instanceof Character
+				|| WHOLE_NUMBERS.contains(value.getClass())) {
+			return value.toString();
+		}
+		if (value instanceof Enum<?> constant) {
 			return constant.name();
 		}
-		throw new InvalidTenantException(result.getClass().getName(), this.where
-				+ " must give text, a number, a UUID or an enum constant, not a " + result.getClass().getName() + ".");
+		throw new InvalidTenantException(value.getClass().getName(), this.where + ": '" + node.toStringAST()
+				+ "' must be text, a whole number, a UUID or an enum constant, not an object of this class.");
+	}
+
+	/**
+	 * One evaluation: the arguments are the variables, and nothing can be written. Made
+	 * anew for each call, because copying arguments into a map costs more.
+	 */
+	private final class Call implements EvaluationContext {
+
+		private final @Nullable Object[] arguments;
+
+		Call(@Nullable Object[] arguments) {
+			this.arguments = arguments;
+		}
+
+		@Override
+		public Object lookupVariable(String name) {
+			Integer argument = TargetExpression.this.variables.get(name);
+			Object value = (argument != null) ? this.arguments[argument] : null;
+			if (value == null) {
+				throw new NoTenantException(
+						TargetExpression.this.where + ": '#" + name + "' is null, so there is no tenant.");
+			}
+			return value;
+		}
+
+		@Override
+		public void setVariable(String name, @Nullable Object value) {
+			throw new SpelEvaluationException(SpelMessage.VARIABLE_ASSIGNMENT_NOT_SUPPORTED, "#" + name);
+		}
+
+		@Override
+		public boolean isAssignmentEnabled() {
+			return false;
+		}
+
+		@Override
+		public boolean isCompilationSupported() {
+			return false;
+		}
+
+		@Override
+		public TypedValue getRootObject() {
+			return TypedValue.NULL;
+		}
+
+		@Override
+		public List<PropertyAccessor> getPropertyAccessors() {
+			return TargetExpression.this.readOnly.getPropertyAccessors();
+		}
+
+		@Override
+		public List<MethodResolver> getMethodResolvers() {
+			return TargetExpression.this.readOnly.getMethodResolvers();
+		}
+
+		@Override
+		public @Nullable BeanResolver getBeanResolver() {
+			return null;
+		}
+
+		@Override
+		public TypeLocator getTypeLocator() {
+			return TargetExpression.this.readOnly.getTypeLocator();
+		}
+
+		@Override
+		public TypeConverter getTypeConverter() {
+			return TargetExpression.this.readOnly.getTypeConverter();
+		}
+
+		@Override
+		public TypeComparator getTypeComparator() {
+			return TargetExpression.this.readOnly.getTypeComparator();
+		}
+
+		@Override
+		public OperatorOverloader getOperatorOverloader() {
+			return TargetExpression.this.readOnly.getOperatorOverloader();
+		}
+
+	}
+
+	/**
+	 * What {@link org.springframework.expression.spel.support.DataBindingMethodResolver}
+	 * allows (instance methods, none of classes and class loaders), and no null is handed
+	 * in: {@code 'election-%s'.formatted(#user.election)} would make it text.
+	 */
+	private final class InstanceMethods extends ReflectiveMethodResolver {
+
+		@Override
+		public @Nullable MethodExecutor resolve(EvaluationContext context, Object target, String name,
+				List<TypeDescriptor> argumentTypes) throws AccessException {
+			if (target instanceof Class) {
+				return null;
+			}
+			MethodExecutor method = super.resolve(context, target, name, argumentTypes);
+			return (method != null) ? (call, object, arguments) -> {
+				for (Object argument : arguments) {
+					if (argument == null) {
+						throw new NoTenantException(TargetExpression.this.where + ": an argument of '" + name
+								+ "' is null, so there is no tenant.");
+					}
+				}
+				return method.execute(call, object, arguments);
+			} : null;
+		}
+
+		@Override
+		protected boolean isCandidateForInvocation(Method method, Class<?> targetClass) {
+			Class<?> type = method.getDeclaringClass();
+			return !Modifier.isStatic(method.getModifiers()) && type != Object.class && type != Class.class
+					&& !ClassLoader.class.isAssignableFrom(targetClass);
+		}
+
 	}
 
 }

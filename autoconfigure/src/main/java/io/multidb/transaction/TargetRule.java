@@ -51,14 +51,15 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 			return new TargetRule(kind, TenantContext.check(constant), null, create);
 		}
 		catch (InvalidTenantException ex) {
-			throw new IllegalStateException(where + " names nothing valid. " + ex.getMessage(), ex);
+			String what = (kind == Kind.TENANT) ? "tenant" : "source";
+			throw new IllegalStateException(where + " names no valid " + what + ". " + ex.getMessage());
 		}
 	}
 
 	/**
 	 * Makes the target current.
 	 * @param arguments the call's arguments
-	 * @param routes where databases are made
+	 * @param routes where databases are made; asked for only when one may be needed
 	 * @return the scope, or {@code null} when nothing changes
 	 */
 	@Nullable Scope enter(@Nullable Object[] arguments, Supplier<Routes> routes) {

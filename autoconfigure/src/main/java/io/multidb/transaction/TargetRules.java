@@ -4,6 +4,9 @@ import java.lang.annotation.Annotation;
 import java.lang.reflect.AnnotatedElement;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
+import java.lang.reflect.Proxy;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -13,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.aop.support.AopUtils;
 import org.springframework.core.MethodClassKey;
+import org.springframework.core.annotation.AnnotationUtils;
 import org.springframework.core.annotation.MergedAnnotation;
 import org.springframework.core.annotation.MergedAnnotations;
 import org.springframework.core.annotation.MergedAnnotations.SearchStrategy;
@@ -25,14 +29,16 @@ import io.multidb.UseSource;
 
 /**
  * Finds what {@link Tenant @Tenant} and {@link UseSource @UseSource} ask for on a method:
- * the method's own annotation before its type's, a class's before its interfaces'.
- * Thread-safe; each method is looked at once.
+ * the method's own annotation before its type's, a class's before its superclass's before
+ * its interfaces'. Thread-safe; each class and each method is looked at once.
  */
 final class TargetRules {
 
-	private final Map<MethodClassKey, Optional<TargetRule>> rules = new ConcurrentHashMap<>();
+	private static final List<Class<? extends Annotation>> ANNOTATIONS = List.of(Tenant.class, UseSource.class);
 
-	private final Set<Class<?>> checked = ConcurrentHashMap.newKeySet();
+	private final Map<Class<?>, Boolean> types = new ConcurrentHashMap<>();
+
+	private final Map<MethodClassKey, Optional<TargetRule>> rules = new ConcurrentHashMap<>();
 
 	private final StringValueResolver placeholders;
 
@@ -41,14 +47,96 @@ final class TargetRules {
 	}
 
 	/**
+	 * Whether either annotation concerns a class. All of its annotations are read then,
+	 * so that a mistake fails the start and not a later call.
+	 * @param type the class of a bean
+	 * @return whether it is concerned
+	 * @throws IllegalStateException if an annotation can never work, or would be ignored
+	 * because a proxy cannot intercept its method
+	 */
+	boolean concern(Class<?> type) {
+		Class<?> userClass = ClassUtils.getUserClass(type);
+		Boolean known = this.types.get(userClass);
+		if (known == null) {
+			known = read(userClass);
+			this.types.put(userClass, known);
+		}
+		return known;
+	}
+
+	private boolean read(Class<?> type) {
+		Set<Class<?>> hierarchy = new LinkedHashSet<>();
+		collect(type, hierarchy);
+		if (hierarchy.stream().noneMatch(TargetRules::bearsAnnotation)) {
+			return false;
+		}
+		boolean onType = hierarchy.stream().anyMatch(TargetRules::isAnnotated);
+		for (Class<?> each : hierarchy) {
+			for (Method method : ReflectionUtils.getDeclaredMethods(each)) {
+				checkInterceptable(method, onType);
+				find(method, type);
+			}
+		}
+		return true;
+	}
+
+	private static void collect(Class<?> type, Set<Class<?>> hierarchy) {
+		if (!Proxy.isProxyClass(type) && AnnotationUtils.isCandidateClass(type, ANNOTATIONS)) {
+			hierarchy.add(type);
+		}
+		if (type.getSuperclass() != null) {
+			collect(type.getSuperclass(), hierarchy);
+		}
+		for (Class<?> each : type.getInterfaces()) {
+			collect(each, hierarchy);
+		}
+	}
+
+	private static boolean bearsAnnotation(Class<?> type) {
+		if (isAnnotated(type)) {
+			return true;
+		}
+		for (Method method : ReflectionUtils.getDeclaredMethods(type)) {
+			if (isAnnotated(method)) {
+				return true;
+			}
+		}
+		return false;
+	}
+
+	private static boolean isAnnotated(AnnotatedElement element) {
+		MergedAnnotations annotations = MergedAnnotations.from(element);
+		return annotations.isPresent(Tenant.class) || annotations.isPresent(UseSource.class);
+	}
+
+	/**
+	 * An annotated type covers its final methods too, except private ones, which only its
+	 * own methods call, and those of Spring's base classes, which set a bean up.
+	 */
+	private static void checkInterceptable(Method method, boolean onType) {
+		boolean isFinal = Modifier.isFinal(method.getModifiers());
+		boolean covered = isFinal && onType && !isHidden(method) && !method.isSynthetic()
+				&& !ReflectionUtils.isObjectMethod(method)
+				&& !method.getDeclaringClass().getName().startsWith("org.springframework.");
+		if (covered || ((isFinal || isHidden(method)) && isAnnotated(method))) {
+			throw new IllegalStateException("@Tenant or @UseSource on " + method
+					+ " would be ignored: a proxy cannot intercept a private, static or final method. Make it"
+					+ " overridable, or enter the tenant in its body with TenantContext.");
+		}
+	}
+
+	private static boolean isHidden(Method method) {
+		return Modifier.isPrivate(method.getModifiers()) || Modifier.isStatic(method.getModifiers());
+	}
+
+	/**
 	 * The rule for a method of a class.
+	 * @param method the method, of the class or of an interface of it
+	 * @param type the class, or a proxy's
 	 * @return the rule, or {@code null} if neither annotation is there
 	 * @throws IllegalStateException if an annotation can never work
 	 */
 	@Nullable TargetRule find(Method method, Class<?> type) {
-		if (ReflectionUtils.isObjectMethod(method)) {
-			return null;
-		}
 		MethodClassKey key = new MethodClassKey(method, type);
 		Optional<TargetRule> known = this.rules.get(key);
 		if (known == null) {
@@ -59,86 +147,64 @@ final class TargetRules {
 	}
 
 	private @Nullable TargetRule read(Method method, Class<?> type) {
+		if (isHidden(method) || ReflectionUtils.isObjectMethod(method)) {
+			return null;
+		}
 		Method specific = AopUtils.getMostSpecificMethod(method, type);
 		TargetRule rule = read(specific, specific);
 		if (rule == null && !specific.equals(method)) {
 			rule = read(method, specific);
 		}
-		if (rule == null) {
-			rule = read(ClassUtils.getUserClass(type), specific);
-		}
-		if (rule == null) {
-			rule = read(method.getDeclaringClass(), specific);
-		}
-		return rule;
+		return (rule != null) ? rule : read(ClassUtils.getUserClass(type), specific);
 	}
 
 	private @Nullable TargetRule read(AnnotatedElement element, Method method) {
-		MergedAnnotations annotations = MergedAnnotations.from(element, SearchStrategy.TYPE_HIERARCHY);
-		MergedAnnotation<Tenant> tenant = annotations.get(Tenant.class);
-		MergedAnnotation<UseSource> source = annotations.get(UseSource.class);
-		if (tenant.isPresent() && source.isPresent() && tenant.getAggregateIndex() == source.getAggregateIndex()) {
-			throw new IllegalStateException("Both @Tenant and @UseSource stand on " + element + ": choose one.");
+		MergedAnnotation<?> nearest = nearest(element);
+		if (nearest == null) {
+			return null;
 		}
-		if (isNearer(tenant, source)) {
-			return TargetRule.of(TargetRule.Kind.TENANT, tenant.getString("value"), tenant.getBoolean("create"),
-					describe(tenant, element), method, annotatedMethod(tenant, method), this.placeholders);
-		}
-		if (source.isPresent()) {
-			return TargetRule.of(TargetRule.Kind.SOURCE, source.getString("value"), false, describe(source, element),
-					method, annotatedMethod(source, method), this.placeholders);
-		}
-		return null;
-	}
-
-	private static boolean isNearer(MergedAnnotation<Tenant> tenant, MergedAnnotation<UseSource> source) {
-		return tenant.isPresent() && (!source.isPresent() || tenant.getAggregateIndex() < source.getAggregateIndex());
-	}
-
-	private static Method annotatedMethod(MergedAnnotation<?> annotation, Method method) {
-		return (annotation.getSource() instanceof Method annotated
-				&& annotated.getParameterCount() == method.getParameterCount()) ? annotated : method;
-	}
-
-	private static String describe(MergedAnnotation<?> annotation, AnnotatedElement element) {
-		return "@" + annotation.getType().getSimpleName() + "(\"" + annotation.getString("value") + "\") on " + element;
+		Object bearer = nearest.getSource();
+		Method annotated = (bearer instanceof Method its && its.getParameterCount() == method.getParameterCount()) ? its
+				: method;
+		boolean tenant = nearest.getType() == Tenant.class;
+		return TargetRule.of(tenant ? TargetRule.Kind.TENANT : TargetRule.Kind.SOURCE, nearest.getString("value"),
+				tenant && nearest.getBoolean("create"), describe(nearest), method, annotated, this.placeholders);
 	}
 
 	/**
-	 * Refuses a class on which an annotation would be ignored: a proxy cannot intercept
-	 * private, static or final methods.
-	 * @throws IllegalStateException if there is such a method
+	 * The annotation that counts of those on an element and on what it overrides: of the
+	 * first that bears one, the one that stands there itself before one that an
+	 * annotation brings along.
 	 */
-	void checkProxyable(Class<?> type) {
-		Class<?> userClass = ClassUtils.getUserClass(type);
-		if (userClass.isInterface() || !this.checked.add(userClass)) {
-			return;
-		}
-		boolean onType = isAnnotated(MergedAnnotations.from(userClass, SearchStrategy.TYPE_HIERARCHY));
-		for (Class<?> each = userClass; each != null && each != Object.class; each = each.getSuperclass()) {
-			for (Method method : each.getDeclaredMethods()) {
-				int modifiers = method.getModifiers();
-				boolean hidden = Modifier.isPrivate(modifiers) || Modifier.isStatic(modifiers);
-				boolean fixed = Modifier.isFinal(modifiers) && !hidden;
-				boolean annotated = (hidden || fixed) && isAnnotated(MergedAnnotations.from(method));
-				boolean coveredByType = fixed && onType && !method.isSynthetic()
-						&& !ReflectionUtils.isObjectMethod(method);
-				if (annotated || coveredByType) {
-					throw new IllegalStateException("@Tenant or @UseSource on " + method
-							+ " would be ignored: a proxy cannot intercept a private, static or final method. Make it"
-							+ " overridable, or enter the tenant in its body with TenantContext.");
-				}
+	private static @Nullable MergedAnnotation<?> nearest(AnnotatedElement element) {
+		MergedAnnotation<?> nearest = null;
+		for (MergedAnnotation<?> each : MergedAnnotations.from(element, SearchStrategy.TYPE_HIERARCHY)) {
+			if (!ANNOTATIONS.contains(each.getType())) {
+				continue;
+			}
+			if (nearest == null || each.getAggregateIndex() < nearest.getAggregateIndex()) {
+				nearest = each;
+			}
+			else if (each.getAggregateIndex() == nearest.getAggregateIndex()) {
+				nearest = nearer(nearest, each);
 			}
 		}
+		return nearest;
 	}
 
-	private static boolean isAnnotated(MergedAnnotations annotations) {
-		for (Class<? extends Annotation> type : Set.of(Tenant.class, UseSource.class)) {
-			if (annotations.isPresent(type)) {
-				return true;
-			}
+	private static MergedAnnotation<?> nearer(MergedAnnotation<?> one, MergedAnnotation<?> other) {
+		boolean rivals = one.getType() != other.getType()
+				|| (one.getDistance() == other.getDistance() && !one.asMap().equals(other.asMap()));
+		if (rivals) {
+			throw new IllegalStateException(
+					describe(one) + " and " + describe(other) + " exclude each other: choose one.");
 		}
-		return false;
+		return (other.getDistance() < one.getDistance()) ? other : one;
+	}
+
+	private static String describe(MergedAnnotation<?> annotation) {
+		return "@" + annotation.getType().getSimpleName() + "(\"" + annotation.getString("value") + "\") on "
+				+ annotation.getSource();
 	}
 
 }

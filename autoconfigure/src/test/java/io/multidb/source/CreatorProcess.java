@@ -61,9 +61,30 @@ public final class CreatorProcess implements AutoCloseable {
 		this.process.destroyForcibly();
 	}
 
+	private static String mode(String[] arguments) {
+		return arguments[3];
+	}
+
+	private static void prepareDeclared(Sources sources) throws IOException {
+		try (sources) {
+			SourceRegistry registry = sources.registry();
+			System.out.println("ready");
+			if (System.in.read() < 0) {
+				return;
+			}
+			try {
+				registry.prepare("main");
+				System.out.println("created");
+			}
+			catch (RuntimeException ex) {
+				System.out.println("failed " + ex);
+			}
+		}
+	}
+
 	public static void main(String[] arguments) throws Exception {
 		LiquibaseMigrator liquibase = new LiquibaseMigrator(new DefaultResourceLoader());
-		boolean half = arguments[3].equals("half");
+		boolean half = mode(arguments).equals("half");
 		SourceDefinition definition = SourceDefinition.named("election")
 			.url(arguments[0])
 			.username(arguments[2].isEmpty() ? null : arguments[2])
@@ -82,6 +103,14 @@ public final class CreatorProcess implements AutoCloseable {
 		if (!arguments[1].isEmpty()) {
 			maintenance = "server";
 			sources.with(SourceDefinition.named("server").url(arguments[1]).username(arguments[2]));
+		}
+		if (mode(arguments).equals("declared")) {
+			sources.with(SourceDefinition.named("main")
+				.url(arguments[0])
+				.username(arguments[2].isEmpty() ? null : arguments[2])
+				.liquibase(Sources.NOTES));
+			prepareDeclared(sources);
+			return;
 		}
 		try (sources) {
 			SourceRegistry registry = sources

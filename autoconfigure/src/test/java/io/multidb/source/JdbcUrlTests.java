@@ -19,6 +19,8 @@ class JdbcUrlTests {
 			"jdbc:postgresql://h/db?sslPassword=s3cret, jdbc:postgresql://h/db?sslPassword=***",
 			"jdbc:mysql://root:s3cret@h/db, jdbc:mysql://root:***@h/db",
 			"jdbc:sqlserver://h;user=a;password=s3cret;x=1, jdbc:sqlserver://h;user=a;password=***;x=1",
+			"jdbc:oracle:thin:me/s3cret@h:1521/db, jdbc:oracle:thin:me/***@h:1521/db",
+			"jdbc:postgresql://h/db?password=ab;s3cret&x=1, jdbc:postgresql://h/db?password=***&x=1",
 			"jdbc:mysql://root:s3:cr@et@h/db, jdbc:mysql://root:***@h/db",
 			"jdbc:sqlite:data/main.db, jdbc:sqlite:data/main.db" })
 	void masksSecrets(String url, String masked) {

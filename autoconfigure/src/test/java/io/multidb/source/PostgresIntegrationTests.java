@@ -142,6 +142,29 @@ class PostgresIntegrationTests {
 	}
 
 	@Test
+	void processesThatStartTogetherMigrateADeclaredDatabaseOnce() throws Exception {
+		admin("CREATE DATABASE election_shared");
+		List<CreatorProcess> processes = new ArrayList<>();
+		try {
+			for (int i = 0; i < 3; i++) {
+				processes.add(CreatorProcess.start(url("election_shared"), "", postgres.username(), "declared"));
+			}
+			for (CreatorProcess process : processes) {
+				assertThat(process.read()).isEqualTo("ready");
+			}
+			for (CreatorProcess process : processes) {
+				process.go();
+			}
+			for (CreatorProcess process : processes) {
+				assertThat(process.read()).isEqualTo("created");
+			}
+		}
+		finally {
+			processes.forEach(CreatorProcess::close);
+		}
+	}
+
+	@Test
 	void whatAKilledProcessLeavesIsNeverUsedAndIsDroppedOnceItIsOld() throws Exception {
 		try (CreatorProcess victim = process("half", "election-1")) {
 			assertThat(victim.read()).isEqualTo("ready");

@@ -48,6 +48,34 @@ class ProcessesTests {
 	}
 
 	@Test
+	void processesThatStartTogetherMigrateADeclaredDatabaseOnce() throws Exception {
+		String url = "jdbc:sqlite:" + this.directory.resolve("main.db");
+		List<CreatorProcess> processes = new ArrayList<>();
+		try {
+			for (int i = 0; i < 4; i++) {
+				processes.add(CreatorProcess.start(url, "", "", "declared"));
+			}
+			for (CreatorProcess process : processes) {
+				assertThat(process.read()).isEqualTo("ready");
+			}
+			for (CreatorProcess process : processes) {
+				process.go();
+			}
+			for (CreatorProcess process : processes) {
+				assertThat(process.read()).isEqualTo("created");
+			}
+		}
+		finally {
+			processes.forEach(CreatorProcess::close);
+		}
+		try (Connection connection = DriverManager.getConnection(url)) {
+			assertThat(Sources.query(connection, "select count(*) from DATABASECHANGELOG")).isEqualTo("1");
+			assertThat(Sources.query(connection, "select count(*) from DATABASECHANGELOGLOCK where LOCKED <> 0"))
+				.isEqualTo("0");
+		}
+	}
+
+	@Test
 	void whatAKilledProcessLeavesIsNeverUsedAndIsRemoved() throws Exception {
 		try (CreatorProcess victim = start("half", "election-1")) {
 			assertThat(victim.read()).isEqualTo("ready");

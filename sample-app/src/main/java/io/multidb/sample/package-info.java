@@ -1,0 +1,7 @@
+/**
+ * An application with many databases: each of its packages is a system of its own.
+ */
+@NullMarked
+package io.multidb.sample;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,165 @@
+package io.multidb.sample;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+import io.multidb.source.TestPostgres;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+import org.springframework.boot.test.context.SpringBootTest;
+import org.springframework.boot.test.web.server.LocalServerPort;
+import org.springframework.test.annotation.DirtiesContext;
+import org.springframework.test.context.ActiveProfiles;
+import org.springframework.test.context.DynamicPropertyRegistry;
+import org.springframework.test.context.DynamicPropertySource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/**
+ * The same, unchanged, with the profile {@code postgres}.
+ */
+@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT)
+@ActiveProfiles("postgres")
+@DirtiesContext
+class SamplePostgresIntegrationTests {
+
+	@AutoClose
+	private static final TestPostgres server = TestPostgres.start();
+
+	private SampleClient sample;
+
+	@DynamicPropertySource
+	static void useServer(DynamicPropertyRegistry registry) {
+		TestSampleApplication.properties(server).forEach((name, value) -> registry.add(name, () -> value));
+	}
+
+	@BeforeEach
+	void connect(@LocalServerPort int port) {
+		this.sample = SampleClient.at(port);
+	}
+
+	@Test
+	void electionsAreDatabasesOnTheServer() {
+		this.sample.vote("mayor", "Ada").expectStatus().isCreated();
+		this.sample.vote("mayor", "Bob").expectStatus().isCreated();
+		this.sample.vote("mayor", "Bob").expectStatus().isCreated();
+		this.sample.results("mayor").expectStatus().isOk().expectBody(String.class).isEqualTo("{\"Bob\":2,\"Ada\":1}");
+		assertThat(votesIn("election_mayor")).containsExactly("Ada", "Bob", "Bob");
+	}
+
+	@Test
+	void lisbonIsNotLisbonInLowerCase() {
+		this.sample.vote("Lisbon", "Ada").expectStatus().isCreated();
+		this.sample.results("lisbon").expectStatus().isNotFound();
+		this.sample.vote("lisbon", "Bob").expectStatus().isCreated();
+		assertThat(votesIn("election_Lisbon")).containsExactly("Ada");
+		assertThat(votesIn("election_lisbon")).containsExactly("Bob");
+	}
+
+	@Test
+	void readingAnUnknownElectionIsNotFoundAndMakesNoDatabase() {
+		List<String> before = databases();
+		this.sample.results("unknown").expectStatus().isNotFound();
+		this.sample.vote("unknown", " ").expectStatus().isBadRequest();
+		this.sample.vote("it's", "Ada").expectStatus().isBadRequest();
+		assertThat(databases()).isEqualTo(before);
+		this.sample.vote("unknown", "Ada").expectStatus().isCreated();
+		this.sample.results("unknown").expectStatus().isOk();
+	}
+
+	@Test
+	void concurrentFirstVotesMakeOneDatabaseAndAllCount() throws Exception {
+		List<String> expected = databases();
+		expected.add("election_race");
+		Collections.sort(expected);
+		int votes = 32;
+		ExecutorService threads = Executors.newFixedThreadPool(votes);
+		try {
+			Callable<Void> vote = () -> {
+				this.sample.vote("race", "Ada").expectStatus().isCreated();
+				return null;
+			};
+			for (Future<Void> each : threads.invokeAll(Collections.nCopies(votes, vote))) {
+				each.get();
+			}
+		}
+		finally {
+			threads.shutdownNow();
+		}
+		assertThat(databases()).isEqualTo(expected);
+		assertThat(votesIn("election_race")).hasSize(votes);
+	}
+
+	@Test
+	void mappedChatsAreInTheArchiveAndAllOthersInMain() {
+		this.sample.write("1001", "Kept").expectStatus().isCreated();
+		this.sample.write("77", "Hello").expectStatus().isCreated();
+		this.sample.messages("1001").expectBody().json("[{\"text\":\"Kept\"}]");
+		this.sample.messages("77").expectBody().json("[{\"text\":\"Hello\"}]");
+		assertThat(chatsIn("archive")).containsExactly("1001");
+		assertThat(chatsIn("main")).containsExactly("77");
+	}
+
+	@Test
+	void longestTextFits() {
+		String text = "\uD83C\uDF89".repeat(2000);
+		this.sample.write("1002x", text).expectStatus().isCreated();
+		this.sample.messages("1002x").expectBody().jsonPath("$[0].text").isEqualTo(text);
+		this.sample.vote("long", "é".repeat(100)).expectStatus().isCreated();
+	}
+
+	@Test
+	void mainDatabaseHoldsNoVote() {
+		this.sample.vote("not-in-main", "Ada").expectStatus().isCreated();
+		for (String other : List.of("main", "archive", "postgres")) {
+			assertThat(TestSampleApplication.open(server, other)
+				.sql("SELECT tablename FROM pg_tables WHERE tablename = 'vote'")
+				.query(String.class)
+				.list()).isEmpty();
+		}
+	}
+
+	@Test
+	void healthShowsTheServersSources() {
+		this.sample.vote("healthy", "Ada").expectStatus().isCreated();
+		this.sample.health()
+			.expectStatus()
+			.isOk()
+			.expectBody()
+			.jsonPath("$.components.datasources.components.election-healthy.status")
+			.isEqualTo("UP");
+	}
+
+	private List<String> votesIn(String database) {
+		return TestSampleApplication.open(server, database)
+			.sql("SELECT candidate FROM vote ORDER BY id")
+			.query(String.class)
+			.list();
+	}
+
+	private List<String> chatsIn(String database) {
+		return TestSampleApplication.open(server, database)
+			.sql("SELECT DISTINCT chat FROM message WHERE chat IN ('77', '1001')")
+			.query(String.class)
+			.list();
+	}
+
+	/** Every database, those with temporary names too. */
+	private List<String> databases() {
+		return new ArrayList<>(TestSampleApplication.open(server, "postgres")
+			.sql("SELECT datname FROM pg_database")
+			.query(String.class)
+			.list()
+			.stream()
+			.sorted()
+			.toList());
+	}
+
+}
