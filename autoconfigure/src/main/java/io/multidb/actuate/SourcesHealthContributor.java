@@ -1,9 +1,12 @@
 package io.multidb.actuate;
 
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -77,76 +80,107 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	@Override
 	public @Nullable HealthContributor getContributor(String name) {
 		Source source = this.registry.find(name);
-		return (source != null) ? indicator(source) : null;
+		return (source != null) ? new Report(List.of(source)).indicator(source) : null;
 	}
 
 	@Override
 	public Stream<HealthContributors.Entry> stream() {
-		List<Source> sources = this.registry.sources();
-		List<HealthContributors.Entry> entries = new ArrayList<>();
-		int rest = 0;
-		for (Source source : sources) {
-			if (source.state() instanceof SourceState.Cold && sources.size() > LISTED) {
-				rest++;
-			}
-			else {
-				entries.add(new HealthContributors.Entry(source.name(), indicator(source)));
-			}
-		}
-		if (rest > 0) {
-			int cold = rest;
-			HealthIndicator count = () -> Health.unknown()
-				.withDetail("state", "cold")
-				.withDetail("count", cold)
-				.build();
-			entries.add(new HealthContributors.Entry(REST, count));
-		}
-		return entries.stream();
+		List<Source> all = this.registry.sources();
+		List<Source> listed = (all.size() <= LISTED) ? all
+				: all.stream().filter((source) -> !(source.state() instanceof SourceState.Cold)).toList();
+		Report report = new Report(listed);
+		Stream<HealthContributors.Entry> entries = listed.stream()
+			.map((source) -> new HealthContributors.Entry(source.name(), report.indicator(source)));
+		int rest = all.size() - listed.size();
+		return (rest > 0) ? Stream.concat(entries, Stream.of(new HealthContributors.Entry(REST, count(rest))))
+				: entries;
 	}
 
-	/** Begins the test at once, so that all sources of one report are tested together. */
-	private HealthIndicator indicator(Source source) {
-		long start = System.nanoTime();
-		CompletableFuture<Boolean> test = (source.state() instanceof SourceState.Open) ? test(source) : null;
-		return () -> health(source, test, start);
+	private static HealthIndicator count(int cold) {
+		return () -> Health.unknown().withDetail("state", "cold").withDetail("count", cold).build();
 	}
 
-	private CompletableFuture<Boolean> test(Source source) {
+	/**
+	 * One look at some sources: the first that is asked for begins the tests of all, so
+	 * that together they take no longer than the slowest. One that is asked for a second
+	 * time begins another look.
+	 */
+	private final class Report {
+
+		private final List<Source> sources;
+
+		private final Map<Source, Answer> answers = new HashMap<>();
+
+		private final Set<Source> asked = new HashSet<>();
+
+		Report(List<Source> sources) {
+			this.sources = sources;
+		}
+
+		HealthIndicator indicator(Source source) {
+			return () -> {
+				Answer answer = test(source);
+				return (answer != null) ? health(source, answer) : fromState(source);
+			};
+		}
+
+		private synchronized @Nullable Answer test(Source source) {
+			if (this.asked.isEmpty() || this.asked.contains(source)) {
+				long until = System.nanoTime() + SourcesHealthContributor.this.timeout.toNanos();
+				this.asked.clear();
+				this.answers.clear();
+				for (Source each : this.sources) {
+					if (each.state() instanceof SourceState.Open) {
+						this.answers.put(each, new Answer(begin(each), until));
+					}
+				}
+			}
+			this.asked.add(source);
+			return this.answers.get(source);
+		}
+
+	}
+
+	/** A test under way, and the value of System.nanoTime() until which to wait. */
+	private record Answer(CompletableFuture<Boolean> test, long until) {
+
+	}
+
+	/** A test that hangs is waited for again, and not joined by a second one. */
+	private CompletableFuture<Boolean> begin(Source source) {
 		return this.tests.computeIfAbsent(source, (key) -> {
 			CompletableFuture<Boolean> test = new CompletableFuture<>();
 			this.executor.execute(() -> {
 				try {
-					boolean open = key.test();
-					this.tests.remove(key);
-					test.complete(open);
+					test.complete(key.test());
 				}
 				catch (Throwable ex) {
-					this.tests.remove(key);
 					test.completeExceptionally(ex);
+				}
+				finally {
+					this.tests.remove(key);
 				}
 			});
 			return test;
 		});
 	}
 
-	private Health health(Source source, @Nullable CompletableFuture<Boolean> test, long start) {
-		if (test != null) {
-			try {
-				test.get(Math.max(0, this.timeout.toNanos() - (System.nanoTime() - start)), TimeUnit.NANOSECONDS);
-			}
-			catch (ExecutionException ex) {
-				Throwable cause = (ex.getCause() != null) ? ex.getCause() : ex;
-				return failing(source, JdbcUrl.mask(String.valueOf(cause.getMessage()))).build();
-			}
-			catch (TimeoutException ex) {
-				return failing(source, "No answer within " + this.timeout.toMillis() + " ms").build();
-			}
-			catch (InterruptedException ex) {
-				Thread.currentThread().interrupt();
-				return failing(source, "Interrupted while waiting for an answer").build();
-			}
+	private Health health(Source source, Answer answer) {
+		try {
+			answer.test().get(Math.max(0, answer.until() - System.nanoTime()), TimeUnit.NANOSECONDS);
+			return fromState(source);
 		}
-		return fromState(source);
+		catch (ExecutionException ex) {
+			Throwable cause = (ex.getCause() != null) ? ex.getCause() : ex;
+			return failing(source, JdbcUrl.mask(String.valueOf(cause.getMessage()))).build();
+		}
+		catch (TimeoutException ex) {
+			return failing(source, "No answer within " + this.timeout.toMillis() + " ms").build();
+		}
+		catch (InterruptedException ex) {
+			Thread.currentThread().interrupt();
+			return failing(source, "Interrupted while waiting for an answer").build();
+		}
 	}
 
 	private static Health fromState(Source source) {
@@ -166,7 +200,7 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	}
 
 	private static Health.Builder describe(Health.Builder health, Source source) {
-		return health.withDetail("state", source.state().getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT))
+		return health.withDetail("state", source.state().getClass().getSimpleName().toLowerCase(Locale.ROOT))
 			.withDetail("url", source.definition().url().masked())
 			.withDetail("essential", source.definition().essential());
 	}

@@ -15,6 +15,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean
 import org.springframework.boot.health.autoconfigure.contributor.ConditionalOnEnabledHealthIndicator;
 import org.springframework.boot.health.contributor.CompositeHealthContributor;
 import org.springframework.boot.health.contributor.HealthContributor;
+import org.springframework.boot.jdbc.DataSourceUnwrapper;
 import org.springframework.boot.jdbc.autoconfigure.health.DataSourceHealthContributorAutoConfiguration;
 import org.springframework.boot.jdbc.health.DataSourceHealthIndicator;
 import org.springframework.context.annotation.Bean;
@@ -53,7 +54,8 @@ public final class MultiDbHealthAutoConfiguration {
 	CompositeHealthContributor dbHealthContributor(ConfigurableListableBeanFactory beanFactory) {
 		Map<String, DataSource> unrelated = new LinkedHashMap<>(
 				SimpleAutowireCandidateResolver.resolveAutowireCandidates(beanFactory, DataSource.class, false, true));
-		unrelated.values().removeIf(RoutingDataSource.class::isInstance);
+		unrelated.values()
+			.removeIf((dataSource) -> DataSourceUnwrapper.unwrap(dataSource, RoutingDataSource.class) != null);
 		return CompositeHealthContributor.fromMap(unrelated, DataSourceHealthIndicator::new);
 	}
 

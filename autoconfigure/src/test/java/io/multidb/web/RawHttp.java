@@ -16,9 +16,9 @@ import java.util.TreeMap;
  * @param headers the headers, names in lower case
  * @param body the body as it came, perhaps in chunks
  */
-record RawHttp(int status, Map<String, String> headers, String body) {
+public record RawHttp(int status, Map<String, String> headers, String body) {
 
-	static RawHttp get(int port, String target, String... headerLines) throws IOException {
+	public static RawHttp get(int port, String target, String... headerLines) throws IOException {
 		StringBuilder request = new StringBuilder("GET " + target + " HTTP/1.1\r\nConnection: close\r\n");
 		boolean host = false;
 		for (String line : headerLines) {
@@ -46,7 +46,7 @@ record RawHttp(int status, Map<String, String> headers, String body) {
 		return new RawHttp(status, headers, response.substring(end + 4));
 	}
 
-	String contentType() {
+	public String contentType() {
 		return this.headers.getOrDefault("content-type", "");
 	}
 

@@ -1,0 +1,263 @@
+package io.multidb.actuate;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import org.springframework.boot.health.contributor.Health;
+import org.springframework.boot.health.contributor.HealthContributor;
+import org.springframework.boot.health.contributor.HealthContributors.Entry;
+import org.springframework.boot.health.contributor.HealthIndicator;
+import org.springframework.boot.health.contributor.Status;
+
+import io.multidb.SourceUnavailableException;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceMigrator;
+import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
+
+class SourcesHealthContributorTests {
+
+	@TempDir
+	private Path directory;
+
+	private final SourceRegistry registry = new SourceRegistry(List.of(), List.of(), SourceMigrator.NONE, (event) -> {
+	});
+
+	private final SourcesHealthContributor health = new SourcesHealthContributor(this.registry, Duration.ofSeconds(5));
+
+	@AfterEach
+	void close() {
+		this.health.destroy();
+		this.registry.close();
+	}
+
+	@Test
+	void aColdSourceIsUnknownAndStaysCold() throws IOException {
+		this.registry.add(sqlite("lisbon").build());
+		for (int i = 0; i < 20; i++) {
+			assertThat(ask("lisbon").getStatus()).isEqualTo(Status.UNKNOWN);
+			this.health.stream().forEach((entry) -> ask(entry));
+		}
+		assertThat(ask("lisbon").getDetails()).containsEntry("state", "cold");
+		assertThat(this.registry.get("lisbon").state()).isInstanceOf(SourceState.Cold.class);
+		assertThat(files()).isEmpty();
+		assertThat(threads()).isEmpty();
+	}
+
+	@Test
+	void anOpenSourceIsUp() throws SQLException {
+		open("lisbon");
+		assertThat(ask("lisbon").getStatus()).isEqualTo(Status.UP);
+		assertThat(ask("lisbon").getDetails()).containsEntry("state", "open")
+			.containsEntry("essential", true)
+			.containsEntry("url", "jdbc:sqlite:" + this.directory.resolve("lisbon.db"));
+	}
+
+	@Test
+	void anEssentialSourceThatIsUnavailableIsDownAndSaysWhy() {
+		fail(dead("dead").essential(true).build());
+		Health health = ask("dead");
+		assertThat(health.getStatus()).isEqualTo(Status.DOWN);
+		assertThat(health.getDetails()).containsEntry("state", "unavailable").containsKeys("since", "nextTry");
+		assertThat((String) health.getDetails().get("error")).contains("cannot be connected",
+				"Check that the server runs");
+	}
+
+	@Test
+	void anotherSourceThatIsUnavailableIsUnknownAndSaysWhy() {
+		fail(dead("dead").essential(false).build());
+		Health health = ask("dead");
+		assertThat(health.getStatus()).isEqualTo(Status.UNKNOWN);
+		assertThat(health.getDetails()).containsKeys("error", "since", "nextTry");
+	}
+
+	@Test
+	void noSecretIsShown() {
+		fail(dead("dead").build());
+		assertThat(ask("dead").toString()).contains("password=***").doesNotContain("s3cret");
+	}
+
+	@Test
+	void anOpenSourceWhoseConnectionsAreAllInUseIsDownAfterTheTimeout() throws SQLException {
+		SourcesHealthContributor impatient = new SourcesHealthContributor(this.registry, Duration.ofMillis(200));
+		this.registry.add(sqlite("busy").hikari(Map.of("maximum-pool-size", "1")).build());
+		try (Connection inUse = this.registry.get("busy").getConnection()) {
+			Health health = ((HealthIndicator) impatient.getContributor("busy")).health();
+			assertThat(health.getStatus()).isEqualTo(Status.DOWN);
+			assertThat(health.getDetails()).containsEntry("error", "No answer within 200 ms");
+		}
+		finally {
+			impatient.destroy();
+		}
+	}
+
+	@Test
+	void sourcesThatHangAreWaitedForTogetherAndSpoilNoOther() throws SQLException {
+		SourcesHealthContributor impatient = new SourcesHealthContributor(this.registry, Duration.ofMillis(500));
+		List<Connection> inUse = new ArrayList<>();
+		try {
+			for (int i = 0; i < 10; i++) {
+				this.registry.add(sqlite("busy" + i).hikari(Map.of("maximum-pool-size", "1")).build());
+				inUse.add(this.registry.get("busy" + i).getConnection());
+			}
+			open("lisbon");
+			long start = System.nanoTime();
+			List<Status> statuses = impatient.stream().map((entry) -> ask(entry).getStatus()).toList();
+			assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofMillis(2500));
+			assertThat(statuses).containsOnlyOnce(Status.UP).hasSize(11);
+			// A second report finds the same tests still under way.
+			impatient.stream().forEach((entry) -> ask(entry));
+			assertThat(threads()).hasSizeLessThan(20);
+		}
+		finally {
+			for (Connection connection : inUse) {
+				connection.close();
+			}
+			impatient.destroy();
+		}
+	}
+
+	@Test
+	void oneSourceThatIsAskedForIsTestedAlone() throws SQLException {
+		open("lisbon");
+		open("porto");
+		HealthContributor lisbon = this.health.getContributor("lisbon");
+		assertThat(threads()).isEmpty();
+		assertThat(((HealthIndicator) lisbon).health().getStatus()).isEqualTo(Status.UP);
+		assertThat(threads()).hasSize(1);
+	}
+
+	@Test
+	void listingTheSourcesTestsNone() throws SQLException {
+		open("lisbon");
+		assertThat(this.health.stream().map(Entry::name)).containsExactly("lisbon");
+		assertThat(threads()).isEmpty();
+	}
+
+	@Test
+	void anIndicatorThatIsKeptLooksAgain() throws SQLException {
+		open("lisbon");
+		HealthIndicator kept = (HealthIndicator) this.health.stream().findFirst().orElseThrow().contributor();
+		assertThat(kept.health().getStatus()).isEqualTo(Status.UP);
+		SourcesHealthContributor impatient = new SourcesHealthContributor(this.registry, Duration.ofMillis(100));
+		this.registry.add(sqlite("busy").hikari(Map.of("maximum-pool-size", "1")).build());
+		HealthIndicator busy;
+		try (Connection inUse = this.registry.get("busy").getConnection()) {
+			busy = (HealthIndicator) impatient.getContributor("busy");
+			assertThat(busy.health().getStatus()).isEqualTo(Status.DOWN);
+		}
+		await().untilAsserted(() -> assertThat(busy.health().getStatus()).isEqualTo(Status.UP));
+		impatient.destroy();
+	}
+
+	@Test
+	void anUnknownSourceHasNoHealth() {
+		assertThat(this.health.getContributor("nowhere")).isNull();
+		assertThat(this.health.getContributor(SourcesHealthContributor.REST)).isNull();
+	}
+
+	@Test
+	void aSourceThatIsAddedAppearsAndOneThatIsRemovedDisappears() {
+		this.registry.add(sqlite("lisbon").build());
+		assertThat(this.health.stream().map(Entry::name)).containsExactly("lisbon");
+		this.registry.remove("lisbon");
+		assertThat(this.health.stream()).isEmpty();
+		assertThat(this.health.getContributor("lisbon")).isNull();
+	}
+
+	@Test
+	void aHundredSourcesAreListed() {
+		addCold(SourcesHealthContributor.LISTED);
+		assertThat(this.health.stream()).hasSize(SourcesHealthContributor.LISTED);
+	}
+
+	@Test
+	void ofMoreSourcesTheColdOnesAreCounted() throws SQLException {
+		addCold(SourcesHealthContributor.LISTED + 50);
+		open("lisbon");
+		fail(dead("dead").build());
+		assertThat(this.health.stream().map(Entry::name)).containsExactly("dead", "lisbon",
+				SourcesHealthContributor.REST);
+		Health rest = this.health.stream()
+			.filter((entry) -> entry.name().equals(SourcesHealthContributor.REST))
+			.map(SourcesHealthContributorTests::ask)
+			.findFirst()
+			.orElseThrow();
+		assertThat(rest.getStatus()).isEqualTo(Status.UNKNOWN);
+		assertThat(rest.getDetails()).containsEntry("state", "cold")
+			.containsEntry("count", SourcesHealthContributor.LISTED + 50);
+	}
+
+	@Test
+	void aColdSourceAmongManyCanStillBeAskedFor() {
+		addCold(SourcesHealthContributor.LISTED + 1);
+		assertThat(ask("source7").getDetails()).containsEntry("state", "cold");
+	}
+
+	private void addCold(int count) {
+		IntStream.range(0, count).forEach((i) -> this.registry.add(sqlite("source" + i).build()));
+	}
+
+	private void open(String name) throws SQLException {
+		this.registry.add(sqlite(name).build());
+		this.registry.get(name).getConnection().close();
+	}
+
+	private void fail(SourceDefinition definition) {
+		this.registry.add(definition);
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> this.registry.get(definition.name()).getConnection());
+	}
+
+	private SourceDefinition.Builder sqlite(String name) {
+		return SourceDefinition.named(name).url("jdbc:sqlite:" + this.directory.resolve(name + ".db"));
+	}
+
+	private static SourceDefinition.Builder dead(String name) {
+		return SourceDefinition.named(name)
+			.url("jdbc:postgresql://localhost:1/x?password=s3cret")
+			.username("me")
+			.password("s3cret");
+	}
+
+	private Health ask(String name) {
+		return ((HealthIndicator) this.health.getContributor(name)).health();
+	}
+
+	private static Health ask(Entry entry) {
+		return ((HealthIndicator) entry.contributor()).health();
+	}
+
+	private List<Path> files() throws IOException {
+		try (Stream<Path> files = Files.list(this.directory)) {
+			return files.toList();
+		}
+	}
+
+	private static List<String> threads() {
+		return Thread.getAllStackTraces()
+			.keySet()
+			.stream()
+			.map(Thread::getName)
+			.filter((name) -> name.startsWith("multidb-health"))
+			.toList();
+	}
+
+}

@@ -1,0 +1,183 @@
+package io.multidb.autoconfigure;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+import javax.sql.DataSource;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.builder.SpringApplicationBuilder;
+import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
+import org.springframework.jdbc.datasource.SimpleDriverDataSource;
+
+import io.multidb.TenantContext;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
+import io.multidb.web.RawHttp;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatException;
+
+/**
+ * The health endpoint as an operator sees it.
+ */
+class HealthEndpointTests {
+
+	@TempDir
+	private Path directory;
+
+	private ServletWebServerApplicationContext context;
+
+	@AfterEach
+	void stop() {
+		this.context.close();
+	}
+
+	@Test
+	void coldSourcesAreUnknownAndStayCold() throws IOException {
+		start();
+		for (int i = 0; i < 5; i++) {
+			RawHttp response = get("/actuator/health/datasources");
+			assertThat(response.status()).isEqualTo(200);
+			assertThat(response.body()).contains("\"lisbon\":{", "\"state\":\"cold\"", "\"status\":\"UNKNOWN\"");
+		}
+		try (Stream<Path> files = Files.list(this.directory)) {
+			assertThat(files).isEmpty();
+		}
+	}
+
+	@Test
+	void anOpenSourceIsUp() throws IOException {
+		start();
+		use("lisbon");
+		assertThat(get("/actuator/health/datasources/lisbon").body()).contains("\"status\":\"UP\"",
+				"\"state\":\"open\"");
+		assertThat(get("/actuator/health/datasources/porto").body()).contains("\"state\":\"cold\"");
+	}
+
+	@Test
+	void anEssentialSourceThatIsDownTakesTheApplicationDown() throws IOException {
+		start("app.datasources.dead.url=jdbc:postgresql://localhost:1/x?password=s3cret");
+		assertThatException().isThrownBy(() -> use("dead"));
+		RawHttp response = get("/actuator/health");
+		assertThat(response.status()).isEqualTo(503);
+		assertThat(response.body()).contains("\"dead\":{", "cannot be connected", "\"nextTry\":\"20")
+			.doesNotContain("s3cret");
+	}
+
+	@Test
+	void anotherSourceThatIsDownDoesNot() throws IOException {
+		start("app.datasources.dead.url=jdbc:postgresql://localhost:1/x", "app.datasources.dead.essential=false");
+		assertThatException().isThrownBy(() -> use("dead"));
+		RawHttp response = get("/actuator/health");
+		assertThat(response.status()).isEqualTo(200);
+		assertThat(response.body()).contains("cannot be connected");
+	}
+
+	@Test
+	void anUnknownSourceIsNotFound() throws IOException {
+		start();
+		assertThat(get("/actuator/health/datasources/nowhere").status()).isEqualTo(404);
+	}
+
+	@Test
+	void aSourceComesAndGoes() throws IOException {
+		start();
+		SourceRegistry registry = this.context.getBean(SourceRegistry.class);
+		registry.add(SourceDefinition.named("faro").url("jdbc:sqlite:" + this.directory.resolve("faro.db")).build());
+		assertThat(get("/actuator/health/datasources/faro").status()).isEqualTo(200);
+		registry.remove("faro");
+		assertThat(get("/actuator/health/datasources/faro").status()).isEqualTo(404);
+	}
+
+	@Test
+	void springsOwnContributorIsNotThere() throws IOException {
+		start();
+		assertThat(get("/actuator/health").body()).contains("\"datasources\":{").doesNotContain("\"db\":{");
+		assertThat(get("/actuator/health/db").status()).isEqualTo(404);
+	}
+
+	@Test
+	void aProxyOfTheRouterIsNoUnrelatedDataSource() throws IOException {
+		start(RouterProxy.class);
+		assertThat(get("/actuator/health").body()).doesNotContain("\"db\":{");
+	}
+
+	@Test
+	void anUnrelatedDataSourceKeepsItsHealth() throws IOException {
+		start(UnrelatedDataSource.class);
+		assertThat(get("/actuator/health/db/reports").body()).contains("\"status\":\"UP\"", "SQLite");
+	}
+
+	private void use(String tenant) {
+		TenantContext.run(tenant,
+				() -> this.context.getBean(JdbcClient.class).sql("select 1").query(Integer.class).single());
+	}
+
+	private RawHttp get(String target) throws IOException {
+		return RawHttp.get(this.context.getWebServer().getPort(), target);
+	}
+
+	private void start(String... properties) {
+		start(Application.class, properties);
+	}
+
+	private void start(Class<?> configuration, String... properties) {
+		List<String> all = new ArrayList<>(List.of("server.port=0", "spring.main.banner-mode=off",
+				"logging.level.root=off", "management.endpoint.health.show-details=always",
+				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
+				"app.datasources.porto.url=jdbc:sqlite:" + this.directory.resolve("porto.db")));
+		all.addAll(List.of(properties));
+		this.context = (ServletWebServerApplicationContext) new SpringApplicationBuilder(Application.class,
+				configuration)
+			.properties(all.toArray(String[]::new))
+			.run();
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@EnableAutoConfiguration(excludeName = {
+			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration",
+			"org.springframework.boot.security.autoconfigure.SecurityAutoConfiguration",
+			"org.springframework.boot.security.autoconfigure.UserDetailsServiceAutoConfiguration",
+			"org.springframework.boot.security.autoconfigure.actuate.web.servlet.ManagementWebSecurityAutoConfiguration",
+			"org.springframework.boot.security.autoconfigure.web.servlet.SecurityFilterAutoConfiguration",
+			"org.springframework.boot.security.autoconfigure.web.servlet.ServletWebSecurityAutoConfiguration" })
+	static class Application {
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class UnrelatedDataSource {
+
+		@Bean
+		DataSource reports() {
+			return new SimpleDriverDataSource(new org.sqlite.JDBC(), "jdbc:sqlite::memory:");
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class RouterProxy {
+
+		@Bean
+		DataSource lazy(RoutingDataSource router) {
+			return new LazyConnectionDataSourceProxy(router);
+		}
+
+	}
+
+}
