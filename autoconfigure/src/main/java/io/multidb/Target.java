@@ -24,11 +24,8 @@ public final class Target {
 
 	private final @Nullable String source;
 
-	/**
-	 * What a router made of this target. A race only repeats the look-up, so the field
-	 * needs no ordering: what it refers to is safely published by itself.
-	 */
-	private @Nullable Object resolution;
+	/** What a router made of this target; a race only repeats the look-up. */
+	private volatile @Nullable Object resolution;
 
 	private Target(@Nullable String tenant, @Nullable String source) {
 		this.tenant = tenant;

@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 
 import liquibase.integration.spring.SpringResourceAccessor;
 import liquibase.resource.Resource;
+import org.jspecify.annotations.Nullable;
 
 import org.springframework.core.io.ResourceLoader;
 
@@ -18,6 +19,8 @@ import org.springframework.core.io.ResourceLoader;
  * has changed. Only files can change while a process runs; what lies in a jar cannot.
  */
 final class ChangeLogFiles extends SpringResourceAccessor {
+
+	private static final int DEEPEST = 16;
 
 	/**
 	 * Each file, and each directory in which files were searched, as they were when read.
@@ -29,33 +32,46 @@ final class ChangeLogFiles extends SpringResourceAccessor {
 	}
 
 	@Override
-	public List<Resource> getAll(String path) throws IOException {
-		return remember(super.getAll(path), false);
+	public @Nullable List<Resource> getAll(String path) throws IOException {
+		List<Resource> found = super.getAll(path);
+		if (found != null) {
+			found.forEach(this::rememberFile);
+		}
+		return found;
 	}
 
 	@Override
 	public List<Resource> search(String path, SearchOptions searchOptions) throws IOException {
-		return remember(super.search(path, searchOptions), true);
+		List<Resource> found = super.search(path, searchOptions);
+		found.forEach((resource) -> rememberDirectories(rememberFile(resource), path));
+		return found;
 	}
 
 	@Override
 	public List<Resource> search(String path, boolean recursive) throws IOException {
-		return remember(super.search(path, recursive), true);
+		List<Resource> found = super.search(path, recursive);
+		found.forEach((resource) -> rememberDirectories(rememberFile(resource), path));
+		return found;
 	}
 
-	private List<Resource> remember(List<Resource> resources, boolean searched) {
-		for (Resource resource : resources) {
-			URI uri = resource.getUri();
-			if (uri != null && "file".equals(uri.getScheme())) {
-				Path file = Path.of(uri);
-				this.states.putIfAbsent(file, state(file));
-				Path directory = file.getParent();
-				if (searched && directory != null) {
-					this.states.putIfAbsent(directory, state(directory));
-				}
-			}
+	private @Nullable Path rememberFile(Resource resource) {
+		URI uri = resource.getUri();
+		if (uri == null || !"file".equals(uri.getScheme())) {
+			return null;
 		}
-		return resources;
+		Path file = Path.of(uri);
+		this.states.putIfAbsent(file, state(file));
+		return file;
+	}
+
+	/** From the file up to the directory that was searched: a new file changes one of them. */
+	private void rememberDirectories(@Nullable Path file, String searched) {
+		Path root = Path.of(searched.replaceFirst("^classpath\\*?:", "").replaceFirst("^/", ""));
+		Path directory = (file != null) ? file.getParent() : null;
+		for (int depth = 0; directory != null && depth < DEEPEST; depth++) {
+			this.states.putIfAbsent(directory, state(directory));
+			directory = directory.endsWith(root) ? null : directory.getParent();
+		}
 	}
 
 	boolean haveChanged() {

@@ -55,7 +55,7 @@ import io.multidb.source.SourceMigrator;
 public final class LiquibaseMigrator implements SourceMigrator {
 
 	/** What decides which change sets run. */
-	private record Key(LiquibaseSettings settings, String product) {
+	private record Key(LiquibaseSettings settings, String product, @Nullable String schema) {
 	}
 
 	private record Fingerprint(Set<String> rows, ChangeLogFiles files) {
@@ -67,6 +67,9 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	private static final int SQLITE_BUSY = 5;
 
 	private static final String POSTGRESQL = "PostgreSQL";
+
+	/** Sources with parameters of their own have fingerprints of their own. */
+	private static final int MOST_FINGERPRINTS = 1000;
 
 	/** An advisory lock's number, the same in every process: "multidb" in ASCII. */
 	private static final long LOCK = 0x6d756c74696462L;
@@ -97,7 +100,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		if (settings.changeLog() == null) {
 			return Outcome.UNTOUCHED;
 		}
-		Key key = new Key(settings, connection.getMetaData().getDatabaseProductName());
+		Key key = new Key(settings, connection.getMetaData().getDatabaseProductName(), connection.getSchema());
 		long start = System.nanoTime();
 		while (!isUpToDate(key, connection)) {
 			boolean expired = System.nanoTime() - start > OTHERS_TIMEOUT.toNanos();
@@ -186,7 +189,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			return false;
 		}
 		try {
-			return new HashSet<>(rows(connection).values()).containsAll(fingerprint.rows());
+			return new HashSet<>(rows(key, connection).values()).containsAll(fingerprint.rows());
 		}
 		catch (SQLException ex) {
 			// No such table: it is a new database.
@@ -195,17 +198,26 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	}
 
 	/** Change sets that have run, by identity. */
-	private static Map<String, String> rows(Connection connection) throws SQLException {
+	private static Map<String, String> rows(Key key, Connection connection) throws SQLException {
 		Map<String, String> rows = new HashMap<>();
 		try (Statement statement = connection.createStatement();
 				ResultSet result = statement
-					.executeQuery("SELECT ID, AUTHOR, FILENAME, MD5SUM, EXECTYPE FROM DATABASECHANGELOG")) {
+					.executeQuery("SELECT ID, AUTHOR, FILENAME, MD5SUM, EXECTYPE FROM " + table(key, connection))) {
 			while (result.next()) {
 				String identity = identity(result.getString(1), result.getString(2), result.getString(3));
 				rows.put(identity, identity + "\n" + result.getString(4) + "\n" + isRun(result.getString(5)));
 			}
 		}
 		return rows;
+	}
+
+	/** In the schema where Liquibase works, not wherever a search path finds one. */
+	private static String table(Key key, Connection connection) throws SQLException {
+		if (key.schema() == null) {
+			return "DATABASECHANGELOG";
+		}
+		String quote = connection.getMetaData().getIdentifierQuoteString();
+		return quote + key.schema().replace(quote, quote + quote) + quote + ".DATABASECHANGELOG";
 	}
 
 	private static boolean isRun(@Nullable String execType) {
@@ -273,6 +285,9 @@ public final class LiquibaseMigrator implements SourceMigrator {
 				this.outcome = lastRun().equals(this.before) ? Outcome.CHECKED : Outcome.MIGRATED;
 				Set<String> fingerprint = fingerprint(liquibase);
 				if (fingerprint != null) {
+					if (LiquibaseMigrator.this.fingerprints.size() >= MOST_FINGERPRINTS) {
+						LiquibaseMigrator.this.fingerprints.clear();
+					}
 					LiquibaseMigrator.this.fingerprints.put(this.key, new Fingerprint(fingerprint, this.files));
 				}
 			}
@@ -287,7 +302,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		private String lastRun() {
 			try (Statement statement = this.connection.createStatement();
 					ResultSet result = statement
-						.executeQuery("SELECT COUNT(*), MAX(DATEEXECUTED) FROM DATABASECHANGELOG")) {
+						.executeQuery("SELECT COUNT(*), MAX(DATEEXECUTED) FROM " + table(this.key, this.connection))) {
 				return result.next() ? result.getString(1) + " " + result.getString(2) : "";
 			}
 			catch (SQLException ex) {
@@ -296,7 +311,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		}
 
 		private @Nullable Set<String> fingerprint(Liquibase liquibase) throws LiquibaseException, SQLException {
-			Map<String, String> rows = rows(this.connection);
+			Map<String, String> rows = rows(this.key, this.connection);
 			Set<String> fingerprint = new HashSet<>();
 			for (ChangeSet changeSet : selected(liquibase)) {
 				String row = rows.get(identity(changeSet.getId(), changeSet.getAuthor(), changeSet.getFilePath()));

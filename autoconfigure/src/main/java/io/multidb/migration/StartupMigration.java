@@ -109,7 +109,7 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 					this.registry.prepare(name);
 					this.succeeded.incrementAndGet();
 				}
-				catch (RuntimeException ex) {
+				catch (Throwable ex) {
 					this.failures.put(name, String.valueOf(ex.getMessage()));
 				}
 				finally {
@@ -119,8 +119,15 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 			});
 		}
 		workers.shutdown();
-		await(pending, names.size(), start);
-		report(names.size());
+		try {
+			await(pending, names.size(), start);
+			report(names.size());
+		}
+		catch (LiquibaseException ex) {
+			// A bean that could not be initialized is not destroyed.
+			workers.shutdownNow();
+			throw ex;
+		}
 	}
 
 	private void await(CountDownLatch pending, int total, long start) throws LiquibaseException {

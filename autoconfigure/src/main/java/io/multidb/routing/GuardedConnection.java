@@ -1,6 +1,7 @@
 package io.multidb.routing;
 
 import java.sql.SQLException;
+import java.util.Objects;
 
 import io.multidb.MultiDbException;
 import io.multidb.Target;
@@ -32,13 +33,19 @@ final class GuardedConnection extends LeasedConnection {
 		}
 	}
 
+	private boolean isSameAsTaken(Target current) {
+		return Objects.equals(current.tenant(), this.target.tenant())
+				&& Objects.equals(current.source(), this.target.source());
+	}
+
 	private void checkSource(Target current) throws SQLException {
 		boolean same;
 		try {
 			same = this.routes.resolve(current) == source();
 		}
 		catch (MultiDbException ex) {
-			same = false;
+			// A source that was removed lets the work in progress on it finish.
+			same = source().isGone() && isSameAsTaken(current);
 		}
 		if (!same) {
 			throw RoutingDataSource.asSqlException(new WrongSourceException(source().name(), current));

@@ -59,12 +59,16 @@ public final class Routes {
 	 * @throws UnknownSourceException if the source that was named directly does not exist
 	 */
 	public Source resolve(Target target) {
-		if (target.resolution() instanceof Source source && source.isOf(this.registry) && !source.isGone()) {
-			return source;
+		if (target.resolution() instanceof Resolution known && known.routes == this && !known.source.isGone()) {
+			return known.source;
 		}
 		Source source = lookUp(target);
-		target.resolution(source);
+		target.resolution(new Resolution(this, source));
 		return source;
+	}
+
+	/** What a target means to these routes; others may lead elsewhere. */
+	private record Resolution(Routes routes, Source source) {
 	}
 
 	/**
@@ -102,7 +106,8 @@ public final class Routes {
 	 */
 	public boolean create(String tenant) {
 		Source source = resolve(tenant);
-		return source.definition().template() != null && this.registry.create(source.name());
+		String template = source.definition().template();
+		return template != null && this.registry.create(template, tenant);
 	}
 
 	private Source lookUp(Target target) {

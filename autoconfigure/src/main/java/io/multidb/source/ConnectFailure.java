@@ -3,6 +3,8 @@ package io.multidb.source;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
+import java.util.Map;
+import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +12,13 @@ import org.jspecify.annotations.Nullable;
  * Says in one message why a source could not be connected and what to do.
  */
 final class ConnectFailure {
+
+	private static final int LONGEST_MESSAGE = 2000;
+
+	/**
+	 * {@code user:password@} without the slashes before it, as a driver may quote a host.
+	 */
+	private static final Pattern USER_INFO = Pattern.compile("([^\\s/:@]{1,128}):[^\\s/@]{1,256}@");
 
 	private ConnectFailure() {
 	}
@@ -37,11 +46,43 @@ final class ConnectFailure {
 	 * it.
 	 */
 	static String withoutSecrets(SourceDefinition definition, String text) {
-		String clean = JdbcUrl.mask(text.replace(definition.url().text(), definition.url().masked()));
+		// What a driver or Liquibase quotes may be as long as a row.
+		String clean = (text.length() > LONGEST_MESSAGE) ? text.substring(0, LONGEST_MESSAGE) + "…" : text;
+		clean = JdbcUrl.mask(clean.replace(definition.url().text(), definition.url().masked()));
 		if (definition.password() != null && !definition.password().isEmpty()) {
 			clean = clean.replace(definition.password(), "***");
 		}
-		return clean.replaceAll("([^\\s/:@]+):[^\\s/@]+@", "$1:***@");
+		for (Map.Entry<String, String> parameter : definition.liquibase().parameters().entrySet()) {
+			if (JdbcUrl.isSecretName(parameter.getKey()) && !parameter.getValue().isEmpty()) {
+				clean = clean.replace(parameter.getValue(), "***");
+			}
+		}
+		return USER_INFO.matcher(clean).replaceAll("$1:***@");
+	}
+
+	/**
+	 * The failure itself, or, if a message in its chain of causes has a secret in it, a
+	 * copy of the chain without: stack traces are logged, and with them every cause.
+	 */
+	static Throwable withoutSecrets(SourceDefinition definition, Throwable failure) {
+		for (Throwable each = failure; each != null; each = each.getCause()) {
+			String message = each.getMessage();
+			if (message != null && message.length() < LONGEST_MESSAGE
+					&& !withoutSecrets(definition, message).equals(message)) {
+				return copy(definition, failure);
+			}
+		}
+		return failure;
+	}
+
+	private static Throwable copy(SourceDefinition definition, Throwable failure) {
+		String message = withoutSecrets(definition, failure.toString());
+		Throwable cause = (failure.getCause() != null) ? copy(definition, failure.getCause()) : null;
+		Exception copy = (failure instanceof SQLException ex)
+				? new SQLException(message, ex.getSQLState(), ex.getErrorCode(), cause)
+				: new IllegalStateException(message, cause);
+		copy.setStackTrace(failure.getStackTrace());
+		return copy;
 	}
 
 	private static String advice(SourceDefinition definition, Throwable failure) {

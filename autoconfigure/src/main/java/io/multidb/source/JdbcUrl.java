@@ -22,17 +22,33 @@ public record JdbcUrl(String text) {
 
 	private static final String POSTGRESQL_PREFIX = "jdbc:postgresql:";
 
-	/** {@code //user:password@host}, and Oracle's {@code thin:user/password@host}. */
-	private static final Pattern USER_INFO = Pattern.compile("(//[^/?#@:]*:|:thin:[^/@]*/)[^/?#]*@");
+	/**
+	 * {@code //user:password@host}, and Oracle's {@code thin:user/password@host}; a
+	 * password may have an '@' of its own.
+	 */
+	private static final Pattern USER_INFO = Pattern
+		.compile("(//[^/?#@:]{0,128}:|:thin:[^/@]{0,128}/)[^?#\\s]{0,512}@");
 
-	private static final String SECRET_NAME = "[^=?&;\\s]*(?:password|passwd|pwd|secret|token|credential)[^=?&;\\s]*=";
+	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
 
+	private static final Pattern SECRET_WORD_IN_NAME = Pattern.compile("(?i)" + SECRET_WORD);
+
+	private static final String SECRET_NAME = "[^=?&;(,\\s]{0,64}" + SECRET_WORD + "[^=?&;(,\\s]{0,64}=";
+
+	/**
+	 * After '?' and '&' a value ends at '&', after ';' at ';', in brackets at ',' and
+	 * ')'.
+	 */
 	private static final Pattern SECRET_PARAMETER = Pattern
-		.compile("(?i)([?&]" + SECRET_NAME + ")[^&]*|(;" + SECRET_NAME + ")[^;]*");
+		.compile("(?i)([?&]" + SECRET_NAME + ")[^&]*|(;" + SECRET_NAME + ")[^;]*|([(,]" + SECRET_NAME + ")[^,)]*");
 
 	/** In a sentence, a URL ends at white space. */
-	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern
-		.compile("(?i)([?&]" + SECRET_NAME + ")[^&\\s]*|(;" + SECRET_NAME + ")[^;\\s]*");
+	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern.compile(
+			"(?i)([?&]" + SECRET_NAME + ")[^&\\s]*|(;" + SECRET_NAME + ")[^;\\s]*|([(,]" + SECRET_NAME + ")[^,)\\s]*");
+
+	static boolean isSecretName(String name) {
+		return SECRET_WORD_IN_NAME.matcher(name).find();
+	}
 
 	/**
 	 * The product the URL's prefix names.
@@ -61,7 +77,7 @@ public record JdbcUrl(String text) {
 
 	private static String mask(String text, Pattern secretParameter) {
 		String masked = USER_INFO.matcher(text).replaceAll("$1***@");
-		return secretParameter.matcher(masked).replaceAll("$1$2***");
+		return secretParameter.matcher(masked).replaceAll("$1$2$3***");
 	}
 
 	/**
@@ -72,7 +88,7 @@ public record JdbcUrl(String text) {
 		return switch (product()) {
 			case SQLITE -> isPlainSqliteFile() ? SQLITE_PREFIX + sqliteFile().toAbsolutePath().normalize() : this.text;
 			case POSTGRESQL -> {
-				String schema = parameter("currentSchema");
+				String schema = schema();
 				yield POSTGRESQL_PREFIX + "//" + postgresHosts() + "/" + databaseName()
 						+ ((schema != null) ? "?currentSchema=" + schema : "");
 			}
@@ -112,6 +128,11 @@ public record JdbcUrl(String text) {
 	/** The user that the URL itself names, which goes before any other. */
 	@Nullable String user() {
 		return parameter("user");
+	}
+
+	/** The schema that a PostgreSQL URL names, or {@code null}. */
+	@Nullable String schema() {
+		return parameter("currentSchema");
 	}
 
 	private String postgresHosts() {

@@ -31,9 +31,6 @@ final class LeasedMetaData implements InvocationHandler {
 
 	@Override
 	public @Nullable Object invoke(Object proxy, Method method, Object @Nullable [] arguments) throws Throwable {
-		if (method.getDeclaringClass() == Object.class && method.getName().equals("equals") && arguments != null) {
-			return proxy == arguments[0];
-		}
 		if (method.getDeclaringClass() == DatabaseMetaData.class) {
 			this.connection.check();
 		}

@@ -5,6 +5,7 @@ import java.sql.Connection;
 import java.sql.Driver;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicReference;
@@ -36,12 +37,18 @@ final class PhysicalDataSource extends AbstractDataSource {
 
 	private final boolean liftSocketTimeout;
 
+	/** Run on every connection, that of a migration included; {@code null} for none. */
+	private final @Nullable String initSql;
+
+	private volatile boolean closed;
+
 	/** A connection made while the source was opened, for the pool's first request. */
 	private final AtomicReference<@Nullable Connection> first = new AtomicReference<>();
 
-	PhysicalDataSource(SourceDefinition definition, Properties dataSourceProperties, boolean mayCreateFile)
-			throws SQLException {
+	PhysicalDataSource(SourceDefinition definition, Properties dataSourceProperties, @Nullable String initSql,
+			boolean mayCreateFile) throws SQLException {
 		this.url = definition.url().text();
+		this.initSql = initSql;
 		this.properties = new Properties();
 		if (definition.username() != null) {
 			this.properties.setProperty("user", definition.username());
@@ -104,8 +111,12 @@ final class PhysicalDataSource extends AbstractDataSource {
 		this.first.set(connection);
 	}
 
-	/** Closes the kept connection, if nobody took it. */
-	void closeOffered() throws SQLException {
+	/**
+	 * Makes no more connections: one that is being made now is closed as soon as it is
+	 * there. Closes the kept connection, if nobody took it.
+	 */
+	void close() throws SQLException {
+		this.closed = true;
 		Connection offered = this.first.getAndSet(null);
 		if (offered != null) {
 			offered.close();
@@ -129,10 +140,27 @@ final class PhysicalDataSource extends AbstractDataSource {
 			throw new SQLException("The driver " + this.driver.getClass().getName() + " does not accept the URL",
 					"08001");
 		}
-		if (this.liftSocketTimeout) {
-			connection.setNetworkTimeout(Runnable::run, 0);
+		boolean ready = false;
+		try {
+			if (this.liftSocketTimeout) {
+				connection.setNetworkTimeout(Runnable::run, 0);
+			}
+			if (this.initSql != null) {
+				try (Statement statement = connection.createStatement()) {
+					statement.execute(this.initSql);
+				}
+			}
+			if (this.closed) {
+				throw new SQLException("The source was closed while a connection was being made", "08003");
+			}
+			ready = true;
+			return connection;
 		}
-		return connection;
+		finally {
+			if (!ready) {
+				connection.close();
+			}
+		}
 	}
 
 	@Override
@@ -148,7 +176,7 @@ final class PhysicalDataSource extends AbstractDataSource {
 	/** So long HikariCP waits, when it is closed, for a connection that is being made. */
 	@Override
 	public int getLoginTimeout() {
-		return (int) CONNECT_TIMEOUT.toSeconds();
+		return 2 * (int) CONNECT_TIMEOUT.toSeconds();
 	}
 
 }

@@ -28,7 +28,7 @@ public final class PoolSettings {
 			"driverclassname", "credentials", "credentialsprovider", "credentialsproviderclassname", "datasource",
 			"datasourceclassname", "datasourcejndi", "metricregistry", "metricstrackerfactory", "healthcheckregistry",
 			"healthcheckproperties", "scheduledexecutor", "threadfactory", "exceptionoverride", "readonly",
-			"initializationfailtimeout");
+			"initializationfailtimeout", "schema", "catalog");
 
 	private static final String DATA_SOURCE_PROPERTIES = "datasourceproperties";
 

@@ -39,6 +39,9 @@ final class PostgresCreator implements DatabaseCreator {
 
 	private static final String DUPLICATE_DATABASE = "42P04";
 
+	/** What the loser of two renames gets that overlap. */
+	private static final String UNIQUE_VIOLATION = "23505";
+
 	/** Takes a connection of the source with this name. */
 	@FunctionalInterface
 	interface MaintenanceConnections {
@@ -78,23 +81,48 @@ final class PostgresCreator implements DatabaseCreator {
 			String temporary = PREFIX + Instant.now().getEpochSecond() + "_"
 					+ UUID.randomUUID().toString().replace("-", "").substring(0, 16);
 			lock(maintenance, "SELECT pg_advisory_lock(hashtextextended(?, 0))", temporary);
-			boolean published = false;
 			try {
-				execute(maintenance, "CREATE DATABASE " + quote(temporary) + owner(definition, maintenance));
-				filling.fill(temporary(definition, temporary));
-				published = rename(maintenance, temporary, database);
-				return published;
+				return fillAndPublish(definition, maintenance, temporary, filling);
 			}
 			finally {
-				try {
-					if (!published) {
-						execute(maintenance, "DROP DATABASE IF EXISTS " + quote(temporary));
-					}
-				}
-				finally {
-					lock(maintenance, "SELECT pg_advisory_unlock(hashtextextended(?, 0))", temporary);
-				}
+				unlock(maintenance, temporary);
 			}
+		}
+	}
+
+	private static boolean fillAndPublish(SourceDefinition definition, Connection maintenance, String temporary,
+			Filling filling) throws Exception {
+		boolean published = false;
+		Exception failure = null;
+		try {
+			execute(maintenance, "CREATE DATABASE " + quote(temporary) + owner(definition, maintenance));
+			filling.fill(temporary(definition, temporary));
+			published = rename(maintenance, temporary, definition.url().databaseName());
+		}
+		catch (Exception ex) {
+			failure = ex;
+		}
+		if (!published) {
+			try {
+				execute(maintenance, "DROP DATABASE IF EXISTS " + quote(temporary));
+			}
+			catch (SQLException ex) {
+				logger.warn("Database {} could not be dropped; it is dropped later: {}", temporary, ex.toString());
+			}
+		}
+		if (failure != null) {
+			throw failure;
+		}
+		return published;
+	}
+
+	/** A lock that cannot be given back ends with its session. */
+	private static void unlock(Connection maintenance, String name) throws SQLException {
+		try {
+			lock(maintenance, "SELECT pg_advisory_unlock(hashtextextended(?, 0))", name);
+		}
+		catch (SQLException ex) {
+			maintenance.abort(Runnable::run);
 		}
 	}
 
@@ -121,6 +149,7 @@ final class PostgresCreator implements DatabaseCreator {
 			.driverClassName(definition.driverClassName())
 			.hikari(definition.hikari())
 			.liquibase(definition.liquibase())
+			.temporary()
 			.build();
 	}
 
@@ -130,7 +159,7 @@ final class PostgresCreator implements DatabaseCreator {
 			return true;
 		}
 		catch (SQLException ex) {
-			if (DUPLICATE_DATABASE.equals(ex.getSQLState())) {
+			if (DUPLICATE_DATABASE.equals(ex.getSQLState()) || UNIQUE_VIOLATION.equals(ex.getSQLState())) {
 				return false;
 			}
 			throw ex;
@@ -180,7 +209,7 @@ final class PostgresCreator implements DatabaseCreator {
 			logger.info("Dropped database {}, left behind by a process that died while creating it", leftover);
 		}
 		finally {
-			lock(maintenance, "SELECT pg_advisory_unlock(hashtextextended(?, 0))", leftover);
+			unlock(maintenance, leftover);
 		}
 	}
 

@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.nio.channels.ClosedByInterruptException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
@@ -7,7 +8,6 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -38,6 +38,8 @@ public final class Source {
 	private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
 
 	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
+
+	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
 	/** What a transition of the source's life may end with. */
 	enum Outcome {
@@ -73,7 +75,7 @@ public final class Source {
 	private @Nullable HikariDataSource draining;
 
 	/** The I/O under way; guarded by lock. */
-	private @Nullable CompletableFuture<Outcome> transition;
+	private @Nullable Transition transition;
 
 	/** Failures in a row; guarded by lock. */
 	private int failures;
@@ -115,15 +117,6 @@ public final class Source {
 	public boolean isGone() {
 		SourceState current = this.state;
 		return current instanceof SourceState.Removed || current instanceof SourceState.Draining;
-	}
-
-	/**
-	 * Whether the source belongs to a registry: what one remembers is nothing to another.
-	 * @param registry the registry
-	 * @return whether it is this source's owner
-	 */
-	public boolean isOf(SourceRegistry registry) {
-		return this.registry == registry;
 	}
 
 	/**
@@ -219,7 +212,8 @@ public final class Source {
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
 				+ ((cause != null) ? ConnectFailure.explain(this.definition, cause) : "Raise "
 						+ this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.");
-		return new SourceUnavailableException(name(), message, FIRST_RETRY, failure);
+		return new SourceUnavailableException(name(), message, FIRST_RETRY,
+				ConnectFailure.withoutSecrets(this.definition, failure));
 	}
 
 	private static String seconds(Duration duration) {
@@ -227,45 +221,59 @@ public final class Source {
 	}
 
 	private Outcome open() {
-		return change(() -> {
+		return change((transition) -> {
 			long start = System.nanoTime();
 			HikariDataSource opened;
 			try {
-				opened = this.opener.open(this.definition);
+				opened = this.opener.open(this.definition, transition::add);
 			}
 			catch (SourceOpener.MissingDatabaseException ex) {
 				if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
 					throw ex;
 				}
-				this.opener.create(this.definition);
-				opened = this.opener.open(this.definition);
+				this.opener.create(this.definition, transition::add);
+				opened = this.opener.open(this.definition, transition::add);
 			}
-			publish(opened, Duration.ofNanos(System.nanoTime() - start));
+			if (publish(opened)) {
+				transition.add(new SourceEvent.Opened(name(), Duration.ofNanos(System.nanoTime() - start)));
+			}
 			return Outcome.DONE;
-		}, () -> this.pool != null, false);
+		}, false);
 	}
 
 	/** Connects and migrates, and stays cold. */
 	Outcome prepare() {
-		return change(() -> {
-			this.opener.prepare(this.definition);
+		return change((transition) -> {
+			this.opener.prepare(this.definition, transition::add);
 			return Outcome.DONE;
-		}, () -> this.pool != null, false);
+		}, false);
 	}
 
 	/** Makes the database of a template's source; {@code ALREADY} if it was there. */
 	Outcome create() {
-		return change(() -> this.opener.create(this.definition) ? Outcome.DONE : Outcome.ALREADY,
-				() -> this.pool != null, true);
+		return change(
+				(transition) -> this.opener.create(this.definition, transition::add) ? Outcome.DONE : Outcome.ALREADY,
+				true);
 	}
 
-	/** Tries again what failed; called by the registry's prober alone. */
+	/** Tries again what failed, on behalf of the registry's prober. */
 	void retry() {
+		Transition mine = new Transition();
+		this.lock.lock();
 		try {
-			change(() -> {
-				this.opener.prepare(this.definition);
+			if (!(this.state instanceof SourceState.Unavailable) || this.transition != null) {
+				return;
+			}
+			this.transition = mine;
+		}
+		finally {
+			this.lock.unlock();
+		}
+		try {
+			run((transition) -> {
+				this.opener.prepare(this.definition, transition::add);
 				return Outcome.DONE;
-			}, () -> !(this.state instanceof SourceState.Unavailable), false, true);
+			}, mine);
 		}
 		catch (MultiDbException ex) {
 			// It stays unavailable, with the next try scheduled, or is gone.
@@ -275,48 +283,35 @@ public final class Source {
 	@FunctionalInterface
 	private interface Work {
 
-		Outcome run() throws Exception;
+		Outcome run(Transition transition) throws Exception;
 
-	}
-
-	@FunctionalInterface
-	private interface Check {
-
-		boolean holds();
-
-	}
-
-	private Outcome change(Work work, Check alreadyDone, boolean creating) {
-		return change(work, alreadyDone, creating, false);
 	}
 
 	/**
-	 * Does a piece of the source's I/O, one thread at a time. Others wait for the outcome
-	 * and then look again; they share a failure, so that a hundred waiters do not try a
-	 * broken database a hundred times.
+	 * Does a piece of the source's I/O unless the pool is open, one thread at a time.
+	 * Others wait for the outcome and then look again; they share a failure, so that a
+	 * hundred waiters do not try a broken database a hundred times.
 	 */
-	private Outcome change(Work work, Check alreadyDone, boolean creating, boolean probing) {
+	private Outcome change(Work work, boolean creating) {
 		while (true) {
-			CompletableFuture<Outcome> mine = null;
-			CompletableFuture<Outcome> others;
+			Transition others;
+			Transition mine = null;
 			this.lock.lock();
 			try {
 				if (isGone()) {
 					return Outcome.GONE;
 				}
-				if (alreadyDone.holds()) {
+				if (this.pool != null) {
 					return Outcome.ALREADY;
 				}
-				if (!probing && this.state instanceof SourceState.Unavailable unavailable) {
+				if (this.state instanceof SourceState.Unavailable unavailable && isAwaitingRetry(unavailable)) {
 					throw unavailable(unavailable);
 				}
 				others = this.transition;
 				if (others == null) {
-					mine = new CompletableFuture<>();
+					mine = new Transition();
 					this.transition = mine;
-					if (!probing) {
-						this.state = new SourceState.Opening(now());
-					}
+					this.state = new SourceState.Opening(now());
 				}
 			}
 			finally {
@@ -325,38 +320,73 @@ public final class Source {
 			if (mine != null) {
 				return run(work, mine);
 			}
-			Objects.requireNonNull(others);
-			if (!await(others) && !creating) {
+			if (!await(Objects.requireNonNull(others)) && !creating) {
 				throw missing();
 			}
 		}
 	}
 
-	private Outcome run(Work work, CompletableFuture<Outcome> mine) {
+	/**
+	 * Runs a transition and ends it, whatever happens, before anybody is told of it.
+	 */
+	private Outcome run(Work work, Transition mine) {
+		Outcome outcome = null;
+		MultiDbException failure = null;
 		try {
-			Outcome outcome = work.run();
-			succeeded();
-			mine.complete(outcome);
+			outcome = work.run(mine);
+			succeeded(mine);
 			return outcome;
 		}
 		catch (Throwable ex) {
-			MultiDbException failure = failed(ex);
-			mine.completeExceptionally(failure);
+			MultiDbException told = failed(ex, mine);
+			failure = isOfThisThread(ex) ? null : told;
+			if (ex instanceof InterruptedException) {
+				Thread.currentThread().interrupt();
+			}
 			if (ex instanceof Error error) {
 				throw error;
 			}
-			throw failure;
+			throw told;
 		}
+		finally {
+			end(mine, outcome, failure);
+		}
+	}
+
+	private void end(Transition mine, @Nullable Outcome outcome, @Nullable MultiDbException failure) {
+		this.lock.lock();
+		try {
+			if (this.transition == mine) {
+				this.transition = null;
+			}
+			if (this.state instanceof SourceState.Opening) {
+				this.state = new SourceState.Cold();
+			}
+		}
+		finally {
+			this.lock.unlock();
+			if (failure != null) {
+				mine.end().completeExceptionally(failure);
+			}
+			else {
+				mine.end().complete(outcome);
+			}
+		}
+		mine.events().forEach(this.registry::publish);
 	}
 
 	/**
 	 * Waits for another thread's transition.
 	 * @return {@code false} if it found no database
 	 */
-	private boolean await(CompletableFuture<Outcome> others) {
+	private boolean await(Transition others) {
+		if (others.isOwnedByThisThread()) {
+			throw new SourceUnavailableException(name(), "Source '" + name() + "' is being opened by this very thread:"
+					+ " what opens or migrates it must not use it.", FIRST_RETRY, null);
+		}
 		long timeout = PoolSettings.bind(this.definition.hikari()).getConnectionTimeout();
 		try {
-			others.get(timeout, TimeUnit.MILLISECONDS);
+			others.end().get(timeout, TimeUnit.MILLISECONDS);
 			return true;
 		}
 		catch (ExecutionException ex) {
@@ -379,82 +409,83 @@ public final class Source {
 		}
 	}
 
-	private void publish(HikariDataSource opened, Duration took) {
-		boolean gone;
+	/** Makes a pool the source's; closes it if the source is gone. */
+	private boolean publish(HikariDataSource opened) {
 		this.lock.lock();
 		try {
-			gone = isGone();
-			if (!gone) {
+			if (!isGone()) {
 				this.pool = opened;
 				this.state = new SourceState.Open(now());
+				return true;
 			}
 		}
 		finally {
 			this.lock.unlock();
 		}
-		if (gone) {
-			this.opener.close(this.definition, opened);
-		}
-		else {
-			this.registry.publish(new SourceEvent.Opened(name(), took));
-		}
+		SourceOpener.close(this.definition, opened);
+		return false;
 	}
 
-	private void succeeded() {
-		Instant unavailableSince = null;
+	private void succeeded(Transition mine) {
 		this.lock.lock();
 		try {
-			this.transition = null;
 			this.failures = 0;
 			if (this.state instanceof SourceState.Unavailable unavailable) {
-				unavailableSince = unavailable.since();
-			}
-			if (this.state instanceof SourceState.Opening || this.state instanceof SourceState.Unavailable) {
+				mine.add(new SourceEvent.Recovered(name(), Duration.between(unavailable.since(), now())));
 				this.state = new SourceState.Cold();
+				this.registry.recovered(this);
 			}
 		}
 		finally {
 			this.lock.unlock();
 		}
-		if (unavailableSince != null) {
-			this.registry.publish(new SourceEvent.Recovered(name(), Duration.between(unavailableSince, now())));
-		}
 	}
 
-	private MultiDbException failed(Throwable failure) {
+	/**
+	 * Decides what a failure means for the source, and what callers are told.
+	 */
+	private MultiDbException failed(Throwable failure, Transition mine) {
 		if (failure instanceof SourceOpener.MissingDatabaseException) {
 			// Nothing is kept for a tenant whose database does not exist.
 			forget();
 			return missing();
 		}
+		if (isOfThisThread(failure)) {
+			// Says nothing of the source: whoever comes next, or waits, tries for itself.
+			return new SourceUnavailableException(name(),
+					"The thread was stopped while it opened source '" + name() + "': " + failure, FIRST_RETRY, failure);
+		}
 		String reason = reason(failure);
-		if (isNeverMade()) {
+		Throwable cause = ConnectFailure.withoutSecrets(this.definition, failure);
+		if (!this.registry.keepsUnavailable(this) || isNeverMade()) {
 			forget();
-			return new SourceUnavailableException(name(), reason, FIRST_RETRY, failure);
+			return new SourceUnavailableException(name(), reason, FIRST_RETRY, cause);
 		}
 		Duration retryIn;
-		boolean news;
 		this.lock.lock();
 		try {
-			this.transition = null;
 			retryIn = retryIn(this.failures++);
-			SourceState.Unavailable before = (this.state instanceof SourceState.Unavailable known) ? known : null;
-			Instant since = (before != null) ? before.since() : now();
-			news = !isGone() && (before == null || !before.reason().equals(reason));
-			if (!isGone()) {
-				this.state = new SourceState.Unavailable(since, reason, now().plus(retryIn));
+			if (isGone()) {
+				return new SourceUnavailableException(name(), reason, retryIn, cause);
 			}
+			SourceState.Unavailable before = (this.state instanceof SourceState.Unavailable known) ? known : null;
+			if (before == null || !before.reason().equals(reason)) {
+				mine.add(new SourceEvent.Unavailable(name(), reason, retryIn));
+			}
+			this.state = new SourceState.Unavailable((before != null) ? before.since() : now(), reason,
+					now().plus(retryIn));
 		}
 		finally {
 			this.lock.unlock();
 		}
-		if (!isGone()) {
-			this.registry.retryLater(this, retryIn);
-		}
-		if (news) {
-			this.registry.publish(new SourceEvent.Unavailable(name(), reason, retryIn));
-		}
-		return new SourceUnavailableException(name(), reason, retryIn, failure);
+		this.registry.retryLater(this, retryIn);
+		return new SourceUnavailableException(name(), reason, retryIn, cause);
+	}
+
+	/** Interrupted, or out of stack or memory: the next thread may have better luck. */
+	private static boolean isOfThisThread(Throwable failure) {
+		return failure instanceof InterruptedException || failure instanceof ClosedByInterruptException
+				|| failure instanceof VirtualMachineError;
 	}
 
 	private UnknownTenantException missing() {
@@ -482,7 +513,6 @@ public final class Source {
 	private void forget() {
 		this.lock.lock();
 		try {
-			this.transition = null;
 			this.state = new SourceState.Removed();
 		}
 		finally {
@@ -492,18 +522,22 @@ public final class Source {
 	}
 
 	private String reason(Throwable failure) {
-		String message = String.valueOf(failure.getMessage());
 		if (failure instanceof SourceOpener.CannotConnectException) {
-			return message;
+			return String.valueOf(failure.getMessage());
 		}
-		return ConnectFailure.withoutSecrets(this.definition, (failure instanceof MultiDbException) ? message
-				: "Source '" + name() + "' could not be made ready: " + failure);
+		return ConnectFailure.withoutSecrets(this.definition, (failure instanceof MultiDbException)
+				? String.valueOf(failure.getMessage()) : "Source '" + name() + "' could not be made ready: " + failure);
 	}
 
 	private SourceUnavailableException unavailable(SourceState.Unavailable unavailable) {
 		Duration left = Duration.between(now(), unavailable.nextTry());
 		return new SourceUnavailableException(name(), unavailable.reason(), left.isNegative() ? FIRST_RETRY : left,
 				null);
+	}
+
+	/** A retry that is long overdue was lost; the next caller makes up for it. */
+	private static boolean isAwaitingRetry(SourceState.Unavailable unavailable) {
+		return unavailable.nextTry().plus(LOST_RETRY).isAfter(now());
 	}
 
 	private static Duration retryIn(int failuresBefore) {
@@ -531,21 +565,8 @@ public final class Source {
 	}
 
 	private void closeDrained() {
-		HikariDataSource idle;
-		this.lock.lock();
-		try {
-			if (this.leases.get() > 0) {
-				return;
-			}
-			idle = this.draining;
-			this.draining = null;
-			this.state = new SourceState.Removed();
-		}
-		finally {
-			this.lock.unlock();
-		}
-		if (idle != null) {
-			this.opener.close(this.definition, idle);
+		if (this.leases.get() == 0) {
+			close();
 		}
 	}
 
@@ -563,8 +584,10 @@ public final class Source {
 			this.lock.unlock();
 		}
 		if (open != null) {
-			this.opener.close(this.definition, open);
+			SourceOpener.close(this.definition, open);
+			this.registry.publish(new SourceEvent.Closed(name()));
 		}
+		this.registry.closed(this);
 	}
 
 	private static Instant now() {

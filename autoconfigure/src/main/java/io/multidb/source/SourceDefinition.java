@@ -26,12 +26,13 @@ import org.jspecify.annotations.Nullable;
  * @param create when a missing database is made; only for sources of a template
  * @param attributes free data of the application's own
  * @param template the template it was made from, or {@code null} for none
+ * @param temporary whether it is being made, under a name that nothing else uses
  * @param origin where the definition comes from, for people, such as a file and line
  */
 public record SourceDefinition(String name, JdbcUrl url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, Map<String, String> hikari, LiquibaseSettings liquibase, boolean essential,
 		boolean internal, @Nullable String maintenance, CreatePolicy create, Map<String, String> attributes,
-		@Nullable String template, String origin) {
+		@Nullable String template, boolean temporary, String origin) {
 
 	public SourceDefinition {
 		Objects.requireNonNull(name, "name");
@@ -95,6 +96,8 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		private Map<String, String> attributes = Map.of();
 
 		private @Nullable String template;
+
+		private boolean temporary;
 
 		private String origin = "the API";
 
@@ -203,6 +206,11 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			return this;
 		}
 
+		Builder temporary() {
+			this.temporary = true;
+			return this;
+		}
+
 		Builder template(String template, CreatePolicy create, @Nullable String maintenance) {
 			this.template = template;
 			this.create = create;
@@ -222,7 +230,7 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			}
 			return new SourceDefinition(this.name, new JdbcUrl(this.url), this.username, this.password,
 					this.driverClassName, this.hikari, this.liquibase, this.essential, this.internal, this.maintenance,
-					this.create, this.attributes, this.template, this.origin);
+					this.create, this.attributes, this.template, this.temporary, this.origin);
 		}
 
 	}

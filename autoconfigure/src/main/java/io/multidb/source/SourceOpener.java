@@ -1,12 +1,12 @@
 package io.multidb.source;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Properties;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Consumer;
@@ -26,6 +26,17 @@ import org.slf4j.LoggerFactory;
 final class SourceOpener implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceOpener.class);
+
+	private static final String WEAK_REFERENCES = "com.zaxxer.hikari.useWeakReferences";
+
+	static {
+		// Read by HikariCP for each pool: without it, every thread that ever borrowed
+		// from a pool keeps it
+		// from being collected after it is closed.
+		if (System.getProperty(WEAK_REFERENCES) == null) {
+			System.setProperty(WEAK_REFERENCES, "true");
+		}
+	}
 
 	/** The database of a template's source is not there. */
 	static final class MissingDatabaseException extends Exception {
@@ -53,20 +64,19 @@ final class SourceOpener implements AutoCloseable {
 
 	private final SourceMigrator migrator;
 
-	private final Consumer<SourceEvent> events;
-
 	private final Supplier<ScheduledExecutorService> poolScheduler;
 
-	/** What is connected but not yet in a pool: closed when the registry is. */
-	private final Set<Connection> underWay = ConcurrentHashMap.newKeySet();
+	/**
+	 * What is connected but not yet in a pool, and its product: ended with the registry.
+	 */
+	private final Map<Connection, DatabaseProduct> underWay = new ConcurrentHashMap<>();
 
 	private volatile boolean closed;
 
-	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator, Consumer<SourceEvent> events,
+	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator,
 			Supplier<ScheduledExecutorService> poolScheduler) {
 		this.creators = creators;
 		this.migrator = migrator;
-		this.events = events;
 		this.poolScheduler = poolScheduler;
 	}
 
@@ -74,15 +84,16 @@ final class SourceOpener implements AutoCloseable {
 	 * Makes the database of a template's source unless it is there.
 	 * @return whether this call made it
 	 */
-	boolean create(SourceDefinition definition) throws Exception {
+	boolean create(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
 		DatabaseCreator creator = this.creators.get(definition.product());
 		if (creator == null || definition.template() == null) {
 			return false;
 		}
 		long start = System.nanoTime();
-		boolean created = creator.create(definition, (temporary) -> prepare(temporary, true));
+		boolean created = creator.create(definition, (temporary) -> prepare(temporary, (event) -> {
+		}));
 		if (created) {
-			this.events.accept(new SourceEvent.Created(definition.name(), definition.template(), since(start)));
+			events.accept(new SourceEvent.Created(definition.name(), definition.template(), since(start)));
 		}
 		return created;
 	}
@@ -96,25 +107,22 @@ final class SourceOpener implements AutoCloseable {
 	/**
 	 * Connects, migrates and disconnects again.
 	 */
-	void prepare(SourceDefinition definition) throws Exception {
-		prepare(definition, false);
-	}
-
-	private void prepare(SourceDefinition definition, boolean temporary) throws Exception {
-		PhysicalDataSource physical = connections(definition, PoolSettings.bind(definition.hikari()), temporary);
-		close(migrated(definition, physical, !temporary));
+	void prepare(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
+		close(migrated(definition, connections(definition, PoolSettings.bind(definition.hikari())), events));
 	}
 
 	/**
 	 * Connects, migrates and makes the pool, with the connection as its first.
 	 */
-	HikariDataSource open(SourceDefinition definition) throws Exception {
+	HikariDataSource open(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
 		HikariConfig config = PoolSettings.bind(definition.hikari());
-		PhysicalDataSource physical = connections(definition, config, false);
-		Connection connection = migrated(definition, physical, true);
+		PhysicalDataSource physical = connections(definition, config);
+		Connection connection = migrated(definition, physical, events);
 		boolean pooled = false;
 		try {
 			config.setDataSource(physical);
+			// It has been run on every connection, before any migration.
+			config.setConnectionInitSql(null);
 			config.setPoolName(definition.name());
 			config.setScheduledExecutor(this.poolScheduler.get());
 			HikariDataSource pool = new HikariDataSource(config);
@@ -131,35 +139,36 @@ final class SourceOpener implements AutoCloseable {
 	}
 
 	/**
-	 * Closes a pool and whatever was connected for it.
+	 * Closes a pool and whatever was or is being connected for it.
 	 */
-	void close(SourceDefinition definition, HikariDataSource pool) {
-		pool.close();
+	static void close(SourceDefinition definition, HikariDataSource pool) {
 		try {
 			if (pool.getDataSource() instanceof PhysicalDataSource physical) {
-				physical.closeOffered();
+				physical.close();
 			}
 		}
 		catch (SQLException ex) {
 			logger.debug("{}: closing an unused connection failed", definition.name(), ex);
 		}
-		this.events.accept(new SourceEvent.Closed(definition.name()));
+		pool.close();
 	}
 
-	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config, boolean temporary)
-			throws Exception {
-		boolean ofTemplate = definition.template() != null;
-		DatabaseCreator creator = this.creators.get(definition.product());
-		if (ofTemplate && definition.product() == DatabaseProduct.SQLITE && creator != null
-				&& !creator.exists(definition)) {
+	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config) throws Exception {
+		if (definition.template() != null && isMissingFile(definition)) {
 			throw new MissingDatabaseException();
 		}
 		try {
-			return new PhysicalDataSource(definition, properties(config), temporary || !ofTemplate);
+			boolean mayCreateFile = definition.template() == null && !definition.temporary();
+			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile);
 		}
 		catch (SQLException ex) {
 			throw new CannotConnectException(definition, ex);
 		}
+	}
+
+	private static boolean isMissingFile(SourceDefinition definition) {
+		return definition.product() == DatabaseProduct.SQLITE && definition.url().isPlainSqliteFile()
+				&& !Files.exists(definition.url().sqliteFile());
 	}
 
 	private static Properties properties(HikariConfig config) {
@@ -169,21 +178,24 @@ final class SourceOpener implements AutoCloseable {
 	}
 
 	/** A connection to an up-to-date database, not yet in a pool. */
-	private Connection migrated(SourceDefinition definition, PhysicalDataSource physical, boolean announce)
+	private Connection migrated(SourceDefinition definition, PhysicalDataSource physical, Consumer<SourceEvent> events)
 			throws Exception {
 		Connection connection = connect(definition, physical);
 		boolean upToDate = false;
 		try {
 			long start = System.nanoTime();
 			SourceMigrator.Outcome outcome = this.migrator.migrate(definition, connection);
-			if (outcome == SourceMigrator.Outcome.MIGRATED && announce) {
-				this.events.accept(new SourceEvent.Migrated(definition.name(),
+			if (outcome == SourceMigrator.Outcome.MIGRATED) {
+				events.accept(new SourceEvent.Migrated(definition.name(),
 						String.valueOf(definition.liquibase().changeLog()), since(start)));
 			}
 			if (outcome != SourceMigrator.Outcome.UNTOUCHED) {
 				// What a migration set on its connection must not reach the application.
 				close(connection);
 				connection = connect(definition, physical);
+			}
+			if (this.closed) {
+				throw new IllegalStateException("The application is shutting down");
 			}
 			upToDate = true;
 			return connection;
@@ -206,7 +218,7 @@ final class SourceOpener implements AutoCloseable {
 			}
 			throw new CannotConnectException(definition, ex);
 		}
-		this.underWay.add(connection);
+		this.underWay.put(connection, definition.product());
 		if (this.closed) {
 			close(connection);
 			throw new IllegalStateException("The application is shutting down");
@@ -214,10 +226,8 @@ final class SourceOpener implements AutoCloseable {
 		return connection;
 	}
 
-	private boolean isMissing(SourceDefinition definition, SQLException failure) throws SQLException, IOException {
-		DatabaseCreator creator = this.creators.get(definition.product());
-		return ConnectFailure.isMissingDatabase(definition, failure)
-				|| (definition.product() == DatabaseProduct.SQLITE && creator != null && !creator.exists(definition));
+	private static boolean isMissing(SourceDefinition definition, SQLException failure) {
+		return ConnectFailure.isMissingDatabase(definition, failure) || isMissingFile(definition);
 	}
 
 	private void close(@Nullable Connection connection) {
@@ -241,14 +251,19 @@ final class SourceOpener implements AutoCloseable {
 	@Override
 	public void close() {
 		this.closed = true;
-		for (Connection connection : this.underWay) {
+		this.underWay.forEach((connection, product) -> {
 			try {
-				connection.abort(Runnable::run);
+				if (product == DatabaseProduct.SQLITE) {
+					SqliteInterrupt.interrupt(connection);
+				}
+				else {
+					connection.abort(Runnable::run);
+				}
 			}
 			catch (SQLException ex) {
 				logger.debug("Aborting a connection failed", ex);
 			}
-		}
+		});
 	}
 
 }

@@ -6,21 +6,24 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -45,15 +48,30 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceRegistry.class);
 
-	private final Map<String, SourceTemplate> templates;
+	/** So many sources of templates may be unavailable at a time and still be retried. */
+	private static final int RETRIED_OF_TEMPLATES = 100;
+
+	private static final int RETRYING_THREADS = 4;
+
+	/** Keep-alive tests run here too, and may wait for a server that does not answer. */
+	private static final int HOUSEKEEPING_THREADS = 2;
+
+	/** By name, in the order in which they are asked: that of their routes. */
+	private final Map<String, SourceTemplate> templates = new LinkedHashMap<>();
 
 	private final Map<String, Source> sources = new ConcurrentHashMap<>();
 
 	/** Names of templates and of sources that no template makes; guarded by changes. */
 	private final Map<String, String> namesByFold = new HashMap<>();
 
-	/** Sources that no template makes, by their database; written under changes. */
+	/** The names of all sources that are known, by their database. */
 	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
+
+	/** Removed sources with connections still in use. */
+	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
+
+	/** Sources of templates that are unavailable and retried. */
+	private final Set<Source> retriedOfTemplates = ConcurrentHashMap.newKeySet();
 
 	private final SourceOpener opener;
 
@@ -69,6 +87,9 @@ public final class SourceRegistry implements AutoCloseable {
 	/** Retries what is unavailable, one at a time; guarded by threads. */
 	private @Nullable ScheduledExecutorService prober;
 
+	/** Does what the prober says it is time for; guarded by threads. */
+	private @Nullable ExecutorService retries;
+
 	/** Closes drained pools; guarded by threads. */
 	private @Nullable ExecutorService closer;
 
@@ -77,7 +98,7 @@ public final class SourceRegistry implements AutoCloseable {
 	/**
 	 * Creates a registry; nothing is opened or started.
 	 * @param definitions the declared sources
-	 * @param templates the templates
+	 * @param templates the templates, in the order in which their routes are asked
 	 * @param migrator brings databases up to date before they are handed out
 	 * @param events is told what happens to sources, on the thread on which it happens
 	 * @throws InvalidDatasourcesException if two definitions exclude each other
@@ -88,15 +109,22 @@ public final class SourceRegistry implements AutoCloseable {
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
-		this.opener = new SourceOpener(creators, migrator, this::publish, this::poolScheduler);
-		this.templates = templates.stream()
-			.collect(Collectors.toUnmodifiableMap(SourceTemplate::name, (template) -> template));
+		this.opener = new SourceOpener(creators, migrator, this::poolScheduler);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
 			String other = this.namesByFold.put(fold(template.name()), template.name());
 			if (other != null) {
 				mistakes.add(sameName(other, template.name()));
 			}
+			for (SourceTemplate before : this.templates.values()) {
+				if (before.mayOverlap(template)) {
+					mistakes.add("The templates '" + before.name() + "' and '" + template.name()
+							+ "' could make the same database of two tenants, by " + before.definition().url().masked()
+							+ " and " + template.definition().url().masked()
+							+ ": begin their names differently, or use two directories.");
+				}
+			}
+			this.templates.put(template.name(), template);
 		}
 		definitions.forEach((definition) -> mistakes.addAll(admit(definition)));
 		if (!mistakes.isEmpty()) {
@@ -150,6 +178,9 @@ public final class SourceRegistry implements AutoCloseable {
 		if (found == null) {
 			throw new UnknownSourceException(template, "There is no template of this name.");
 		}
+		if (!found.names().matches(TenantContext.check(tenant))) {
+			throw new UnknownTenantException(tenant, "The template '" + template + "' serves '" + found.names() + "'.");
+		}
 		return get(found, tenant);
 	}
 
@@ -164,14 +195,14 @@ public final class SourceRegistry implements AutoCloseable {
 			if (!source.isGone()) {
 				return source;
 			}
-			this.sources.remove(tenant, source);
+			forget(source);
 		}
 	}
 
 	private Source define(SourceTemplate template, String tenant) {
 		SourceDefinition definition = template.define(tenant);
-		String owner = this.namesByDatabase.get(definition.url().databaseKey());
-		if (owner != null) {
+		String owner = this.namesByDatabase.putIfAbsent(definition.url().databaseKey(), tenant);
+		if (owner != null && !owner.equals(tenant)) {
 			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
 					+ "' would use for it belongs to the source '" + owner + "'.");
 		}
@@ -210,18 +241,38 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @throws UnknownSourceException if neither a source nor a template has this name
 	 */
 	public boolean create(String tenant) {
+		Source declared = this.sources.get(tenant);
+		if (declared != null && declared.definition().template() == null) {
+			return false;
+		}
+		for (SourceTemplate template : this.templates.values()) {
+			if (template.names().matches(TenantContext.check(tenant))) {
+				return create(template.name(), tenant);
+			}
+		}
+		throw new UnknownSourceException(tenant, "No template serves this name.");
+	}
+
+	/**
+	 * Makes the database of a tenant of one template unless it exists.
+	 * @param template the template's name
+	 * @param tenant a tenant that the template serves
+	 * @return whether this call made it
+	 * @see #create(String)
+	 */
+	public boolean create(String template, String tenant) {
+		SourceTemplate found = this.templates.get(template);
+		if (found != null && found.create() == CreatePolicy.NEVER) {
+			throw new UnknownTenantException(tenant, "Its template '" + template + "' makes no database: set "
+					+ found.definition().property("create") + " to 'explicit'.");
+		}
 		while (true) {
-			Source source = get(tenant);
-			if (source.definition().template() == null) {
-				return false;
-			}
-			if (source.definition().create() == CreatePolicy.NEVER) {
-				throw new UnknownTenantException(tenant, "Its template '" + source.definition().template()
-						+ "' makes no database: set " + source.definition().property("create") + " to 'explicit'.");
-			}
-			Source.Outcome outcome = source.create();
+			Source.Outcome outcome = get(template, tenant).create();
 			if (outcome != Source.Outcome.GONE) {
 				return outcome == Source.Outcome.DONE;
+			}
+			if (this.closed) {
+				throw new UnknownSourceException(tenant, "The application has ended.");
 			}
 		}
 	}
@@ -273,10 +324,10 @@ public final class SourceRegistry implements AutoCloseable {
 						"Source '" + name + "' is made by the template '" + source.definition().template()
 								+ "' and cannot be removed: it would come back at its next use.");
 			}
+			this.draining.add(source);
 			source.remove();
-			this.sources.remove(name, source);
+			forget(source);
 			this.namesByFold.remove(fold(name));
-			this.namesByDatabase.remove(source.definition().url().databaseKey());
 		}
 		finally {
 			this.changes.unlock();
@@ -289,10 +340,12 @@ public final class SourceRegistry implements AutoCloseable {
 	 * Connects a source, migrates it if it has a change log, and leaves it cold.
 	 * @param name the source's name
 	 * @throws SourceUnavailableException if that fails; it is retried in the background
-	 * @throws UnknownSourceException if there is none
+	 * @throws UnknownSourceException if there is none, or it is removed meanwhile
 	 */
 	public void prepare(String name) {
-		get(name).prepare();
+		if (get(name).prepare() == Source.Outcome.GONE) {
+			throw new UnknownSourceException(name, "It was removed.");
+		}
 	}
 
 	/**
@@ -346,7 +399,31 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	void forget(Source source) {
-		this.sources.remove(source.name(), source);
+		if (this.sources.remove(source.name(), source)) {
+			this.namesByDatabase.remove(source.definition().url().databaseKey(), source.name());
+		}
+		recovered(source);
+	}
+
+	/** The source has nothing open any more. */
+	void closed(Source source) {
+		this.draining.remove(source);
+	}
+
+	void recovered(Source source) {
+		this.retriedOfTemplates.remove(source);
+	}
+
+	/**
+	 * Whether a source that fails is remembered and retried. While a server is down,
+	 * anybody may ask for any number of tenants of its template, so only some of those
+	 * are.
+	 */
+	boolean keepsUnavailable(Source source) {
+		if (source.definition().template() == null || this.retriedOfTemplates.contains(source)) {
+			return true;
+		}
+		return this.retriedOfTemplates.size() < RETRIED_OF_TEMPLATES && this.retriedOfTemplates.add(source);
 	}
 
 	/** A listener that fails must not break the life it listens to. */
@@ -365,6 +442,10 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 	}
 
+	/**
+	 * The prober only keeps the time: a server that never answers must not hold up
+	 * others.
+	 */
 	void retryLater(Source source, Duration delay) {
 		this.threads.lock();
 		try {
@@ -372,9 +453,12 @@ public final class SourceRegistry implements AutoCloseable {
 				return;
 			}
 			if (this.prober == null) {
-				this.prober = scheduler("multidb-prober");
+				this.prober = scheduler("multidb-prober", 1);
+				this.retries = background("multidb-retry", RETRYING_THREADS);
 			}
-			Future<?> unused = this.prober.schedule(source::retry, delay.toMillis(), TimeUnit.MILLISECONDS);
+			ExecutorService retrying = Objects.requireNonNull(this.retries);
+			Future<?> unused = this.prober.schedule(() -> retrying.execute(source::retry), delay.toMillis(),
+					TimeUnit.MILLISECONDS);
 		}
 		finally {
 			this.threads.unlock();
@@ -388,7 +472,7 @@ public final class SourceRegistry implements AutoCloseable {
 				return;
 			}
 			if (this.closer == null) {
-				this.closer = Executors.newSingleThreadExecutor(daemon("multidb-closer"));
+				this.closer = background("multidb-closer", 1);
 			}
 			this.closer.execute(task);
 		}
@@ -404,7 +488,7 @@ public final class SourceRegistry implements AutoCloseable {
 				throw new RejectedExecutionException("The registry is closed");
 			}
 			if (this.poolScheduler == null) {
-				this.poolScheduler = scheduler("multidb-pools");
+				this.poolScheduler = scheduler("multidb-pools", HOUSEKEEPING_THREADS);
 			}
 			return this.poolScheduler;
 		}
@@ -413,8 +497,15 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 	}
 
-	private static ScheduledExecutorService scheduler(String name) {
-		ScheduledThreadPoolExecutor scheduler = new ScheduledThreadPoolExecutor(1, daemon(name));
+	private static ExecutorService background(String name, int threads) {
+		ThreadPoolExecutor executor = new ThreadPoolExecutor(threads, threads, 10, TimeUnit.SECONDS,
+				new LinkedBlockingQueue<>(), daemon(name));
+		executor.allowCoreThreadTimeOut(true);
+		return executor;
+	}
+
+	private static ScheduledExecutorService scheduler(String name, int threads) {
+		ScheduledThreadPoolExecutor scheduler = new ScheduledThreadPoolExecutor(threads, daemon(name));
 		scheduler.setRemoveOnCancelPolicy(true);
 		return scheduler;
 	}
@@ -439,14 +530,11 @@ public final class SourceRegistry implements AutoCloseable {
 				return;
 			}
 			this.closed = true;
-			if (this.prober != null) {
-				running.add(this.prober);
-			}
-			if (this.closer != null) {
-				running.add(this.closer);
-			}
-			if (this.poolScheduler != null) {
-				running.add(this.poolScheduler);
+			for (ExecutorService executor : new ExecutorService[] { this.prober, this.retries, this.closer,
+					this.poolScheduler }) {
+				if (executor != null) {
+					running.add(executor);
+				}
 			}
 		}
 		finally {
@@ -454,6 +542,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		this.opener.close();
 		this.sources.values().forEach(Source::close);
+		this.draining.forEach(Source::close);
 		running.forEach(ExecutorService::shutdownNow);
 	}
 

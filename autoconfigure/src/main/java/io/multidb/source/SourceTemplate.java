@@ -2,6 +2,7 @@ package io.multidb.source;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.Objects;
 
 import org.jspecify.annotations.Nullable;
 
@@ -55,13 +56,7 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 		boolean sqlite = template.product() == DatabaseProduct.SQLITE;
 		JdbcUrl url = new JdbcUrl(sqlite ? this.names.fill(template.url().text(), fileName(tenant), fileName(captured))
 				: this.names.fill(template.url().text(), tenant, captured));
-		if (template.product() == DatabaseProduct.POSTGRESQL) {
-			int bytes = url.databaseName().getBytes(StandardCharsets.UTF_8).length;
-			if (bytes > POSTGRESQL_MAX_NAME_BYTES) {
-				throw new InvalidTenantException(tenant, "Its database name '" + url.databaseName() + "' has " + bytes
-						+ " bytes; PostgreSQL would cut it off at " + POSTGRESQL_MAX_NAME_BYTES + ".");
-			}
-		}
+		refuseAmbiguous(tenant, url);
 		return SourceDefinition.named(tenant)
 			.url(url.text())
 			.username(template.username())
@@ -74,6 +69,53 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 			.origin("template '" + template.name() + "' in " + template.origin())
 			.template(template.name(), this.create, this.maintenance)
 			.build();
+	}
+
+	/**
+	 * Only a SQLite file's name is escaped, and only the name of a PostgreSQL database
+	 * has its case: schemas and hosts ignore it, and other products may.
+	 */
+	private void refuseAmbiguous(String tenant, JdbcUrl url) {
+		SourceDefinition template = this.definition;
+		JdbcUrl templateUrl = template.url();
+		boolean exact = switch (template.product()) {
+			case SQLITE -> true;
+			case POSTGRESQL -> !this.names.fills(templateUrl.withDatabaseName("x").text());
+			case OTHER -> false;
+		};
+		if (!exact && !tenant.equals(tenant.toLowerCase(Locale.ROOT))) {
+			throw new InvalidTenantException(tenant,
+					"The template '" + template.name()
+							+ "' puts it where case is ignored, so it could not be told from '"
+							+ tenant.toLowerCase(Locale.ROOT) + "'.");
+		}
+		if (template.product() == DatabaseProduct.POSTGRESQL) {
+			refuseTooLong(tenant, url.databaseName());
+			refuseTooLong(tenant, Objects.requireNonNullElse(url.schema(), ""));
+		}
+	}
+
+	private static void refuseTooLong(String tenant, String name) {
+		int bytes = name.getBytes(StandardCharsets.UTF_8).length;
+		if (bytes > POSTGRESQL_MAX_NAME_BYTES) {
+			throw new InvalidTenantException(tenant, "Its database or schema '" + name + "' has " + bytes
+					+ " bytes; PostgreSQL would cut it off at " + POSTGRESQL_MAX_NAME_BYTES + ".");
+		}
+	}
+
+	/**
+	 * Whether two templates could make the same database of two tenants: what stands
+	 * before their placeholders, and what stands behind, may be part of a name.
+	 */
+	boolean mayOverlap(SourceTemplate other) {
+		String mine = this.definition.url().databaseKey();
+		String theirs = other.definition.url().databaseKey();
+		String before = mine.substring(0, mine.indexOf('{'));
+		String behind = mine.substring(mine.lastIndexOf('}') + 1);
+		String theirBefore = theirs.substring(0, theirs.indexOf('{'));
+		String theirBehind = theirs.substring(theirs.lastIndexOf('}') + 1);
+		return (before.startsWith(theirBefore) || theirBefore.startsWith(before))
+				&& (behind.endsWith(theirBehind) || theirBehind.endsWith(behind));
 	}
 
 	/**

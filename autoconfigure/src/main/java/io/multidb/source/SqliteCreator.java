@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -20,6 +21,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,6 +36,8 @@ import org.slf4j.LoggerFactory;
 final class SqliteCreator implements DatabaseCreator {
 
 	private static final Logger logger = LoggerFactory.getLogger(SqliteCreator.class);
+
+	private static final Duration AGE = Duration.ofMinutes(10);
 
 	/** A file of another host is taken for dead when it has not changed for this long. */
 	private static final Duration FOREIGN_AGE = Duration.ofHours(1);
@@ -74,6 +78,9 @@ final class SqliteCreator implements DatabaseCreator {
 		sweep(directory);
 		Path temporary = directory.resolve(".multidb-" + OWNER + "-" + this.sequence.incrementAndGet() + ".tmp");
 		try {
+			// Made here and once: should the file vanish meanwhile, no empty one takes
+			// its place.
+			Files.createFile(temporary);
 			filling.fill(temporary(definition, temporary));
 			flush(temporary, StandardOpenOption.WRITE);
 			return publish(temporary, file);
@@ -91,9 +98,14 @@ final class SqliteCreator implements DatabaseCreator {
 			.hikari(Map.of("data-source-properties.journal_mode", "MEMORY", "data-source-properties.synchronous", "OFF",
 					"data-source-properties.foreign_keys", "true"))
 			.liquibase(definition.liquibase())
+			.temporary()
 			.build();
 	}
 
+	/**
+	 * Once the link is there, the database is: nothing that fails afterwards may say
+	 * otherwise.
+	 */
 	private static boolean publish(Path temporary, Path file) throws IOException {
 		try {
 			Files.createLink(file, temporary);
@@ -105,14 +117,19 @@ final class SqliteCreator implements DatabaseCreator {
 			throw new FileSystemException(file.toString(), temporary.toString(),
 					"This file system has no hard links, without which a database cannot be published safely");
 		}
-		Path directory = file.getParent();
-		if (directory != null) {
-			flush(directory, StandardOpenOption.READ);
+		try {
+			flush(file.toAbsolutePath().getParent(), StandardOpenOption.READ);
+		}
+		catch (IOException ex) {
+			logger.warn("Could not flush the directory of {}: {}", file, ex.toString());
 		}
 		return true;
 	}
 
-	private static void flush(Path path, StandardOpenOption option) throws IOException {
+	private static void flush(@Nullable Path path, StandardOpenOption option) throws IOException {
+		if (path == null) {
+			return;
+		}
 		if (option == StandardOpenOption.READ
 				&& !path.getFileSystem().supportedFileAttributeViews().contains("posix")) {
 			// Elsewhere a directory cannot be opened, and need not be.
@@ -146,19 +163,23 @@ final class SqliteCreator implements DatabaseCreator {
 				}
 			}
 		}
-		catch (IOException ex) {
+		catch (IOException | DirectoryIteratorException ex) {
 			this.swept.remove(directory);
 			logger.warn("Could not look for leftovers in {}: {}", directory, ex.toString());
 		}
 	}
 
+	/** Age as well as owner: a clock that was set makes start times look different. */
 	private static boolean isDead(Path leftover, Matcher name) throws IOException {
-		if (!HOST.equals(name.group(1))) {
-			Instant changed = Files.getLastModifiedTime(leftover).toInstant();
-			return changed.plus(FOREIGN_AGE).isBefore(Instant.now());
+		boolean mine = HOST.equals(name.group(1));
+		Instant changed = Files.getLastModifiedTime(leftover).toInstant();
+		if (changed.plus(mine ? AGE : FOREIGN_AGE).isAfter(Instant.now())) {
+			return false;
 		}
 		long pid = Long.parseLong(name.group(2));
-		return ProcessHandle.of(pid).map((process) -> startOf(process) != Long.parseLong(name.group(3))).orElse(true);
+		return !mine || ProcessHandle.of(pid)
+			.map((process) -> startOf(process) != Long.parseLong(name.group(3)))
+			.orElse(true);
 	}
 
 	private static long startOf(ProcessHandle process) {

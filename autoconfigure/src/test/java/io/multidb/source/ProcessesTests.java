@@ -2,8 +2,11 @@ package io.multidb.source;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -85,6 +88,9 @@ class ProcessesTests {
 		}
 		assertThat(temporaryFiles()).isNotEmpty();
 		assertThat(this.directory.resolve("1.db")).doesNotExist();
+		for (Path leftover : temporaryFiles()) {
+			Files.setLastModifiedTime(leftover, FileTime.from(Instant.now().minus(Duration.ofMinutes(11))));
+		}
 		try (CreatorProcess next = start("race", "election-1")) {
 			assertThat(next.read()).isEqualTo("ready");
 			next.go();

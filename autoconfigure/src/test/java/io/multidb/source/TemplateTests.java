@@ -3,7 +3,10 @@ package io.multidb.source;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
@@ -212,11 +215,13 @@ class TemplateTests {
 		registry.create("election-1");
 		String mine = SqliteCreator.owner();
 		String dead = mine.replaceFirst("-\\d+-\\d+$", "-" + deadProcess() + "-1");
-		Path leftover = Files.createFile(this.directory.resolve(".multidb-" + dead + "-7.tmp"));
-		Path journal = Files.createFile(this.directory.resolve(".multidb-" + dead + "-7.tmp-journal"));
-		Path living = Files.createFile(this.directory.resolve(".multidb-" + mine + "-99.tmp"));
-		Path foreign = Files.createFile(this.directory.resolve(".multidb-0-1-1-1.tmp"));
-		Path strangers = Files.createFile(this.directory.resolve(".multidb-notes.tmp"));
+		Path leftover = file(".multidb-" + dead + "-7.tmp", Duration.ofMinutes(11));
+		Path journal = file(".multidb-" + dead + "-7.tmp-journal", Duration.ofMinutes(11));
+		Path young = file(".multidb-" + dead + "-8.tmp", Duration.ofMinutes(9));
+		Path living = file(".multidb-" + mine + "-99.tmp", Duration.ofHours(2));
+		Path foreign = file(".multidb-0-1-1-1.tmp", Duration.ofMinutes(59));
+		Path oldForeign = file(".multidb-0-1-1-2.tmp", Duration.ofMinutes(61));
+		Path strangers = file(".multidb-notes.tmp", Duration.ofDays(9));
 		try (Sources next = new Sources()) {
 			SourceDefinition definition = registry.get("election-2").definition();
 			next.with(Sources.template(
@@ -227,9 +232,17 @@ class TemplateTests {
 		}
 		assertThat(leftover).doesNotExist();
 		assertThat(journal).doesNotExist();
+		assertThat(oldForeign).doesNotExist();
+		assertThat(young).exists();
 		assertThat(living).exists();
 		assertThat(foreign).exists();
 		assertThat(strangers).exists();
+	}
+
+	private Path file(String name, Duration age) throws IOException {
+		Path file = Files.createFile(this.directory.resolve(name));
+		Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(age)));
+		return file;
 	}
 
 	private static long deadProcess() throws Exception {
