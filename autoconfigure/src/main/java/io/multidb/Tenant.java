@@ -13,9 +13,15 @@ import java.lang.annotation.Target;
  * <p>
  * May stand on classes, interfaces, methods, Spring Data repositories and, as a
  * meta-annotation, on annotations of your own. The nearest one wins: a method's before
- * its type's. It is applied by a Spring proxy, always outside {@code @Transactional}; a
- * method that a proxy cannot intercept (private, static, final) is refused at start-up
- * instead of being ignored.
+ * its type's, a class's before its superclass's before its interfaces'; two on one
+ * element that differ are refused at start-up.
+ * <p>
+ * It is applied by a Spring proxy, always outside {@code @Transactional}. As with every
+ * proxy, a bean's calls to itself are not intercepted; a method that can never be
+ * (private, static, final) is refused at start-up. The tenant ends when the method
+ * returns or throws: what a returned {@code CompletableFuture}, stream or publisher does
+ * later is not done for it. With {@code @Async} the method's own thread enters the
+ * tenant.
  *
  * @see TenantContext
  */
@@ -31,9 +37,12 @@ public @interface Tenant {
 	 * which <code>${…}</code> placeholders are resolved. Empty (the default): a tenant
 	 * must be there already, else {@link NoTenantException}.
 	 * <p>
-	 * An expression that names an unknown argument fails the start. An argument that is
-	 * {@code null}, or a {@code null} joined with {@code +}, is a
-	 * {@link NoTenantException}, never the text "null".
+	 * An expression reads arguments, by name ({@code -parameters}) or position
+	 * ({@code #a0}), their properties and their methods; it reaches no types or beans and
+	 * changes nothing. What can never work, such as an unknown argument, fails the start.
+	 * A {@code null} is a {@link NoTenantException}, never the text "null"; text, whole
+	 * numbers, UUIDs and enum constants (their name) make a tenant id, any other object
+	 * is an {@link InvalidTenantException}.
 	 * @return a constant, an expression, or an empty string
 	 */
 	String value() default "";

@@ -20,4 +20,22 @@ import io.multidb.source.SourceTemplate;
 record Datasources(List<SourceDefinition> sources, List<SourceTemplate> templates, List<Route> routes,
 		@Nullable String noTenant, TenancyProperties tenancy) {
 
+	private static final int SHOWN = 10;
+
+	/**
+	 * What was found, in one line for the log.
+	 */
+	String summary() {
+		return names("source", this.sources.stream().map(SourceDefinition::name).toList()) + ", "
+				+ names("template", this.templates.stream().map(SourceTemplate::name).toList()) + ", "
+				+ (this.routes.isEmpty() ? "no routes: each tenant has the source of its name"
+						: this.routes.size() + ((this.routes.size() == 1) ? " route" : " routes"));
+	}
+
+	private static String names(String what, List<String> names) {
+		String some = String.join(", ", names.subList(0, Math.min(SHOWN, names.size())))
+				+ ((names.size() > SHOWN) ? ", …" : "");
+		return names.size() + " " + what + ((names.size() == 1) ? "" : "s") + (some.isEmpty() ? "" : " (" + some + ")");
+	}
+
 }

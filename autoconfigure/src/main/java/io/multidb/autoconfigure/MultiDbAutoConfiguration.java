@@ -1,5 +1,8 @@
 package io.multidb.autoconfigure;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import org.springframework.aop.config.AopConfigUtils;
 import org.springframework.beans.factory.BeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
@@ -35,9 +38,13 @@ import io.multidb.transaction.TargetAdvisor;
 @Import(MultiDbAutoConfiguration.ProxyRegistrar.class)
 public final class MultiDbAutoConfiguration {
 
+	private static final Logger logger = LoggerFactory.getLogger(MultiDbAutoConfiguration.class);
+
 	@Bean
 	Datasources datasources(Environment environment, ResourceLoader resourceLoader, BeanFactory beanFactory) {
-		return new DatasourcesReader(environment, resourceLoader, beanFactory::containsBean).read();
+		Datasources datasources = new DatasourcesReader(environment, resourceLoader, beanFactory::containsBean).read();
+		logger.info("{}", datasources.summary());
+		return datasources;
 	}
 
 	@Bean

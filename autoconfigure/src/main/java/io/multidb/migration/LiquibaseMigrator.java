@@ -92,10 +92,10 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	}
 
 	@Override
-	public boolean migrate(SourceDefinition definition, Connection connection) throws Exception {
+	public Outcome migrate(SourceDefinition definition, Connection connection) throws Exception {
 		LiquibaseSettings settings = definition.liquibase();
 		if (settings.changeLog() == null) {
-			return false;
+			return Outcome.UNTOUCHED;
 		}
 		Key key = new Key(settings, connection.getMetaData().getDatabaseProductName());
 		long start = System.nanoTime();
@@ -103,8 +103,9 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			boolean expired = System.nanoTime() - start > OTHERS_TIMEOUT.toNanos();
 			if (expired || tryLock(key, connection)) {
 				try {
-					new Run(key, connection).afterPropertiesSet();
-					return true;
+					Run run = new Run(key, connection);
+					run.afterPropertiesSet();
+					return run.outcome;
 				}
 				catch (LiquibaseException ex) {
 					if (expired || !isBusy(ex)) {
@@ -122,7 +123,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			logger.debug("{}: another process is migrating it, trying again", definition.name());
 			Thread.sleep(OTHERS_PAUSE.toMillis());
 		}
-		return false;
+		return Outcome.UNTOUCHED;
 	}
 
 	/**
@@ -224,9 +225,15 @@ public final class LiquibaseMigrator implements SourceMigrator {
 
 		private final ChangeLogFiles files;
 
+		/** Read outside of any transaction, as a missing table would end it. */
+		private final String before;
+
+		private Outcome outcome = Outcome.CHECKED;
+
 		Run(Key key, Connection connection) {
 			this.key = key;
 			this.connection = connection;
+			this.before = lastRun();
 			this.files = new ChangeLogFiles(LiquibaseMigrator.this.resourceLoader);
 			setResourceLoader(LiquibaseMigrator.this.resourceLoader);
 			// Closing is the caller's.
@@ -263,6 +270,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			Scope.getCurrentScope().getSingleton(FastCheckService.class).clearCache();
 			super.performUpdate(liquibase);
 			try {
+				this.outcome = lastRun().equals(this.before) ? Outcome.CHECKED : Outcome.MIGRATED;
 				Set<String> fingerprint = fingerprint(liquibase);
 				if (fingerprint != null) {
 					LiquibaseMigrator.this.fingerprints.put(this.key, new Fingerprint(fingerprint, this.files));
@@ -270,6 +278,20 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			}
 			catch (SQLException ex) {
 				throw new LiquibaseException(ex);
+			}
+		}
+
+		/**
+		 * How many change sets have run, and when the last one did; empty if none has.
+		 */
+		private String lastRun() {
+			try (Statement statement = this.connection.createStatement();
+					ResultSet result = statement
+						.executeQuery("SELECT COUNT(*), MAX(DATEEXECUTED) FROM DATABASECHANGELOG")) {
+				return result.next() ? result.getString(1) + " " + result.getString(2) : "";
+			}
+			catch (SQLException ex) {
+				return "";
 			}
 		}
 

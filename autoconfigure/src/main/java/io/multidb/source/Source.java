@@ -493,10 +493,11 @@ public final class Source {
 
 	private String reason(Throwable failure) {
 		String message = String.valueOf(failure.getMessage());
-		boolean complete = failure instanceof MultiDbException
-				|| failure instanceof SourceOpener.CannotConnectException;
-		return ConnectFailure.withoutSecrets(this.definition,
-				complete ? message : "Source '" + name() + "' could not be made ready: " + failure);
+		if (failure instanceof SourceOpener.CannotConnectException) {
+			return message;
+		}
+		return ConnectFailure.withoutSecrets(this.definition, (failure instanceof MultiDbException) ? message
+				: "Source '" + name() + "' could not be made ready: " + failure);
 	}
 
 	private SourceUnavailableException unavailable(SourceState.Unavailable unavailable) {

@@ -48,7 +48,7 @@ public sealed interface SourceEvent {
 	}
 
 	/**
-	 * A change log was run; not published when the database was found up to date.
+	 * Change sets were run; not published when the database was found up to date.
 	 *
 	 * @param source the source's name
 	 * @param changeLog the change log

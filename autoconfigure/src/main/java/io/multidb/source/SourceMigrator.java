@@ -9,18 +9,33 @@ import java.sql.Connection;
 @FunctionalInterface
 public interface SourceMigrator {
 
+	/**
+	 * What was done to a database that is up to date now.
+	 */
+	enum Outcome {
+
+		/** Nothing; the connection is as it was. */
+		UNTOUCHED,
+
+		/** It was looked at closely, and nothing had to be run. */
+		CHECKED,
+
+		/** Changes were run. */
+		MIGRATED
+
+	}
+
 	/** Migrates nothing. */
-	SourceMigrator NONE = (definition, connection) -> false;
+	SourceMigrator NONE = (definition, connection) -> Outcome.UNTOUCHED;
 
 	/**
 	 * Brings the database behind a connection up to date. A definition without a change
 	 * log is up to date.
 	 * @param definition the source
 	 * @param connection a connection of it, which the caller closes
-	 * @return whether anything had to be run; {@code false} leaves the connection as it
-	 * was
+	 * @return what was done
 	 * @throws Exception if the database is not up to date afterwards
 	 */
-	boolean migrate(SourceDefinition definition, Connection connection) throws Exception;
+	Outcome migrate(SourceDefinition definition, Connection connection) throws Exception;
 
 }

@@ -175,12 +175,12 @@ final class SourceOpener implements AutoCloseable {
 		boolean upToDate = false;
 		try {
 			long start = System.nanoTime();
-			boolean ran = this.migrator.migrate(definition, connection);
-			if (ran && announce) {
+			SourceMigrator.Outcome outcome = this.migrator.migrate(definition, connection);
+			if (outcome == SourceMigrator.Outcome.MIGRATED && announce) {
 				this.events.accept(new SourceEvent.Migrated(definition.name(),
 						String.valueOf(definition.liquibase().changeLog()), since(start)));
 			}
-			if (ran) {
+			if (outcome != SourceMigrator.Outcome.UNTOUCHED) {
 				// What a migration set on its connection must not reach the application.
 				close(connection);
 				connection = connect(definition, physical);

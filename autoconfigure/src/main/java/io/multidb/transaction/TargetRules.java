@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 
@@ -36,7 +37,11 @@ final class TargetRules {
 
 	private static final List<Class<? extends Annotation>> ANNOTATIONS = List.of(Tenant.class, UseSource.class);
 
+	/** Whether something of a bean's class, with all that it inherits, is annotated. */
 	private final Map<Class<?>, Boolean> types = new ConcurrentHashMap<>();
+
+	/** Whether a class or interface, without what it inherits, is annotated. */
+	private final Map<Class<?>, Boolean> bearers = new ConcurrentHashMap<>();
 
 	private final Map<MethodClassKey, Optional<TargetRule>> rules = new ConcurrentHashMap<>();
 
@@ -67,21 +72,19 @@ final class TargetRules {
 	private boolean read(Class<?> type) {
 		Set<Class<?>> hierarchy = new LinkedHashSet<>();
 		collect(type, hierarchy);
-		if (hierarchy.stream().noneMatch(TargetRules::bearsAnnotation)) {
+		if (hierarchy.stream().noneMatch(this::bearsAnnotation)) {
 			return false;
 		}
-		boolean onType = hierarchy.stream().anyMatch(TargetRules::isAnnotated);
 		for (Class<?> each : hierarchy) {
 			for (Method method : ReflectionUtils.getDeclaredMethods(each)) {
-				checkInterceptable(method, onType);
-				find(method, type);
+				checkInterceptable(method, find(method, type));
 			}
 		}
 		return true;
 	}
 
 	private static void collect(Class<?> type, Set<Class<?>> hierarchy) {
-		if (!Proxy.isProxyClass(type) && AnnotationUtils.isCandidateClass(type, ANNOTATIONS)) {
+		if (!Proxy.isProxyClass(type) && type != Object.class) {
 			hierarchy.add(type);
 		}
 		if (type.getSuperclass() != null) {
@@ -92,16 +95,19 @@ final class TargetRules {
 		}
 	}
 
-	private static boolean bearsAnnotation(Class<?> type) {
-		if (isAnnotated(type)) {
-			return true;
+	private boolean bearsAnnotation(Class<?> type) {
+		Boolean known = this.bearers.get(type);
+		if (known == null) {
+			known = !isSprings(type) && AnnotationUtils.isCandidateClass(type, ANNOTATIONS) && (isAnnotated(type)
+					|| Stream.of(ReflectionUtils.getDeclaredMethods(type)).anyMatch(TargetRules::isAnnotated));
+			this.bearers.put(type, known);
 		}
-		for (Method method : ReflectionUtils.getDeclaredMethods(type)) {
-			if (isAnnotated(method)) {
-				return true;
-			}
-		}
-		return false;
+		return known;
+	}
+
+	/** Most beans are: looking through their many methods would only slow the start. */
+	private static boolean isSprings(Class<?> type) {
+		return type.getName().startsWith("org.springframework.");
 	}
 
 	private static boolean isAnnotated(AnnotatedElement element) {
@@ -110,15 +116,13 @@ final class TargetRules {
 	}
 
 	/**
-	 * An annotated type covers its final methods too, except private ones, which only its
-	 * own methods call, and those of Spring's base classes, which set a bean up.
+	 * A type's annotation covers final methods too, except those of Spring's base
+	 * classes, which set a bean up. Private methods only their own class calls.
 	 */
-	private static void checkInterceptable(Method method, boolean onType) {
-		boolean isFinal = Modifier.isFinal(method.getModifiers());
-		boolean covered = isFinal && onType && !isHidden(method) && !method.isSynthetic()
-				&& !ReflectionUtils.isObjectMethod(method)
-				&& !method.getDeclaringClass().getName().startsWith("org.springframework.");
-		if (covered || ((isFinal || isHidden(method)) && isAnnotated(method))) {
+	private static void checkInterceptable(Method method, @Nullable TargetRule rule) {
+		boolean ignored = isHidden(method) ? isAnnotated(method) : Modifier.isFinal(method.getModifiers())
+				&& rule != null && !method.isSynthetic() && !isSprings(method.getDeclaringClass());
+		if (ignored) {
 			throw new IllegalStateException("@Tenant or @UseSource on " + method
 					+ " would be ignored: a proxy cannot intercept a private, static or final method. Make it"
 					+ " overridable, or enter the tenant in its body with TenantContext.");

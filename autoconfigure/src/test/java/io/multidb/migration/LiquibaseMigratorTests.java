@@ -24,6 +24,7 @@ import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.Race;
 import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
 import io.multidb.source.Sources;
@@ -54,7 +55,7 @@ class LiquibaseMigratorTests {
 
 	private boolean migrate(LiquibaseMigrator migrator, String database, LiquibaseSettings settings) throws Exception {
 		try (Connection connection = connect(database)) {
-			return migrator.migrate(definition(database, settings), connection);
+			return migrator.migrate(definition(database, settings), connection) != SourceMigrator.Outcome.UNTOUCHED;
 		}
 	}
 

@@ -24,6 +24,7 @@ import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
 import io.multidb.source.Sources;
@@ -138,7 +139,7 @@ class StartupMigrationTests {
 			most.accumulateAndGet(running.incrementAndGet(), Math::max);
 			LockSupport.parkNanos(20_000_000);
 			running.decrementAndGet();
-			return false;
+			return SourceMigrator.Outcome.UNTOUCHED;
 		});
 		for (int i = 0; i < 12; i++) {
 			with("s" + i, this.directory);
@@ -153,7 +154,7 @@ class StartupMigrationTests {
 		this.sources.with((definition, connection) -> {
 			release.await();
 			Sources.execute(connection, "create table if not exists done (x)");
-			return true;
+			return SourceMigrator.Outcome.MIGRATED;
 		});
 		with("slow", this.directory);
 		start(1, Duration.ofMillis(100), false);
@@ -166,7 +167,7 @@ class StartupMigrationTests {
 	void nothingGoesOnAfterTheApplicationHasEnded() throws Exception {
 		this.sources.with((definition, connection) -> {
 			new CountDownLatch(1).await();
-			return true;
+			return SourceMigrator.Outcome.MIGRATED;
 		});
 		with("stuck", this.directory);
 		start(1, Duration.ofMillis(100), false);

@@ -92,12 +92,12 @@ public final class CreatorProcess implements AutoCloseable {
 			.build();
 		Sources sources = new Sources();
 		sources.with((made, connection) -> {
-			boolean migrated = liquibase.migrate(made, connection);
+			SourceMigrator.Outcome outcome = liquibase.migrate(made, connection);
 			if (half && made.name().startsWith("election")) {
 				System.out.println("half");
 				Thread.sleep(600_000);
 			}
-			return migrated;
+			return outcome;
 		});
 		String maintenance = null;
 		if (!arguments[1].isEmpty()) {

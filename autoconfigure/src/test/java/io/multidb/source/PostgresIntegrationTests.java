@@ -203,7 +203,7 @@ class PostgresIntegrationTests {
 					Sources.execute(connection, "create table half (x int)");
 					throw new SQLException("half-way");
 				}
-				return false;
+				return SourceMigrator.Outcome.UNTOUCHED;
 			})
 			.registry();
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.create("election-42"))

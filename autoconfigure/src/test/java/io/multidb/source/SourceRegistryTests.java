@@ -55,7 +55,7 @@ class SourceRegistryTests {
 		Source lisbon = this.sources.with(Sources.sqlite("lisbon", this.directory)).with((definition, connection) -> {
 			migrations.incrementAndGet();
 			LockSupport.parkNanos(50_000_000);
-			return false;
+			return SourceMigrator.Outcome.UNTOUCHED;
 		}).registry().get("lisbon");
 		List<Object> outcomes = Race.run(16, () -> Sources.query(lisbon, "select 1"));
 		assertThat(outcomes).containsOnly("1");
@@ -86,7 +86,7 @@ class SourceRegistryTests {
 		Source lisbon = this.sources.with(Sources.sqlite("lisbon", this.directory)).with((definition, connection) -> {
 			Sources.execute(connection, "create temp table mine (x)");
 			opened.incrementAndGet();
-			return false;
+			return SourceMigrator.Outcome.UNTOUCHED;
 		}).registry().get("lisbon");
 		assertThat(Sources.query(lisbon, "select count(*) from mine")).isEqualTo("0");
 		assertThat(opened).hasValue(1);
@@ -254,7 +254,7 @@ class SourceRegistryTests {
 			if (attempts.incrementAndGet() == 1) {
 				throw new StackOverflowError("once");
 			}
-			return false;
+			return SourceMigrator.Outcome.UNTOUCHED;
 		}).registry().get("lisbon");
 		assertThatExceptionOfType(StackOverflowError.class).isThrownBy(lisbon::getConnection);
 		Awaitility.await().untilAsserted(() -> assertThat(lisbon.state()).isInstanceOf(SourceState.Cold.class));

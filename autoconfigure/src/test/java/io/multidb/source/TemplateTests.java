@@ -144,7 +144,7 @@ class TemplateTests {
 						Sources.execute(other, "create table winner (x)");
 					}
 				}
-				return false;
+				return SourceMigrator.Outcome.UNTOUCHED;
 			})
 			.registry();
 		assertThat(registry.create("election-42")).isFalse();
@@ -165,7 +165,7 @@ class TemplateTests {
 				if (attempts.getAndIncrement() == 0) {
 					throw new SQLException("half-way");
 				}
-				return false;
+				return SourceMigrator.Outcome.UNTOUCHED;
 			})
 			.registry();
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.create("election-42"))

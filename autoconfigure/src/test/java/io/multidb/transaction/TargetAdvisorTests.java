@@ -8,7 +8,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
@@ -41,15 +43,18 @@ import org.springframework.boot.test.context.FilteredClassLoader;
 import org.springframework.boot.test.context.assertj.AssertableApplicationContext;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.boot.transaction.autoconfigure.TransactionAutoConfiguration;
+import org.springframework.context.ApplicationListener;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.support.ApplicationObjectSupport;
+import org.springframework.core.Ordered;
 import org.springframework.core.annotation.AliasFor;
 import org.springframework.core.task.SimpleAsyncTaskExecutor;
 import org.springframework.dao.DataAccessException;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.scheduling.annotation.Async;
 import org.springframework.scheduling.annotation.EnableAsync;
+import org.springframework.transaction.annotation.EnableTransactionManagement;
 import org.springframework.transaction.annotation.Propagation;
 import org.springframework.transaction.annotation.Transactional;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
@@ -64,6 +69,7 @@ import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
 import io.multidb.UseSource;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
+import io.multidb.source.SourceEvent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -285,7 +291,7 @@ class TargetAdvisorTests {
 
 	@ParameterizedTest
 	@ValueSource(classes = { PrivateMethod.class, StaticMethod.class, FinalMethod.class, FinalInClass.class,
-			FinalInSuperclass.class, PrivateInSuperclass.class, StaticInInterface.class })
+			FinalInSuperclass.class, PrivateInSuperclass.class, StaticInInterface.class, FinalOfInterface.class })
 	void methodThatNoProxyCanInterceptIsRefused(Class<?> bean) {
 		refuses(bean, "would be ignored");
 	}
@@ -505,6 +511,15 @@ class TargetAdvisorTests {
 	}
 
 	@Test
+	void transactionBeginsInsideWhateverItsOrder() {
+		run(this.contextRunner.withUserConfiguration(EarlyTransactions.class), Ledger.class, (context) -> {
+			prepare(context, "porto");
+			assertThat(context.getBean(Ledger.class).add("porto", "a")).isTrue();
+			assertThat(rows(context, "porto")).containsExactly("a");
+		});
+	}
+
+	@Test
 	void transactionBeginsInsideWithoutAspectj() {
 		run(this.contextRunner.withClassLoader(new FilteredClassLoader("org.aspectj")), Ledger.class, (context) -> {
 			prepare(context, "porto");
@@ -529,15 +544,23 @@ class TargetAdvisorTests {
 
 	@Test
 	void missingDatabaseOfATemplateIsMadeOnceByManyCallers() {
-		run(Elections.class, (context) -> {
+		Queue<SourceEvent.Created> made = new ConcurrentLinkedQueue<>();
+		ApplicationContextRunner listening = this.contextRunner.withInitializer(
+				(context) -> context.addApplicationListener(ApplicationListener.forPayload((SourceEvent event) -> {
+					if (event instanceof SourceEvent.Created created) {
+						made.add(created);
+					}
+				})));
+		run(listening, Elections.class, (context) -> {
 			Elections bean = context.getBean(Elections.class);
 			inParallel(8, () -> bean.vote(7L, "Ada"));
+			bean.vote(7L, "Bob");
+			assertThat(made).singleElement().extracting(SourceEvent.Created::source).isEqualTo("election-7");
 			try (Scope scope = TenantContext.enter("election-7")) {
 				assertThat(
 						context.getBean(JdbcClient.class).sql("select count(*) from vote").query(Long.class).single())
-					.isEqualTo(8);
+					.isEqualTo(9);
 			}
-			assertThat(this.directory).isDirectoryContaining("glob:**/election-7.db");
 		});
 	}
 
@@ -1005,6 +1028,22 @@ class TargetAdvisorTests {
 
 	}
 
+	interface AnnotatedMethod {
+
+		@Tenant("lisbon")
+		String method();
+
+	}
+
+	static class FinalOfInterface implements AnnotatedMethod {
+
+		@Override
+		public final String method() {
+			return here();
+		}
+
+	}
+
 	static class FinalUnannotated {
 
 		public final void method() {
@@ -1268,6 +1307,12 @@ class TargetAdvisorTests {
 			this.jdbc.sql("insert into row values (?)").param(text).update();
 			return TransactionSynchronizationManager.isActualTransactionActive();
 		}
+
+	}
+
+	@EnableTransactionManagement(order = Ordered.HIGHEST_PRECEDENCE + 100)
+	@Configuration(proxyBeanMethods = false)
+	static class EarlyTransactions {
 
 	}
 

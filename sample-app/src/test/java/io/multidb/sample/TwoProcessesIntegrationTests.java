@@ -62,6 +62,7 @@ class TwoProcessesIntegrationTests {
 		SampleFiles files = new SampleFiles(this.folder.resolve("data"));
 		TreeSet<String> expected = new TreeSet<>(List.of("main.db", "archive.db"));
 		List<SampleClient> samples = this.processes.stream().map(RunningSample::connect).toList();
+		samples.forEach((sample) -> sample.health().expectStatus().isOk());
 		for (int i = 0; i < ELECTIONS; i++) {
 			String election = "race-" + i;
 			expected.add("elections/" + election + ".db");
@@ -75,9 +76,6 @@ class TwoProcessesIntegrationTests {
 			}
 		}
 		assertThat(files.list()).isEqualTo(expected);
-		for (SampleClient sample : samples) {
-			await("health").untilAsserted(() -> sample.health().expectStatus().isOk());
-		}
 		List<String> created = new ArrayList<>();
 		for (RunningSample process : this.processes) {
 			process.stop();
@@ -121,7 +119,7 @@ class TwoProcessesIntegrationTests {
 		}
 
 		SampleClient connect() {
-			int port = await("the start of process " + this.name).atMost(Duration.ofMinutes(1))
+			int port = await("the start of process " + this.name).atMost(Duration.ofMinutes(2))
 				.until(this::port, (found) -> {
 					assertThat(this.process.isAlive()).as(this::log).isTrue();
 					return found > 0;

@@ -42,7 +42,7 @@ class ChatService {
 	public List<Message> messages(String id) {
 		return this.jdbc.sql("SELECT text FROM message WHERE chat = ? ORDER BY id")
 			.param(id)
-			.query(Message.class)
+			.query((row, number) -> new Message(row.getString("text")))
 			.list();
 	}
 

@@ -70,8 +70,8 @@ class ArchiveDownTests {
 	@Test
 	void applicationStarts() {
 		assertThat(application.isActive()).isTrue();
-		// Well under the 60 s that a start waits for migrations at most.
-		assertThat(startTook).isLessThan(Duration.ofSeconds(20));
+		// A start that waited for the archive would take 60 s, 'startup-timeout'.
+		assertThat(startTook).isLessThan(Duration.ofSeconds(50));
 	}
 
 	@Test
@@ -98,7 +98,8 @@ class ArchiveDownTests {
 			.expectBody(String.class)
 			.value((body) -> assertThat(body).contains("'archive'").doesNotContain(PASSWORD));
 		sample.write("1002", "Lost").expectStatus().isEqualTo(HttpStatus.SERVICE_UNAVAILABLE);
-		assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
+		// A pool would have waited 30 s for a connection, each time.
+		assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(10));
 		assertThat(new SampleFiles(data).open("main.db")
 			.sql("SELECT count(*) FROM message WHERE chat IN ('1001', '1002')")
 			.query(Integer.class)
