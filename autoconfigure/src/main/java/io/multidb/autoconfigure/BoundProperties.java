@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -143,7 +144,7 @@ final class BoundProperties {
 		int skipped = ofSource ? SOURCE_NAME + 1 : TENANCY.getNumberOfElements();
 		String key = name.subName(skipped).toString();
 		Set<String> known = PropertyKeys.of(ofSource ? SourceProperties.class : TenancyProperties.class);
-		this.mistakes.add("'" + name + "'" + at(property.getOrigin()) + " is no property" + "."
+		this.mistakes.add("'" + name + "'" + at(property.getOrigin()) + " is no property."
 				+ PropertyKeys.suggest(key.replaceAll("\\[\\d+]", "[]"), known));
 	}
 
@@ -155,7 +156,7 @@ final class BoundProperties {
 					+ ", not '" + property.getValue() + "'.");
 		}
 		else if (ClassUtils.isPrimitiveOrWrapper(type) || type == Duration.class) {
-			this.mistakes.add(what + " must be a " + ClassUtils.resolvePrimitiveIfNecessary(type).getSimpleName()
+			this.mistakes.add(what + " must be of type " + ClassUtils.resolvePrimitiveIfNecessary(type).getSimpleName()
 					+ ", not '" + property.getValue() + "'.");
 		}
 		else {
@@ -188,7 +189,10 @@ final class BoundProperties {
 	 */
 	private final class CollectingHandler extends NoUnboundElementsBindHandler {
 
-		/** Environment variables that bound something, by whichever of their names. */
+		/**
+		 * What was bound, as the environment variable that keeps the words of a key
+		 * apart, MAIN_DRIVER_CLASS_NAME: to the binder its name is another one.
+		 */
 		private final Set<String> boundVariables = new HashSet<>();
 
 		private final Set<ConfigurationPropertyName> refused = new HashSet<>();
@@ -204,11 +208,11 @@ final class BoundProperties {
 		@Override
 		public @Nullable Object onSuccess(ConfigurationPropertyName name, Bindable<?> target, BindContext context,
 				Object result) {
-			ConfigurationProperty property = context.getConfigurationProperty();
-			String variable = (property != null) ? variable(property) : null;
-			if (variable != null) {
-				this.boundVariables.add(variable);
+			StringBuilder variable = new StringBuilder();
+			for (int i = 0; i < name.getNumberOfElements(); i++) {
+				variable.append((i > 0) ? "_" : "").append(name.getElement(i, Form.ORIGINAL).replace('-', '_'));
 			}
+			this.boundVariables.add(variable.toString().toUpperCase(Locale.ROOT));
 			return super.onSuccess(name, target, context, result);
 		}
 
@@ -231,7 +235,9 @@ final class BoundProperties {
 		}
 
 		private boolean isUnknown(ConfigurationProperty property) {
-			return !this.refused.contains(property.getName()) && !this.boundVariables.contains(variable(property));
+			String variable = variable(property);
+			return !this.refused.contains(property.getName())
+					&& (variable == null || !this.boundVariables.contains(variable.toUpperCase(Locale.ROOT)));
 		}
 
 		@Override

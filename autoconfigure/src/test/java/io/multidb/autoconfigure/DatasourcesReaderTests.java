@@ -17,6 +17,7 @@ import org.springframework.boot.SpringApplication;
 import org.springframework.boot.context.properties.source.ConfigurationPropertySources;
 import org.springframework.boot.env.YamlPropertySourceLoader;
 import org.springframework.boot.support.SystemEnvironmentPropertySourceEnvironmentPostProcessor;
+import org.springframework.core.env.MapPropertySource;
 import org.springframework.core.env.PropertySource;
 import org.springframework.core.env.StandardEnvironment;
 import org.springframework.core.env.SystemEnvironmentPropertySource;
@@ -47,6 +48,8 @@ class DatasourcesReaderTests {
 	private Path classPath;
 
 	private Map<String, Object> variables = Map.of();
+
+	private Map<String, Object> arguments = Map.of();
 
 	/** Whether variables come with their origin, as a SpringApplication has it. */
 	private boolean originAware;
@@ -252,6 +255,19 @@ class DatasourcesReaderTests {
 	}
 
 	@Test
+	void aVariableThatIsOverriddenIsNotUnknown() {
+		this.variables = Map.of("APP_DATASOURCES_MAIN_DRIVER_CLASS_NAME", "org.sqlite.JDBC");
+		this.arguments = Map.of("app.datasources.main.driver-class-name", "org.postgresql.Driver");
+		assertThat(read(TWO_SOURCES).sources().get(1).driverClassName()).isEqualTo("org.postgresql.Driver");
+	}
+
+	@Test
+	void aVariableWithAnUnderscoreTooManyIsRefused() {
+		this.variables = Map.of("APP_DATASOURCES_AR_CHIVE_PASSWORD", "s3cret");
+		assertThat(mistakes(TWO_SOURCES)).singleElement().asString().contains("APP_DATASOURCES_AR_CHIVE_PASSWORD");
+	}
+
+	@Test
 	void aVariableMaySpellAPoolSettingWithUnderscores() {
 		this.variables = Map.of("APP_DATASOURCES_MAIN_HIKARI_MAXIMUM_POOL_SIZE", "3");
 		assertThat(read(TWO_SOURCES).sources().get(1).hikari()).containsOnly(Map.entry("maximum-pool-size", "3"));
@@ -349,7 +365,7 @@ class DatasourcesReaderTests {
 	void aValueOfTheWrongTypeIsRefused(String key, String value, String type) {
 		assertThat(mistakes(TWO_SOURCES + "  tenancy.liquibase." + key + ": " + value)).singleElement()
 			.asString()
-			.contains("'app.tenancy.liquibase." + key + "'", "must be a " + type, "'" + value + "'");
+			.contains("'app.tenancy.liquibase." + key + "'", "must be of type " + type, "'" + value + "'");
 	}
 
 	@Test
@@ -871,6 +887,7 @@ class DatasourcesReaderTests {
 		environment.getPropertySources()
 			.replace(StandardEnvironment.SYSTEM_ENVIRONMENT_PROPERTY_SOURCE_NAME, new SystemEnvironmentPropertySource(
 					StandardEnvironment.SYSTEM_ENVIRONMENT_PROPERTY_SOURCE_NAME, this.variables));
+		environment.getPropertySources().addFirst(new MapPropertySource("arguments", this.arguments));
 		if (this.originAware) {
 			new SystemEnvironmentPropertySourceEnvironmentPostProcessor().postProcessEnvironment(environment,
 					new SpringApplication());
