@@ -1,6 +1,7 @@
 package io.multidb.autoconfigure;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -121,6 +122,7 @@ final class DatasourcesReader {
 				}
 			}
 		});
+		templates.sort(Comparator.comparingInt((template) -> positionOf(template, routes)));
 		checkRoutes(routes);
 		checkTenancy();
 		String noTenant = noTenant();
@@ -326,6 +328,15 @@ final class DatasourcesReader {
 					(changeLog != null && isLiquibaseEnabled()) ? liquibase(changeLog, none) : LiquibaseSettings.NONE)
 			.origin("spring.datasource")
 			.build());
+	}
+
+	private static int positionOf(SourceTemplate template, List<Route> routes) {
+		for (int i = 0; i < routes.size(); i++) {
+			if (routes.get(i).source().equals(template.name())) {
+				return i;
+			}
+		}
+		return routes.size();
 	}
 
 	private boolean isTemplate(SourceDefinition definition) {

@@ -64,7 +64,10 @@ final class ChangeLogFiles extends SpringResourceAccessor {
 		return file;
 	}
 
-	/** From the file up to the directory that was searched: a new file changes one of them. */
+	/**
+	 * From the file up to the directory that was searched: a new file changes one of
+	 * them.
+	 */
 	private void rememberDirectories(@Nullable Path file, String searched) {
 		Path root = Path.of(searched.replaceFirst("^classpath\\*?:", "").replaceFirst("^/", ""));
 		Path directory = (file != null) ? file.getParent() : null;

@@ -59,7 +59,6 @@ import org.springframework.expression.spel.support.DataBindingPropertyAccessor;
 import org.springframework.expression.spel.support.ReflectiveMethodResolver;
 import org.springframework.expression.spel.support.SimpleEvaluationContext;
 
-import io.multidb.InvalidTenantException;
 import io.multidb.NoTenantException;
 
 /**
@@ -215,9 +214,9 @@ final class TargetExpression {
 	 * @param arguments the call's arguments
 	 * @return the text, never null
 	 * @throws NoTenantException if the result, or something that it is made of, is null
-	 * @throws InvalidTenantException if the result, or something that is joined, is
-	 * neither text, a whole number, a UUID nor an enum constant
-	 * @throws IllegalStateException if it cannot be evaluated on these arguments
+	 * @throws IllegalStateException if it cannot be evaluated on these arguments, or if
+	 * the result, or something that is joined, is neither text, a whole number, a UUID
+	 * nor an enum constant
 	 */
 	String evaluate(@Nullable Object[] arguments) {
 		ExpressionState state = new ExpressionState(new Call(arguments), TypedValue.NULL, INTERPRETED);
@@ -286,8 +285,9 @@ final class TargetExpression {
 		if (value instanceof Enum<?> constant) {
 			return constant.name();
 		}
-		throw new InvalidTenantException(value.getClass().getName(), this.where + ": '" + node.toStringAST()
-				+ "' must be text, a whole number, a UUID or an enum constant, not an object of this class.");
+		throw new IllegalStateException(this.where + ": '" + node.toStringAST()
+				+ "' must be text, a whole number, a UUID or an enum constant, not a " + value.getClass().getName()
+				+ ".");
 	}
 
 	/**

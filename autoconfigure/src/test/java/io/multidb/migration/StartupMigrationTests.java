@@ -106,6 +106,33 @@ class StartupMigrationTests {
 	}
 
 	@Test
+	void failFastLeavesNothingRunning() {
+		CountDownLatch never = new CountDownLatch(1);
+		this.sources.with((definition, connection) -> {
+			never.await();
+			return SourceMigrator.Outcome.UNTOUCHED;
+		});
+		with("stuck1", this.directory);
+		with("stuck2", this.directory);
+		assertThatExceptionOfType(LiquibaseException.class).isThrownBy(() -> start(1, Duration.ofMillis(200), true));
+		this.sources.close();
+		Awaitility.await()
+			.untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
+				.noneMatch((name) -> name.startsWith("multidb-")));
+	}
+
+	@Test
+	void anErrorInAMigrationIsAFailureLikeAnyOther() {
+		this.sources.with((definition, connection) -> {
+			throw new NoClassDefFoundError("com/example/Change");
+		});
+		with("bad", this.directory);
+		assertThatExceptionOfType(LiquibaseException.class).isThrownBy(() -> start(1, Duration.ofSeconds(30), true))
+			.withMessageContaining("bad")
+			.withMessageContaining("com/example/Change");
+	}
+
+	@Test
 	void aServerThatNeverAnswersHoldsTheStartNoLongerThanTheTimeout(CapturedOutput output) throws Exception {
 		try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
 			this.sources.with(SourceDefinition.named("silent")

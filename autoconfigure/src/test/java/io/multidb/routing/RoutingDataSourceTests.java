@@ -182,6 +182,32 @@ class RoutingDataSourceTests {
 	}
 
 	@Test
+	void workInProgressMayEnterItsTenantAgainWhileItsSourceDrains() throws SQLException {
+		try (Scope scope = TenantContext.enter("porto"); Connection connection = this.router.getConnection()) {
+			this.sources.registry().remove("porto");
+			try (Scope again = TenantContext.enter("porto")) {
+				Sources.execute(connection, "insert into t values (1)");
+			}
+			try (Scope other = TenantContext.enter("lisbon")) {
+				assertThatExceptionOfType(SQLNonTransientConnectionException.class)
+					.isThrownBy(connection::createStatement);
+			}
+		}
+	}
+
+	@Test
+	void twoRoutersOfOneRegistryMayLeadElsewhere() throws SQLException {
+		RoutingDataSource other = new RoutingDataSource(
+				new Routes(List.of(new Route(List.of(NamePattern.of("*")), "porto")), null, this.sources.registry()));
+		try (Scope scope = TenantContext.enter("lisbon");
+				Connection mine = this.router.getConnection();
+				Connection theirs = other.getConnection()) {
+			assertThat(mine.unwrap(LeasedConnection.class).source().name()).isEqualTo("lisbon");
+			assertThat(theirs.unwrap(LeasedConnection.class).source().name()).isEqualTo("porto");
+		}
+	}
+
+	@Test
 	void unwrapsToTheDriversConnection() throws SQLException {
 		try (Scope scope = TenantContext.enter("lisbon"); Connection connection = this.router.getConnection()) {
 			assertThat(connection.isWrapperFor(SQLiteConnection.class)).isTrue();

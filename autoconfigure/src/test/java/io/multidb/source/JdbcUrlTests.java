@@ -21,12 +21,21 @@ class JdbcUrlTests {
 			"jdbc:sqlserver://h;user=a;password=s3cret;x=1, jdbc:sqlserver://h;user=a;password=***;x=1",
 			"jdbc:oracle:thin:me/s3cret@h:1521/db, jdbc:oracle:thin:me/***@h:1521/db",
 			"jdbc:postgresql://h/db?password=ab;s3cret&x=1, jdbc:postgresql://h/db?password=***&x=1",
+			"jdbc:mysql://u:ti/s3cret@h/db, jdbc:mysql://u:***@h/db",
 			"jdbc:mysql://root:s3:cr@et@h/db, jdbc:mysql://root:***@h/db",
 			"jdbc:sqlite:data/main.db, jdbc:sqlite:data/main.db" })
 	void masksSecrets(String url, String masked) {
 		assertThat(new JdbcUrl(url).masked()).isEqualTo(masked);
 		assertThat(new JdbcUrl(url)).hasToString(masked);
 		assertThat(JdbcUrl.mask("cannot connect to " + url)).doesNotContain("s3cret");
+	}
+
+	@Test
+	void masksSecretsInBrackets() {
+		assertThat(new JdbcUrl("jdbc:mysql://(host=h,user=u,password=s3cret)/db").masked())
+			.isEqualTo("jdbc:mysql://(host=h,user=u,password=***)/db");
+		assertThat(new JdbcUrl("jdbc:mysql://address=(host=h)(password=s3cret)/db").masked())
+			.isEqualTo("jdbc:mysql://address=(host=h)(password=***)/db");
 	}
 
 	@ParameterizedTest

@@ -11,6 +11,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -139,6 +140,42 @@ class PostgresIntegrationTests {
 		}
 		assertThat(databases("election%")).containsExactly("election_1", "election_2", "election_3");
 		assertThat(databases("multidb%")).isEmpty();
+	}
+
+	@Test
+	void applicationsThatPublishAtTheSameMomentAgreeOnOneWinner() throws Exception {
+		try (Sources others = new Sources()) {
+			SourceRegistry mine = registry(CreatePolicy.EXPLICIT);
+			SourceRegistry theirs = others.with(source("server", "postgres"))
+				.with(Sources.template(source("election", "election_{id}").build(), "election-{id}",
+						CreatePolicy.EXPLICIT, "server"))
+				.with(SourceMigrator.NONE)
+				.registry();
+			for (int round = 0; round < 5; round++) {
+				String tenant = "election-" + round;
+				AtomicInteger turn = new AtomicInteger();
+				List<Object> outcomes = Race.run(2,
+						() -> (turn.getAndIncrement() == 0) ? mine.create(tenant) : theirs.create(tenant));
+				assertThat(outcomes).containsExactlyInAnyOrder(true, false);
+			}
+		}
+		assertThat(databases("multidb%")).isEmpty();
+	}
+
+	@Test
+	void whatIsUpToDateIsReadInTheSchemaThatIsMigrated() throws SQLException {
+		admin("CREATE DATABASE election_schemas");
+		try (Connection connection = DriverManager.getConnection(url("election_schemas"), postgres.username(),
+				postgres.password())) {
+			Sources.execute(connection, "CREATE SCHEMA a; CREATE SCHEMA b");
+		}
+		SourceRegistry registry = this.sources
+			.with(source("b", "election_schemas?currentSchema=b").liquibase(Sources.NOTES))
+			.with(source("a", "election_schemas?currentSchema=a,b").liquibase(Sources.NOTES))
+			.registry();
+		String tables = "select count(*) from pg_tables where tablename = 'note' and schemaname = current_schema()";
+		assertThat(Sources.query(registry.get("b"), tables)).isEqualTo("1");
+		assertThat(Sources.query(registry.get("a"), tables)).isEqualTo("1");
 	}
 
 	@Test

@@ -1,0 +1,474 @@
+package io.multidb.source;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.lang.ref.WeakReference;
+import java.lang.reflect.Field;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.Driver;
+import java.sql.DriverManager;
+import java.sql.DriverPropertyInfo;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.logging.Logger;
+
+import com.zaxxer.hikari.HikariDataSource;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+import io.multidb.InvalidDatasourcesException;
+import io.multidb.InvalidTenantException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownTenantException;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+/**
+ * Tests for the corners of a source's life: failures while failing, races with closing,
+ * listeners, hostile tenants, and what must not be left behind.
+ */
+class SourceLifeTests {
+
+	@TempDir
+	private Path directory;
+
+	private final Sources sources = new Sources();
+
+	@AfterEach
+	void close() {
+		this.sources.close();
+	}
+
+	private static HikariDataSource pool(Source source) throws ReflectiveOperationException {
+		Field field = Source.class.getDeclaredField("pool");
+		field.setAccessible(true);
+		return (HikariDataSource) field.get(source);
+	}
+
+	private SourceDefinition.Builder template(String name, String file) {
+		return SourceDefinition.named(name).url("jdbc:sqlite:" + this.directory + "/" + file);
+	}
+
+	@Test
+	void aDrainingPoolIsClosedWithTheRegistry() throws Exception {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).registry();
+		Source a = registry.get("a");
+		try (Connection connection = a.getConnection()) {
+			HikariDataSource pool = pool(a);
+			registry.remove("a");
+			assertThat(connection.isClosed()).isFalse();
+			registry.close();
+			assertThat(pool.isClosed()).isTrue();
+		}
+	}
+
+	@Test
+	void poolsThatWaitToBeClosedAreClosedWithTheRegistry() throws Exception {
+		SourceRegistry registry = this.sources.registry();
+		List<HikariDataSource> pools = new ArrayList<>();
+		for (int i = 0; i < 20; i++) {
+			registry.add(Sources.sqlite("s" + i, this.directory).build());
+			Sources.query(registry.get("s" + i), "select 1");
+			pools.add(pool(registry.get("s" + i)));
+		}
+		for (int i = 0; i < 20; i++) {
+			registry.remove("s" + i);
+		}
+		registry.close();
+		Awaitility.await().untilAsserted(() -> assertThat(pools).allMatch(HikariDataSource::isClosed));
+	}
+
+	@Test
+	void aFailureWhileFailingWedgesNothing() throws SQLException {
+		AtomicInteger attempts = new AtomicInteger();
+		Source a = this.sources.with(Sources.sqlite("a", this.directory)).with((definition, connection) -> {
+			if (attempts.incrementAndGet() == 1) {
+				throw new IllegalStateException() {
+					@Override
+					public String getMessage() {
+						throw new IllegalArgumentException("not even this");
+					}
+				};
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		}).registry().get("a");
+		assertThatThrownBy(a::getConnection).hasMessage("not even this");
+		assertThat(Sources.query(a, "select 1")).isEqualTo("1");
+	}
+
+	@Test
+	void anInterruptedThreadMakesASourceUnavailableForNobody() throws Exception {
+		CountDownLatch opening = new CountDownLatch(1);
+		AtomicInteger attempts = new AtomicInteger();
+		Source a = this.sources.with(Sources.sqlite("a", this.directory)).with((definition, connection) -> {
+			if (attempts.incrementAndGet() == 1) {
+				opening.countDown();
+				new CountDownLatch(1).await();
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		}).registry().get("a");
+		AtomicReference<Throwable> failure = new AtomicReference<>();
+		Thread first = new Thread(() -> failure.set(catchThrowable(a::getConnection)));
+		first.start();
+		assertThat(opening.await(10, TimeUnit.SECONDS)).isTrue();
+		AtomicReference<String> answer = new AtomicReference<>();
+		Thread second = new Thread(() -> {
+			try {
+				answer.set(Sources.query(a, "select 1"));
+			}
+			catch (SQLException ex) {
+				answer.set(ex.toString());
+			}
+		});
+		second.start();
+		Awaitility.await().until(() -> second.getState() == Thread.State.TIMED_WAITING);
+		first.interrupt();
+		first.join();
+		second.join();
+		assertThat(failure.get()).isInstanceOf(SourceUnavailableException.class).hasMessageContaining("Interrupted");
+		assertThat(answer).hasValue("1");
+		assertThat(this.sources.events).noneMatch(SourceEvent.Unavailable.class::isInstance);
+	}
+
+	@Test
+	void anInterruptedCreatorLeavesNothingAndTheNextOneSucceeds() throws Exception {
+		SourceRegistry registry = this.sources
+			.with(Sources.template(template("t", "{id}.db").build(), "t-{id}", CreatePolicy.EXPLICIT, null))
+			.registry();
+		Thread.currentThread().interrupt();
+		Throwable failure = catchThrowable(() -> registry.create("t-1"));
+		boolean interrupted = Thread.interrupted();
+		assertThat(failure == null || interrupted).as("a failure keeps the interrupt").isTrue();
+		registry.create("t-1");
+		assertThat(this.directory.resolve("1.db")).exists();
+		try (var files = Files.list(this.directory)) {
+			assertThat(files).noneMatch((file) -> file.getFileName().toString().endsWith(".tmp"));
+		}
+	}
+
+	@Test
+	void aListenerMayUseTheSourceItIsToldOf() {
+		AtomicReference<SourceRegistry> registry = new AtomicReference<>();
+		List<String> seen = new CopyOnWriteArrayList<>();
+		SourceDefinition definition = template("t", "{id}.db").hikari(Map.of("connection-timeout", "2000")).build();
+		registry.set(new SourceRegistry(List.of(),
+				List.of(Sources.template(definition, "t-{id}", CreatePolicy.EXPLICIT, null)), SourceMigrator.NONE,
+				(event) -> {
+					if (event instanceof SourceEvent.Created) {
+						try {
+							Sources.execute(registry.get().get(event.source()), "create table seed (x)");
+							seen.add("seeded");
+						}
+						catch (SQLException ex) {
+							seen.add(ex.toString());
+						}
+					}
+				}));
+		try (SourceRegistry opened = registry.get()) {
+			opened.create("t-1");
+			assertThat(seen).containsExactly("seeded");
+		}
+	}
+
+	@Test
+	void aListenerThatFailsChangesNothing() throws SQLException {
+		SourceRegistry registry = new SourceRegistry(List.of(Sources.sqlite("a", this.directory).build()), List.of(),
+				SourceMigrator.NONE, (event) -> {
+					throw new IllegalStateException("listener");
+				});
+		try (registry) {
+			assertThat(Sources.query(registry.get("a"), "select 1")).isEqualTo("1");
+		}
+	}
+
+	@Test
+	void whatMigratesASourceCannotWaitForItself() {
+		AtomicReference<Source> itself = new AtomicReference<>();
+		itself.set(this.sources.with(Sources.sqlite("a", this.directory)).with((definition, connection) -> {
+			Sources.query(itself.get(), "select 1");
+			return SourceMigrator.Outcome.UNTOUCHED;
+		}).registry().get("a"));
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> itself.get().getConnection())
+			.withMessageContaining("by this very thread");
+	}
+
+	@Test
+	void templatesThatCouldShareADatabaseAreRefused() {
+		this.sources.with(Sources.template(template("a", "{id}.db").build(), "a-{id}", CreatePolicy.EXPLICIT, null))
+			.with(Sources.template(template("b", "x{id}.db").build(), "b-{id}", CreatePolicy.EXPLICIT, null));
+		assertThatExceptionOfType(InvalidDatasourcesException.class).isThrownBy(this.sources::registry)
+			.withMessageContaining("'a'")
+			.withMessageContaining("'b'")
+			.withMessageContaining("same database");
+	}
+
+	@Test
+	void templatesInTwoDirectoriesAreFine() {
+		this.sources.with(Sources.template(template("a", "a/{id}.db").build(), "a-{id}", CreatePolicy.EXPLICIT, null))
+			.with(Sources.template(template("b", "b/{id}.db").build(), "b-{id}", CreatePolicy.EXPLICIT, null));
+		assertThat(this.sources.registry().isTemplate("b")).isTrue();
+	}
+
+	@Test
+	void noSourceIsAddedOnTheDatabaseOfATemplatesTenant() {
+		SourceRegistry registry = this.sources
+			.with(Sources.template(template("a", "{id}.db").build(), "a-{id}", CreatePolicy.EXPLICIT, null))
+			.registry();
+		registry.create("a-1");
+		assertThatExceptionOfType(InvalidDatasourcesException.class)
+			.isThrownBy(() -> registry.add(template("x", "1.db").build()))
+			.withMessageContaining("'a-1'");
+	}
+
+	@Test
+	void templatesThatOverlapAreAskedInOrder() {
+		this.directory.resolve("a").toFile().mkdir();
+		this.directory.resolve("b").toFile().mkdir();
+		SourceRegistry registry = this.sources
+			.with(Sources.template(template("a", "a/{id}.db").build(), "a-{id}", CreatePolicy.EXPLICIT, null))
+			.with(Sources.template(template("b", "b/{tenant}.db").build(), "{tenant}", CreatePolicy.EXPLICIT, null))
+			.registry();
+		registry.create("a-1");
+		assertThat(this.directory.resolve("a/1.db")).exists();
+		assertThat(registry.get("a-1").definition().template()).isEqualTo("a");
+		assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(() -> registry.get("a", "z"))
+			.withMessageContaining("serves 'a-{id}'");
+	}
+
+	@Test
+	void tenantsThatDifferInCaseAreRefusedWhereTheDatabaseCannotTellThem() {
+		SourceRegistry registry = this.sources.with(Sources.template(
+				SourceDefinition.named("t").url("jdbc:postgresql://localhost/db?currentSchema={tenant}").build(),
+				"{tenant}", CreatePolicy.NEVER, null))
+			.registry();
+		assertThat(registry.get("acme").definition().url().text()).endsWith("currentSchema=acme");
+		assertThatExceptionOfType(InvalidTenantException.class).isThrownBy(() -> registry.get("Acme"))
+			.withMessageContaining("'acme'");
+	}
+
+	@Test
+	void inventedTenantsOfATemplateThatIsDownAreNotAllRemembered() {
+		SourceRegistry registry = this.sources.with(Sources.template(
+				SourceDefinition.named("t").url("jdbc:postgresql://localhost:1/{id}").username("u").build(), "t-{id}",
+				CreatePolicy.NEVER, null))
+			.registry();
+		for (int i = 0; i < 150; i++) {
+			Source source = registry.get("t-" + i);
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection);
+		}
+		assertThat(registry.sources()).hasSizeLessThanOrEqualTo(100);
+	}
+
+	@Test
+	@Timeout(60)
+	void serversThatNeverAnswerDoNotHoldUpTheRecoveryOfOthers() throws Exception {
+		List<ServerSocket> silent = new ArrayList<>();
+		try {
+			SourceRegistry registry = this.sources.with(Sources.sqlite("good", this.directory.resolve("later")))
+				.registry();
+			for (int i = 0; i < 3; i++) {
+				ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+				silent.add(server);
+				registry.add(SourceDefinition.named("silent" + i)
+					.url("jdbc:postgresql://127.0.0.1:" + server.getLocalPort() + "/x")
+					.build());
+			}
+			AtomicInteger next = new AtomicInteger();
+			Race.run(3, () -> registry.get("silent" + next.getAndIncrement()).getConnection());
+			assertThatExceptionOfType(SourceUnavailableException.class)
+				.isThrownBy(() -> registry.get("good").getConnection());
+			Files.createDirectory(this.directory.resolve("later"));
+			Awaitility.await()
+				.atMost(Duration.ofSeconds(4))
+				.untilAsserted(() -> assertThat(registry.get("good").state()).isInstanceOf(SourceState.Cold.class));
+		}
+		finally {
+			for (ServerSocket server : silent) {
+				server.close();
+			}
+		}
+	}
+
+	@Test
+	void aClosedPoolIsNotKeptAliveByTheThreadsThatUsedIt() throws Exception {
+		SourceRegistry registry = this.sources.registry();
+		List<WeakReference<Object>> pools = new ArrayList<>();
+		Field field = HikariDataSource.class.getDeclaredField("pool");
+		field.setAccessible(true);
+		for (int i = 0; i < 30; i++) {
+			registry.add(Sources.sqlite("s" + i, this.directory).build());
+			Sources.query(registry.get("s" + i), "select 1");
+			pools.add(new WeakReference<>(field.get(pool(registry.get("s" + i)))));
+			registry.remove("s" + i);
+		}
+		Awaitility.await().atMost(Duration.ofSeconds(40)).untilAsserted(() -> {
+			System.gc();
+			assertThat(pools).filteredOn((pool) -> pool.get() != null).hasSizeLessThan(3);
+		});
+	}
+
+	@Test
+	void aConnectionThatArrivesAfterItsPoolWasClosedIsClosed() throws Exception {
+		SlowDriver driver = new SlowDriver();
+		DriverManager.registerDriver(driver);
+		try {
+			Source slow = this.sources
+				.with(SourceDefinition.named("slow")
+					.url("jdbc:slow:" + this.directory + "/slow.db")
+					.hikari(Map.of("connection-timeout", "300")))
+				.registry()
+				.get("slow");
+			try (Connection first = slow.getConnection()) {
+				driver.hold = new CountDownLatch(1);
+				assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(slow::getConnection);
+				assertThat(first.isClosed()).isFalse();
+			}
+			Thread closing = new Thread(this.sources::close);
+			closing.start();
+			Awaitility.await().until(() -> slow.state() instanceof SourceState.Removed);
+			driver.hold.countDown();
+			closing.join();
+			Awaitility.await().untilAsserted(() -> assertThat(driver.open()).isZero());
+		}
+		finally {
+			DriverManager.deregisterDriver(driver);
+		}
+	}
+
+	@Test
+	void aSecretIsInNoCauseEither() {
+		Source source = this.sources
+			.with(SourceDefinition.named("p")
+				.url("jdbc:postgresql://localhost:notaport/db?user=x&password=s3cretive")
+				.driverClassName("org.postgresql.Driver"))
+			.registry()
+			.get("p");
+		StringWriter trace = new StringWriter();
+		catchThrowable(source::getConnection).printStackTrace(new PrintWriter(trace));
+		assertThat(trace.toString()).contains("SourceUnavailableException").doesNotContain("s3cretive");
+	}
+
+	@Test
+	void aLongMessageIsCutBeforeItIsSearchedForSecrets() {
+		SourceDefinition definition = SourceDefinition.named("p").url("jdbc:sqlite:x.db").build();
+		String row = "{\"key\":\"value\",".repeat(100_000);
+		assertThat(ConnectFailure.withoutSecrets(definition, row)).hasSizeLessThan(2_100);
+	}
+
+	@Test
+	void aTemplateOfFileUrisIsUsedAsItIs() throws SQLException {
+		try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + this.directory + "/1.db")) {
+			Sources.execute(connection, "create table t (x)");
+		}
+		SourceRegistry registry = this.sources.with(Sources.template(
+				SourceDefinition.named("t").url("jdbc:sqlite:file:" + this.directory + "/{id}.db").build(), "t-{id}",
+				CreatePolicy.NEVER, null))
+			.registry();
+		assertThat(Sources.query(registry.get("t-1"), "select count(*) from t")).isEqualTo("0");
+	}
+
+	@Test
+	void initSqlRunsOnceOnEveryConnectionAndBeforeAnyMigration() throws SQLException {
+		List<String> seen = new CopyOnWriteArrayList<>();
+		Source a = this.sources
+			.with(Sources.sqlite("a", this.directory)
+				.hikari(Map.of("connection-init-sql", "create temp table once (x)")))
+			.with((definition, connection) -> {
+				seen.add(Sources.query(connection, "select count(*) from once"));
+				return SourceMigrator.Outcome.CHECKED;
+			})
+			.registry()
+			.get("a");
+		assertThat(Sources.query(a, "select count(*) from once")).isEqualTo("0");
+		assertThat(seen).containsExactly("0");
+	}
+
+	/** A driver in front of SQLite that connects when it is let. */
+	private static final class SlowDriver implements Driver {
+
+		private final List<Connection> made = new CopyOnWriteArrayList<>();
+
+		private volatile CountDownLatch hold = new CountDownLatch(0);
+
+		long open() throws SQLException {
+			long open = 0;
+			for (Connection connection : this.made) {
+				open += connection.isClosed() ? 0 : 1;
+			}
+			return open;
+		}
+
+		@Override
+		public Connection connect(String url, Properties properties) throws SQLException {
+			if (!acceptsURL(url)) {
+				return null;
+			}
+			boolean interrupted = false;
+			while (this.hold.getCount() > 0) {
+				try {
+					this.hold.await();
+				}
+				catch (InterruptedException ex) {
+					interrupted = true;
+				}
+			}
+			if (interrupted) {
+				Thread.currentThread().interrupt();
+			}
+			Connection connection = DriverManager.getConnection(url.replace("jdbc:slow:", "jdbc:sqlite:"));
+			this.made.add(connection);
+			return connection;
+		}
+
+		@Override
+		public boolean acceptsURL(String url) {
+			return url.startsWith("jdbc:slow:");
+		}
+
+		@Override
+		public DriverPropertyInfo[] getPropertyInfo(String url, Properties properties) {
+			return new DriverPropertyInfo[0];
+		}
+
+		@Override
+		public int getMajorVersion() {
+			return 1;
+		}
+
+		@Override
+		public int getMinorVersion() {
+			return 0;
+		}
+
+		@Override
+		public boolean jdbcCompliant() {
+			return false;
+		}
+
+		@Override
+		public Logger getParentLogger() {
+			return Logger.getGlobal();
+		}
+
+	}
+
+}
