@@ -54,9 +54,7 @@ public final class TenantExceptionHandler {
 			return ProblemDetail.forStatusAndDetail(HttpStatus.BAD_REQUEST, "The request names no tenant.");
 		}
 		if (failure instanceof InvalidTenantException) {
-			return ProblemDetail.forStatusAndDetail(HttpStatus.BAD_REQUEST,
-					"The request names a malformed tenant: an id has"
-							+ " 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-', and no leading dot.");
+			return ProblemDetail.forStatusAndDetail(HttpStatus.BAD_REQUEST, failure.getMessage());
 		}
 		if (failure instanceof UnknownTenantException unknown) {
 			return ProblemDetail.forStatusAndDetail(HttpStatus.NOT_FOUND, "Unknown tenant '" + unknown.tenant() + "'.");
