@@ -559,7 +559,10 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
-		if (this.leases.get() == 0) {
+		if (this.state instanceof SourceState.Removed) {
+			this.registry.closed(this);
+		}
+		else if (this.leases.get() == 0) {
 			this.registry.inBackground(this::closeDrained);
 		}
 	}
