@@ -20,7 +20,7 @@ final class Transition {
 	private final List<SourceEvent> events = new ArrayList<>();
 
 	boolean isOwnedByThisThread() {
-		return this.owner == Thread.currentThread();
+		return this.owner.equals(Thread.currentThread());
 	}
 
 	void add(SourceEvent event) {
