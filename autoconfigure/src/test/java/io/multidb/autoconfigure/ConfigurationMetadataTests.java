@@ -3,6 +3,8 @@ package io.multidb.autoconfigure;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -79,6 +81,24 @@ class ConfigurationMetadataTests {
 			.allSatisfy((value) -> assertThat((String) value.get("description")).isNotEmpty())
 			.extracting((value) -> value.get("value"))
 			.containsExactlyInAnyOrderElementsOf(DatasourcesReader.RESOLVERS);
+	}
+
+	@Test
+	void everyKeyIsInTheGuideWithItsDefault() throws IOException {
+		String guide = Files.readString(Path.of("..", "docs", "guide.md"));
+		String table = guide.substring(guide.indexOf("## All properties"));
+		assertThat(properties).allSatisfy((name, property) -> {
+			String key = name.replaceFirst("^app\\.tenancy\\.", "").replaceFirst("^app\\.", "");
+			String row = table.lines().filter((line) -> line.contains("`" + key)).findFirst().orElse("");
+			if (!name.equals("app.datasources")) {
+				assertThat(row).as(name).isNotEmpty();
+			}
+			if (property.get("defaultValue") != null) {
+				assertThat(row).as(name).contains("`" + property.get("defaultValue") + "`");
+			}
+		});
+		assertThat(PropertyKeys.of(SourceProperties.class)).map((key) -> key.replace("[]", ""))
+			.allSatisfy((key) -> assertThat(table).contains("`" + key));
 	}
 
 	@SuppressWarnings("unchecked")
