@@ -366,7 +366,13 @@ final class DatasourcesReader {
 		if (refuseUnknownPlaceholders("'app.datasources." + name + ".url'", definition.url().text(), pattern)) {
 			return null;
 		}
-		return new SourceTemplate(pattern, definition, source.create(), source.maintenance());
+		try {
+			return new SourceTemplate(pattern, definition, source.create(), source.maintenance());
+		}
+		catch (IllegalArgumentException ex) {
+			this.mistakes.add(ex.getMessage() + ".");
+			return null;
+		}
 	}
 
 	private boolean refuseUnknownPlaceholders(String where, String text, NamePattern pattern) {

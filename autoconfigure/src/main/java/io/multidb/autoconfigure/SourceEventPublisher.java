@@ -62,7 +62,10 @@ class SourceEventPublisher
 
 	@Override
 	public void onApplicationEvent(ContextClosedEvent event) {
-		this.closed = true;
+		// A child context tells its parent's listeners, too.
+		if (event.getApplicationContext().equals(this.publisher)) {
+			this.closed = true;
+		}
 	}
 
 }

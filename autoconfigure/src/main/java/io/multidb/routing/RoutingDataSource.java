@@ -16,6 +16,8 @@ import org.springframework.jdbc.datasource.lookup.AbstractRoutingDataSource;
 import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
+import io.multidb.UnknownSourceException;
+import io.multidb.source.Source;
 
 /**
  * The one {@link DataSource} in front of all sources: each connection belongs to the
@@ -55,7 +57,17 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 	public Connection getConnection() throws SQLException {
 		Target target = Target.current();
 		try {
-			return new GuardedConnection(this.routes.resolve(target), target, this.routes);
+			Source source = this.routes.resolve(target);
+			try {
+				return new GuardedConnection(source, target, this.routes);
+			}
+			catch (UnknownSourceException ex) {
+				if (!source.isGone()) {
+					throw ex;
+				}
+				// It went between the look-up and the lease; another may be there by now.
+				return new GuardedConnection(this.routes.resolve(target), target, this.routes);
+			}
 		}
 		catch (MultiDbException ex) {
 			throw asSqlException(ex);

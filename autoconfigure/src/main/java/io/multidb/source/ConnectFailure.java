@@ -15,6 +15,8 @@ final class ConnectFailure {
 
 	private static final int LONGEST_MESSAGE = 2000;
 
+	private static final int DEEPEST_CAUSE = 20;
+
 	/**
 	 * {@code user:password@} without the slashes before it, as a driver may quote a host.
 	 */
@@ -65,19 +67,29 @@ final class ConnectFailure {
 	 * copy of the chain without: stack traces are logged, and with them every cause.
 	 */
 	static Throwable withoutSecrets(SourceDefinition definition, Throwable failure) {
-		for (Throwable each = failure; each != null; each = each.getCause()) {
-			String message = each.getMessage();
-			if (message != null && message.length() < LONGEST_MESSAGE
-					&& !withoutSecrets(definition, message).equals(message)) {
-				return copy(definition, failure);
-			}
-		}
-		return failure;
+		return hasSecrets(definition, failure, 0) ? copy(definition, failure, 0) : failure;
 	}
 
-	private static Throwable copy(SourceDefinition definition, Throwable failure) {
+	private static boolean hasSecrets(SourceDefinition definition, Throwable failure, int depth) {
+		String message = failure.getMessage();
+		if (message != null && !withoutSecrets(definition, message).equals(message)) {
+			return true;
+		}
+		if (depth >= DEEPEST_CAUSE) {
+			return false;
+		}
+		for (Throwable suppressed : failure.getSuppressed()) {
+			if (hasSecrets(definition, suppressed, depth + 1)) {
+				return true;
+			}
+		}
+		return failure.getCause() != null && hasSecrets(definition, failure.getCause(), depth + 1);
+	}
+
+	private static Throwable copy(SourceDefinition definition, Throwable failure, int depth) {
 		String message = withoutSecrets(definition, failure.toString());
-		Throwable cause = (failure.getCause() != null) ? copy(definition, failure.getCause()) : null;
+		Throwable cause = (failure.getCause() != null && depth < DEEPEST_CAUSE)
+				? copy(definition, failure.getCause(), depth + 1) : null;
 		Exception copy = (failure instanceof SQLException ex)
 				? new SQLException(message, ex.getSQLState(), ex.getErrorCode(), cause)
 				: new IllegalStateException(message, cause);

@@ -89,8 +89,10 @@ public record JdbcUrl(String text) {
 			case SQLITE -> isPlainSqliteFile() ? SQLITE_PREFIX + sqliteFile().toAbsolutePath().normalize() : this.text;
 			case POSTGRESQL -> {
 				String schema = schema();
+				String options = parameter("options");
 				yield POSTGRESQL_PREFIX + "//" + postgresHosts() + "/" + databaseName()
-						+ ((schema != null) ? "?currentSchema=" + schema : "");
+						+ ((schema != null) ? "?currentSchema=" + schema : "")
+						+ ((options != null) ? "?options=" + options : "");
 			}
 			case OTHER -> beforeParameters();
 		};

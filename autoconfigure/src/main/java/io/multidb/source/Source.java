@@ -189,6 +189,12 @@ public final class Source {
 		}
 	}
 
+	/** Whether it has a pool, in use or draining. */
+	boolean isOpen() {
+		SourceState current = this.state;
+		return current instanceof SourceState.Open || current instanceof SourceState.Draining;
+	}
+
 	/** How many connections are taken, or being taken. */
 	int leases() {
 		return this.leases.get();

@@ -53,6 +53,11 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private static final int RETRYING_THREADS = 4;
 
+	private static final int CLOSING_THREADS = 16;
+
+	/** Longer than a pool waits for what it is connecting and aborting. */
+	private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(30);
+
 	/** Keep-alive tests run here too, and may wait for a server that does not answer. */
 	private static final int HOUSEKEEPING_THREADS = 2;
 
@@ -541,9 +546,34 @@ public final class SourceRegistry implements AutoCloseable {
 			this.threads.unlock();
 		}
 		this.opener.close();
-		this.sources.values().forEach(Source::close);
-		this.draining.forEach(Source::close);
+		closeAll();
 		running.forEach(ExecutorService::shutdownNow);
+	}
+
+	/**
+	 * Side by side: a pool that is connecting to a dead server takes seconds to close.
+	 */
+	private void closeAll() {
+		ExecutorService closers = background("multidb-closer", CLOSING_THREADS);
+		for (Collection<Source> some : List.of(this.sources.values(), this.draining)) {
+			for (Source source : some) {
+				if (source.isOpen()) {
+					closers.execute(source::close);
+				}
+				else {
+					source.close();
+				}
+			}
+		}
+		closers.shutdown();
+		try {
+			if (!closers.awaitTermination(CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)) {
+				logger.warn("Some pools are still being closed after {} s", CLOSE_TIMEOUT.toSeconds());
+			}
+		}
+		catch (InterruptedException ex) {
+			Thread.currentThread().interrupt();
+		}
 	}
 
 }

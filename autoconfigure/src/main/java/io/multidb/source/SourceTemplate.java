@@ -29,6 +29,10 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 			throw new IllegalArgumentException(
 					"The URL of template '" + definition.name() + "' has no placeholder that '" + names + "' can fill");
 		}
+		if (definition.url().databaseKey().indexOf('{') < 0) {
+			throw new IllegalArgumentException("The placeholder in the URL of template '" + definition.name()
+					+ "' is in no part that names a database, so all tenants would share one");
+		}
 	}
 
 	/**

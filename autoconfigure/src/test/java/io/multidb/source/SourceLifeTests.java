@@ -368,6 +368,22 @@ class SourceLifeTests {
 	}
 
 	@Test
+	void aSecretInALongMessageOrASuppressedExceptionIsInNoCauseEither() {
+		Source source = this.sources.with(Sources.sqlite("a", this.directory).password("s3cretive"))
+			.with((definition, connection) -> {
+				SQLException failure = new SQLException("insert ".repeat(1000),
+						new SQLException("x".repeat(5000) + "s3cretive"));
+				failure.addSuppressed(new SQLException("password s3cretive"));
+				throw failure;
+			})
+			.registry()
+			.get("a");
+		StringWriter trace = new StringWriter();
+		catchThrowable(source::getConnection).printStackTrace(new PrintWriter(trace));
+		assertThat(trace.toString()).doesNotContain("s3cretive");
+	}
+
+	@Test
 	void aLongMessageIsCutBeforeItIsSearchedForSecrets() {
 		SourceDefinition definition = SourceDefinition.named("p").url("jdbc:sqlite:x.db").build();
 		String row = "{\"key\":\"value\",".repeat(100_000);

@@ -49,6 +49,25 @@ class SourceTemplateTests {
 		assertThatIllegalArgumentException().isThrownBy(() -> sqlite("data/{name}.db")).withMessageContaining("{id}");
 	}
 
+	@ParameterizedTest
+	@ValueSource(strings = { "jdbc:postgresql://h/db?user={id}", "jdbc:sqlite:all.db?cache={id}" })
+	void needsItsPlaceholderInWhatNamesTheDatabase(String url) {
+		SourceDefinition definition = SourceDefinition.named("t").url(url).build();
+		assertThatIllegalArgumentException()
+			.isThrownBy(() -> Sources.template(definition, "t-{id}", CreatePolicy.NEVER, null))
+			.withMessageContaining("share one");
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "jdbc:postgresql://h/db?currentSchema={id}",
+			"jdbc:postgresql://h/db?options=-csearch_path={id}", "jdbc:postgresql://{id}.example.com/db",
+			"jdbc:mysql://h/db_{id}" })
+	void aSchemaOrHostNamesADatabaseToo(String url) {
+		SourceDefinition definition = SourceDefinition.named("t").url(url).build();
+		assertThat(Sources.template(definition, "t-{id}", CreatePolicy.NEVER, null).define("t-1").url().text())
+			.isEqualTo(url.replace("{id}", "1"));
+	}
+
 	@Test
 	void namesTheSourceByItsTenantAndRemembersTheTemplate() {
 		SourceDefinition definition = sqlite("{tenant}.db").define("election-42");
