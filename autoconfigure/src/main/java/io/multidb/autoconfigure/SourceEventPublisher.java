@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.context.ApplicationEventPublisher;
@@ -20,6 +22,8 @@ import io.multidb.source.SourceEvent;
  */
 class SourceEventPublisher
 		implements Consumer<SourceEvent>, SmartInitializingSingleton, ApplicationListener<ContextClosedEvent> {
+
+	private static final Logger logger = LoggerFactory.getLogger(SourceEventPublisher.class);
 
 	private final ApplicationEventPublisher publisher;
 
@@ -45,6 +49,18 @@ class SourceEventPublisher
 		}
 	}
 
+	/**
+	 * A listener that fails must neither fail the start nor keep the others from hearing.
+	 */
+	private void publish(SourceEvent event) {
+		try {
+			this.publisher.publishEvent(event);
+		}
+		catch (RuntimeException ex) {
+			logger.warn("{}: a listener failed on {}", event.source(), event, ex);
+		}
+	}
+
 	@Override
 	public void afterSingletonsInstantiated() {
 		while (true) {
@@ -56,7 +72,7 @@ class SourceEventPublisher
 			if (next == null || next.isEmpty()) {
 				return;
 			}
-			next.forEach(this.publisher::publishEvent);
+			next.forEach(this::publish);
 		}
 	}
 

@@ -134,8 +134,17 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	 * making that table. PostgreSQL has locks that need none; they belong to the session,
 	 * so that those of a dead process are gone.
 	 */
-	private static boolean tryLock(Key key, Connection connection) throws SQLException {
-		return !key.product().equals(POSTGRESQL) || select(connection, "SELECT pg_try_advisory_lock(" + LOCK + ")");
+	private static boolean tryLock(Key key, Connection connection) {
+		if (!key.product().equals(POSTGRESQL)) {
+			return true;
+		}
+		try {
+			return select(connection, "SELECT pg_try_advisory_lock(" + LOCK + ")");
+		}
+		catch (SQLException ex) {
+			logger.debug("This server has no advisory locks; Liquibase's own lock has to do", ex);
+			return true;
+		}
 	}
 
 	private static void unlock(Key key, Connection connection) {
@@ -163,7 +172,8 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	 * time-out; Liquibase knows nothing of that, but can always be run again.
 	 */
 	private static boolean isBusy(Throwable failure) {
-		for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+		Throwable cause = failure;
+		for (int depth = 0; cause != null && depth < 20; depth++, cause = cause.getCause()) {
 			if (cause instanceof SQLException ex && ex.getErrorCode() == SQLITE_BUSY
 					&& String.valueOf(ex.getMessage()).contains("SQLITE_BUSY")) {
 				return true;

@@ -22,7 +22,7 @@ final class MigrationFailedException extends MultiDbException {
 	/** Liquibase wraps the same sentence several times over. */
 	private static String root(Throwable cause) {
 		Throwable root = cause;
-		while (root.getCause() != null && root.getCause().getMessage() != null) {
+		for (int depth = 0; depth < 20 && root.getCause() != null && root.getCause().getMessage() != null; depth++) {
 			root = root.getCause();
 		}
 		return String.valueOf(root.getMessage()).strip();

@@ -35,7 +35,7 @@ final class ConnectFailure {
 	private static String withRootCause(Throwable failure) {
 		String message = String.valueOf(failure.getMessage()).strip();
 		Throwable root = failure;
-		while (root.getCause() != null) {
+		for (int depth = 0; root.getCause() != null && depth < DEEPEST_CAUSE; depth++) {
 			root = root.getCause();
 		}
 		String rootMessage = root.getMessage();

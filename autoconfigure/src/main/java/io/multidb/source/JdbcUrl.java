@@ -27,7 +27,7 @@ public record JdbcUrl(String text) {
 	 * password may have an '@' of its own.
 	 */
 	private static final Pattern USER_INFO = Pattern
-		.compile("(//[^/?#@:]{0,128}:|:thin:[^/@]{0,128}/)[^?#\\s]{0,512}@");
+		.compile("(//[^/?#@:]{0,128}:|:(?:thin|oci8?):[^/@]{0,128}/)[^?#\\s]{0,512}@");
 
 	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
 
@@ -36,15 +36,15 @@ public record JdbcUrl(String text) {
 	private static final String SECRET_NAME = "[^=?&;(,\\s]{0,64}" + SECRET_WORD + "[^=?&;(,\\s]{0,64}=";
 
 	/**
-	 * After '?' and '&' a value ends at '&', after ';' at ';', in brackets at ',' and
-	 * ')'.
+	 * After '?' and '&' a value ends at '&', after ';' and ':' at ';', in brackets at ','
+	 * and ')'.
 	 */
-	private static final Pattern SECRET_PARAMETER = Pattern
-		.compile("(?i)([?&]" + SECRET_NAME + ")[^&]*|(;" + SECRET_NAME + ")[^;]*|([(,]" + SECRET_NAME + ")[^,)]*");
+	private static final Pattern SECRET_PARAMETER = Pattern.compile("(?i)([?&]" + SECRET_NAME + ")[^&]*|([;:]"
+			+ SECRET_NAME + ")(?:\\{[^}]*}|[^;]*)|([(,]" + SECRET_NAME + ")[^,)]*");
 
 	/** In a sentence, a URL ends at white space. */
-	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern.compile(
-			"(?i)([?&]" + SECRET_NAME + ")[^&\\s]*|(;" + SECRET_NAME + ")[^;\\s]*|([(,]" + SECRET_NAME + ")[^,)\\s]*");
+	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern.compile("(?i)([?&]" + SECRET_NAME
+			+ ")[^&\\s]*|([;:]" + SECRET_NAME + ")(?:\\{[^}\\s]*}|[^;\\s]*)|([(,]" + SECRET_NAME + ")[^,)\\s]*");
 
 	static boolean isSecretName(String name) {
 		return SECRET_WORD_IN_NAME.matcher(name).find();

@@ -702,13 +702,13 @@ final class LeasedCallableStatement extends LeasedPreparedStatement<CallableStat
 	@Override
 	public <T> T getObject(int index, Class<T> type) throws SQLException {
 		check();
-		return delegate().getObject(index, type);
+		return wrap(delegate().getObject(index, type), type);
 	}
 
 	@Override
 	public <T> T getObject(String name, Class<T> type) throws SQLException {
 		check();
-		return delegate().getObject(name, type);
+		return wrap(delegate().getObject(name, type), type);
 	}
 
 	@Override

@@ -52,8 +52,22 @@ final class LeasedResultSet implements ResultSet {
 		this.connection.check();
 	}
 
+	/** A value may be a cursor, which may still be on the server. */
+	static @Nullable Object wrapCursor(LeasedConnection connection, @Nullable Object value) {
+		return (value instanceof ResultSet rows) ? new LeasedResultSet(connection, null, rows) : value;
+	}
+
+	static <T> T wrap(LeasedConnection connection, T value, Class<T> type) {
+		return (value instanceof ResultSet rows && type.equals(ResultSet.class))
+				? type.cast(new LeasedResultSet(connection, null, rows)) : value;
+	}
+
 	private @Nullable Object wrapCursor(@Nullable Object value) {
-		return (value instanceof ResultSet rows) ? new LeasedResultSet(this.connection, null, rows) : value;
+		return wrapCursor(this.connection, value);
+	}
+
+	private <T> T wrap(T value, Class<T> type) {
+		return wrap(this.connection, value, type);
 	}
 
 	@Override
@@ -1195,13 +1209,13 @@ final class LeasedResultSet implements ResultSet {
 	@Override
 	public <T> T getObject(int index, Class<T> type) throws SQLException {
 		check();
-		return delegate().getObject(index, type);
+		return wrap(delegate().getObject(index, type), type);
 	}
 
 	@Override
 	public <T> T getObject(String name, Class<T> type) throws SQLException {
 		check();
-		return delegate().getObject(name, type);
+		return wrap(delegate().getObject(name, type), type);
 	}
 
 	@Override

@@ -37,9 +37,13 @@ class LeasedStatement<S extends Statement> implements Statement {
 		return (rows != null) ? new LeasedResultSet(this.connection, this, rows) : null;
 	}
 
+	final <T> T wrap(T value, Class<T> type) {
+		return LeasedResultSet.wrap(this.connection, value, type);
+	}
+
 	/** A function may return a cursor as its value. */
 	final @Nullable Object wrapCursor(@Nullable Object value) {
-		return (value instanceof ResultSet rows) ? wrap(rows) : value;
+		return LeasedResultSet.wrapCursor(this.connection, value);
 	}
 
 	@Override

@@ -71,6 +71,8 @@ final class PhysicalDataSource extends AbstractDataSource {
 			}
 			case POSTGRESQL -> {
 				this.properties.setProperty("connectTimeout", Long.toString(CONNECT_TIMEOUT.toSeconds()));
+				// A server that vanishes while a statement runs is noticed in the end.
+				this.properties.setProperty("tcpKeepAlive", "true");
 				// In milliseconds; without an answer pgjdbc connects again, without
 				// encryption.
 				this.properties.setProperty("sslResponseTimeout", Long.toString(CONNECT_TIMEOUT.toMillis() / 2));

@@ -74,6 +74,8 @@ final class PostgresCreator implements DatabaseCreator {
 	public boolean create(SourceDefinition definition, Filling filling) throws Exception {
 		String database = definition.url().databaseName();
 		try (Connection maintenance = this.connections.get(maintenanceOf(definition))) {
+			// CREATE DATABASE runs in no transaction, whatever the pool's default is.
+			maintenance.setAutoCommit(true);
 			if (exists(maintenance, database)) {
 				return false;
 			}

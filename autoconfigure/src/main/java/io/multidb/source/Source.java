@@ -80,6 +80,9 @@ public final class Source {
 	/** Failures in a row; guarded by lock. */
 	private int failures;
 
+	/** When it failed first, if it has not succeeded since; guarded by lock. */
+	private @Nullable Instant unavailableSince;
+
 	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
 		this.definition = definition;
 		this.opener = opener;
@@ -262,12 +265,17 @@ public final class Source {
 				true);
 	}
 
-	/** Tries again what failed, on behalf of the registry's prober. */
-	void retry() {
+	/**
+	 * Tries again what failed, on behalf of the registry's prober.
+	 * @param failure which of the failures in a row it follows: a try that comes late,
+	 * when another has been made, is none
+	 */
+	void retry(int failure) {
 		Transition mine = new Transition();
 		this.lock.lock();
 		try {
-			if (!(this.state instanceof SourceState.Unavailable) || this.transition != null) {
+			if (!(this.state instanceof SourceState.Unavailable) || this.transition != null
+					|| this.failures != failure) {
 				return;
 			}
 			this.transition = mine;
@@ -317,7 +325,9 @@ public final class Source {
 				if (others == null) {
 					mine = new Transition();
 					this.transition = mine;
-					this.state = new SourceState.Opening(now());
+					if (!(this.state instanceof SourceState.Unavailable)) {
+						this.state = new SourceState.Opening(now());
+					}
 				}
 			}
 			finally {
@@ -367,6 +377,9 @@ public final class Source {
 			}
 			if (this.state instanceof SourceState.Opening) {
 				this.state = new SourceState.Cold();
+			}
+			if (this.state instanceof SourceState.Unavailable) {
+				this.registry.retryLater(this, this.failures, retryIn(this.failures - 1));
 			}
 		}
 		finally {
@@ -436,15 +449,18 @@ public final class Source {
 		this.lock.lock();
 		try {
 			this.failures = 0;
-			if (this.state instanceof SourceState.Unavailable unavailable) {
-				mine.add(new SourceEvent.Recovered(name(), Duration.between(unavailable.since(), now())));
+			if (this.unavailableSince != null) {
+				mine.add(new SourceEvent.Recovered(name(), Duration.between(this.unavailableSince, now())));
+				this.unavailableSince = null;
+			}
+			if (this.state instanceof SourceState.Unavailable) {
 				this.state = new SourceState.Cold();
-				this.registry.recovered(this);
 			}
 		}
 		finally {
 			this.lock.unlock();
 		}
+		this.registry.recovered(this);
 	}
 
 	/**
@@ -467,25 +483,23 @@ public final class Source {
 			forget();
 			return new SourceUnavailableException(name(), reason, FIRST_RETRY, cause);
 		}
-		Duration retryIn;
 		this.lock.lock();
 		try {
-			retryIn = retryIn(this.failures++);
-			if (isGone()) {
-				return new SourceUnavailableException(name(), reason, retryIn, cause);
+			Duration retryIn = retryIn(this.failures++);
+			if (!isGone()) {
+				if (!(this.state instanceof SourceState.Unavailable before && before.reason().equals(reason))) {
+					mine.add(new SourceEvent.Unavailable(name(), reason, retryIn));
+				}
+				if (this.unavailableSince == null) {
+					this.unavailableSince = now();
+				}
+				this.state = new SourceState.Unavailable(this.unavailableSince, reason, now().plus(retryIn));
 			}
-			SourceState.Unavailable before = (this.state instanceof SourceState.Unavailable known) ? known : null;
-			if (before == null || !before.reason().equals(reason)) {
-				mine.add(new SourceEvent.Unavailable(name(), reason, retryIn));
-			}
-			this.state = new SourceState.Unavailable((before != null) ? before.since() : now(), reason,
-					now().plus(retryIn));
+			return new SourceUnavailableException(name(), reason, retryIn, cause);
 		}
 		finally {
 			this.lock.unlock();
 		}
-		this.registry.retryLater(this, retryIn);
-		return new SourceUnavailableException(name(), reason, retryIn, cause);
 	}
 
 	/** Interrupted, or out of stack or memory: the next thread may have better luck. */

@@ -369,17 +369,17 @@ public final class SourceRegistry implements AutoCloseable {
 		if (sameName != null) {
 			mistakes.add(sameName(sameName, name));
 		}
-		String sameDatabase = this.namesByDatabase.get(database);
-		if (sameDatabase != null && sameName == null) {
+		String sameDatabase = mistakes.isEmpty() ? this.namesByDatabase.putIfAbsent(database, name) : null;
+		if (sameDatabase != null) {
 			mistakes.add("The sources '" + sameDatabase + "' and '" + name + "' have the same database, "
 					+ definition.url().masked() + ": route both tenants to one source, or correct one URL.");
 		}
 		if (mistakes.isEmpty()) {
 			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
+				this.namesByDatabase.remove(database, name);
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
 			this.namesByFold.put(folded, name);
-			this.namesByDatabase.put(database, name);
 		}
 		return mistakes;
 	}
@@ -404,9 +404,13 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	void forget(Source source) {
-		if (this.sources.remove(source.name(), source)) {
-			this.namesByDatabase.remove(source.definition().url().databaseKey(), source.name());
-		}
+		this.sources.computeIfPresent(source.name(), (name, known) -> {
+			if (known != source) {
+				return known;
+			}
+			this.namesByDatabase.remove(source.definition().url().databaseKey(), name);
+			return null;
+		});
 		recovered(source);
 	}
 
@@ -442,7 +446,7 @@ public final class SourceRegistry implements AutoCloseable {
 		try {
 			this.events.accept(event);
 		}
-		catch (RuntimeException ex) {
+		catch (RuntimeException | LinkageError | AssertionError ex) {
 			logger.warn("{}: a listener failed on {}", event.source(), event, ex);
 		}
 	}
@@ -451,7 +455,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 * The prober only keeps the time: a server that never answers must not hold up
 	 * others.
 	 */
-	void retryLater(Source source, Duration delay) {
+	void retryLater(Source source, int failure, Duration delay) {
 		this.threads.lock();
 		try {
 			if (this.closed) {
@@ -462,11 +466,20 @@ public final class SourceRegistry implements AutoCloseable {
 				this.retries = background("multidb-retry", RETRYING_THREADS);
 			}
 			ExecutorService retrying = Objects.requireNonNull(this.retries);
-			Future<?> unused = this.prober.schedule(() -> retrying.execute(source::retry), delay.toMillis(),
-					TimeUnit.MILLISECONDS);
+			Future<?> unused = this.prober.schedule(() -> retrying.execute(() -> retry(source, failure)),
+					delay.toMillis(), TimeUnit.MILLISECONDS);
 		}
 		finally {
 			this.threads.unlock();
+		}
+	}
+
+	private static void retry(Source source, int failure) {
+		try {
+			source.retry(failure);
+		}
+		catch (RuntimeException | Error ex) {
+			logger.error("{}: a retry ended in the middle; another one follows", source.name(), ex);
 		}
 	}
 

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -92,11 +93,13 @@ final class SqliteCreator implements DatabaseCreator {
 
 	/** Nobody sees the temporary file, so it needs no durability before it is flushed. */
 	private static SourceDefinition temporary(SourceDefinition definition, Path file) {
+		Map<String, String> hikari = new HashMap<>(definition.hikari());
+		hikari.putAll(
+				Map.of("data-source-properties.journal_mode", "MEMORY", "data-source-properties.synchronous", "OFF"));
 		return SourceDefinition.named(definition.name())
 			.url(definition.url().withSqliteFile(file).text())
 			.driverClassName(definition.driverClassName())
-			.hikari(Map.of("data-source-properties.journal_mode", "MEMORY", "data-source-properties.synchronous", "OFF",
-					"data-source-properties.foreign_keys", "true"))
+			.hikari(hikari)
 			.liquibase(definition.liquibase())
 			.temporary()
 			.build();

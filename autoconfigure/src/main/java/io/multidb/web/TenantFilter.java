@@ -18,6 +18,7 @@ import org.springframework.web.util.pattern.PathPattern;
 
 import io.multidb.MultiDbException;
 import io.multidb.Scope;
+import io.multidb.Target;
 import io.multidb.TenantContext;
 
 /**
@@ -68,10 +69,11 @@ public final class TenantFilter extends OncePerRequestFilter {
 		}
 	}
 
-	private @Nullable Scope enter(HttpServletRequest request) {
+	/** Without a tenant too: closing it ends what the request may have left open. */
+	private Scope enter(HttpServletRequest request) {
 		String tenant = isAsyncDispatch(request) ? (String) request.getAttribute(TENANT) : resolve(request);
 		request.setAttribute(TENANT, tenant);
-		return (tenant != null) ? TenantContext.enter(tenant) : null;
+		return (tenant != null) ? TenantContext.enter(tenant) : Target.current().enter();
 	}
 
 	private @Nullable String resolve(HttpServletRequest request) {
@@ -93,7 +95,8 @@ public final class TenantFilter extends OncePerRequestFilter {
 	}
 
 	private static @Nullable MultiDbException find(Throwable failure) {
-		for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+		Throwable cause = failure;
+		for (int depth = 0; cause != null && depth < 50; depth++, cause = cause.getCause()) {
 			if (cause instanceof MultiDbException found) {
 				return found;
 			}

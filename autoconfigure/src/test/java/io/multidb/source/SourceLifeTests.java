@@ -35,7 +35,11 @@ import org.junit.jupiter.api.io.TempDir;
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.InvalidTenantException;
 import io.multidb.SourceUnavailableException;
+import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
+import io.multidb.routing.Route;
+import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -416,6 +420,83 @@ class SourceLifeTests {
 			.get("a");
 		assertThat(Sources.query(a, "select count(*) from once")).isEqualTo("0");
 		assertThat(seen).containsExactly("0");
+	}
+
+	@Test
+	void initSqlAndDriverPropertiesHoldForADatabaseThatIsBeingMadeToo() throws SQLException {
+		List<String> seen = new CopyOnWriteArrayList<>();
+		SourceDefinition definition = template("t", "{id}.db")
+			.hikari(Map.of("connection-init-sql", "create temp table once (x)", "data-source-properties.page_size",
+					"8192"))
+			.build();
+		SourceRegistry registry = this.sources.with(Sources.template(definition, "t-{id}", CreatePolicy.EXPLICIT, null))
+			.with((made, connection) -> {
+				seen.add(Sources.query(connection, "select count(*) from once"));
+				Sources.execute(connection, "create table if not exists t (x)");
+				return SourceMigrator.Outcome.MIGRATED;
+			})
+			.registry();
+		registry.create("t-1");
+		assertThat(seen).containsExactly("0");
+		assertThat(Sources.query(registry.get("t-1"), "pragma page_size")).isEqualTo("8192");
+	}
+
+	@Test
+	void aRetryThatDiesOfItsThreadIsFollowedByAnother() throws Exception {
+		AtomicInteger attempts = new AtomicInteger();
+		Source a = this.sources.with(Sources.sqlite("a", this.directory)).with((definition, connection) -> {
+			switch (attempts.incrementAndGet()) {
+				case 1 -> throw new SQLException("down");
+				case 2 -> throw new StackOverflowError("test");
+				default -> {
+					return SourceMigrator.Outcome.UNTOUCHED;
+				}
+			}
+		}).registry().get("a");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(a::getConnection);
+		Awaitility.await().untilAsserted(() -> assertThat(a.state()).isInstanceOf(SourceState.Cold.class));
+		assertThat(attempts).hasValue(3);
+		assertThat(this.sources.events).filteredOn(SourceEvent.Recovered.class::isInstance).hasSize(1);
+	}
+
+	@Test
+	void causesThatGoRoundInACircleEndSomewhere() {
+		Source a = this.sources.with(Sources.sqlite("a", this.directory)).with((definition, connection) -> {
+			SQLException one = new SQLException("one");
+			SQLException two = new SQLException("two", one);
+			one.initCause(two);
+			throw one;
+		}).registry().get("a");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(a::getConnection);
+	}
+
+	@Test
+	void aTenantThatIsForgottenInTheMiddleOfACreationRaceIsNeverUnknown() throws Exception {
+		AtomicInteger attempts = new AtomicInteger();
+		SourceRegistry registry = this.sources
+			.with(Sources.template(template("t", "{id}.db").build(), "t-{id}", CreatePolicy.ON_FIRST_USE, null))
+			.with((made, connection) -> {
+				if (attempts.incrementAndGet() % 2 == 1) {
+					throw new SQLException("every other time");
+				}
+				return SourceMigrator.Outcome.UNTOUCHED;
+			})
+			.registry();
+		RoutingDataSource router = new RoutingDataSource(
+				new Routes(List.of(new Route(List.of(NamePattern.of("t-{id}")), "t")), null, registry));
+		for (int round = 0; round < 50; round++) {
+			String tenant = "t-" + round;
+			List<Object> outcomes = Race.run(4, () -> TenantContext.<String, SQLException>call(tenant, () -> {
+				try (Connection connection = router.getConnection()) {
+					return "open";
+				}
+			}));
+			assertThat(outcomes).allSatisfy((outcome) -> {
+				if (outcome instanceof SQLException failure) {
+					assertThat(failure.getCause()).isInstanceOf(SourceUnavailableException.class);
+				}
+			});
+		}
 	}
 
 	/** A driver in front of SQLite that connects when it is let. */

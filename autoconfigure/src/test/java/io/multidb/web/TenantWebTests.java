@@ -66,6 +66,7 @@ import org.springframework.web.servlet.ModelAndView;
 
 import io.multidb.InvalidTenantException;
 import io.multidb.NoTenantException;
+import io.multidb.Scope;
 import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
 
@@ -419,6 +420,15 @@ class TenantWebTests {
 	}
 
 	@Test
+	void aScopeThatIsLeftOpenEndsWithItsRequest() throws IOException {
+		start("app.tenancy.web.resolvers=header", "server.tomcat.threads.max=1", "server.tomcat.threads.min-spare=1");
+		get("/forget/lisbon");
+		assertThat(get("/tenant").body()).isEqualTo("none");
+		get("/forget/lisbon", "X-Tenant-Id: porto");
+		assertThat(get("/tenant").body()).isEqualTo("none");
+	}
+
+	@Test
 	void theErrorPageHasNoTenant() throws IOException {
 		start("app.tenancy.web.resolvers=header");
 		RawHttp response = get("/send-error", "X-Tenant-Id: lisbon", "Accept: application/json");
@@ -599,6 +609,12 @@ class TenantWebTests {
 		String tenant() {
 			String tenant = TenantContext.current();
 			return (tenant != null) ? tenant : "none";
+		}
+
+		@GetMapping("/forget/{name}")
+		void forget(@PathVariable String name) {
+			Scope forgotten = TenantContext.enter(name);
+			assertThat(forgotten).isNotNull();
 		}
 
 		@GetMapping("/mdc")
