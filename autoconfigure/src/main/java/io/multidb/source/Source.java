@@ -71,6 +71,9 @@ public final class Source {
 
 	private volatile @Nullable HikariDataSource pool;
 
+	/** What happened, told when no lock is held and no transition runs. */
+	private final EventQueue events;
+
 	/** The pool that is to be closed when the last lease ends; guarded by lock. */
 	private @Nullable HikariDataSource draining;
 
@@ -87,6 +90,12 @@ public final class Source {
 		this.definition = definition;
 		this.opener = opener;
 		this.registry = registry;
+		this.events = new EventQueue(registry::publish);
+	}
+
+	/** Tells listeners what has not been told yet. */
+	void tell() {
+		this.events.publish();
 	}
 
 	/**
@@ -230,38 +239,35 @@ public final class Source {
 	}
 
 	private Outcome open() {
-		return change((transition) -> {
+		return change(() -> {
 			long start = System.nanoTime();
 			HikariDataSource opened;
 			try {
-				opened = this.opener.open(this.definition, transition::add);
+				opened = this.opener.open(this.definition, this.events::add);
 			}
 			catch (SourceOpener.MissingDatabaseException ex) {
 				if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
 					throw ex;
 				}
-				this.opener.create(this.definition, transition::add);
-				opened = this.opener.open(this.definition, transition::add);
+				this.opener.create(this.definition, this.events::add);
+				opened = this.opener.open(this.definition, this.events::add);
 			}
-			if (publish(opened)) {
-				transition.add(new SourceEvent.Opened(name(), Duration.ofNanos(System.nanoTime() - start)));
-			}
+			publish(opened, Duration.ofNanos(System.nanoTime() - start));
 			return Outcome.DONE;
 		}, false);
 	}
 
 	/** Connects and migrates, and stays cold. */
 	Outcome prepare() {
-		return change((transition) -> {
-			this.opener.prepare(this.definition, transition::add);
+		return change(() -> {
+			this.opener.prepare(this.definition, this.events::add);
 			return Outcome.DONE;
 		}, false);
 	}
 
 	/** Makes the database of a template's source; {@code ALREADY} if it was there. */
 	Outcome create() {
-		return change(
-				(transition) -> this.opener.create(this.definition, transition::add) ? Outcome.DONE : Outcome.ALREADY,
+		return change(() -> this.opener.create(this.definition, this.events::add) ? Outcome.DONE : Outcome.ALREADY,
 				true);
 	}
 
@@ -284,8 +290,8 @@ public final class Source {
 			this.lock.unlock();
 		}
 		try {
-			run((transition) -> {
-				this.opener.prepare(this.definition, transition::add);
+			run(() -> {
+				this.opener.prepare(this.definition, this.events::add);
 				return Outcome.DONE;
 			}, mine);
 		}
@@ -297,7 +303,7 @@ public final class Source {
 	@FunctionalInterface
 	private interface Work {
 
-		Outcome run(Transition transition) throws Exception;
+		Outcome run() throws Exception;
 
 	}
 
@@ -349,12 +355,12 @@ public final class Source {
 		Outcome outcome = null;
 		MultiDbException failure = null;
 		try {
-			outcome = work.run(mine);
-			succeeded(mine);
+			outcome = work.run();
+			succeeded();
 			return outcome;
 		}
 		catch (Throwable ex) {
-			MultiDbException told = failed(ex, mine);
+			MultiDbException told = failed(ex);
 			failure = isOfThisThread(ex) ? null : told;
 			if (ex instanceof InterruptedException) {
 				Thread.currentThread().interrupt();
@@ -391,7 +397,7 @@ public final class Source {
 				mine.end().complete(outcome);
 			}
 		}
-		mine.events().forEach(this.registry::publish);
+		this.events.publish();
 	}
 
 	/**
@@ -429,28 +435,28 @@ public final class Source {
 	}
 
 	/** Makes a pool the source's; closes it if the source is gone. */
-	private boolean publish(HikariDataSource opened) {
+	private void publish(HikariDataSource opened, Duration took) {
 		this.lock.lock();
 		try {
 			if (!isGone()) {
 				this.pool = opened;
 				this.state = new SourceState.Open(now());
-				return true;
+				this.events.add(new SourceEvent.Opened(name(), took));
+				return;
 			}
 		}
 		finally {
 			this.lock.unlock();
 		}
 		SourceOpener.close(this.definition, opened);
-		return false;
 	}
 
-	private void succeeded(Transition mine) {
+	private void succeeded() {
 		this.lock.lock();
 		try {
 			this.failures = 0;
 			if (this.unavailableSince != null) {
-				mine.add(new SourceEvent.Recovered(name(), Duration.between(this.unavailableSince, now())));
+				this.events.add(new SourceEvent.Recovered(name(), Duration.between(this.unavailableSince, now())));
 				this.unavailableSince = null;
 			}
 			if (this.state instanceof SourceState.Unavailable) {
@@ -466,7 +472,7 @@ public final class Source {
 	/**
 	 * Decides what a failure means for the source, and what callers are told.
 	 */
-	private MultiDbException failed(Throwable failure, Transition mine) {
+	private MultiDbException failed(Throwable failure) {
 		if (failure instanceof SourceOpener.MissingDatabaseException) {
 			// Nothing is kept for a tenant whose database does not exist.
 			forget();
@@ -488,7 +494,7 @@ public final class Source {
 			Duration retryIn = retryIn(this.failures++);
 			if (!isGone()) {
 				if (!(this.state instanceof SourceState.Unavailable before && before.reason().equals(reason))) {
-					mine.add(new SourceEvent.Unavailable(name(), reason, retryIn));
+					this.events.add(new SourceEvent.Unavailable(name(), reason, retryIn));
 				}
 				if (this.unavailableSince == null) {
 					this.unavailableSince = now();
@@ -575,6 +581,7 @@ public final class Source {
 			this.draining = this.pool;
 			this.pool = null;
 			this.state = (this.draining != null) ? new SourceState.Draining(now()) : new SourceState.Removed();
+			this.events.add(new SourceEvent.Removed(name(), this.leases.get()));
 		}
 		finally {
 			this.lock.unlock();
@@ -608,7 +615,8 @@ public final class Source {
 		}
 		if (open != null) {
 			SourceOpener.close(this.definition, open);
-			this.registry.publish(new SourceEvent.Closed(name()));
+			this.events.add(new SourceEvent.Closed(name()));
+			this.events.publish();
 		}
 		this.registry.closed(this);
 	}

@@ -337,7 +337,7 @@ public final class SourceRegistry implements AutoCloseable {
 		finally {
 			this.changes.unlock();
 		}
-		publish(new SourceEvent.Removed(name, source.leases()));
+		source.tell();
 		return true;
 	}
 

@@ -36,6 +36,7 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.InvalidTenantException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.TenantContext;
+import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
 import io.multidb.routing.Route;
 import io.multidb.routing.Routes;
@@ -201,6 +202,26 @@ class SourceLifeTests {
 				});
 		try (registry) {
 			assertThat(Sources.query(registry.get("a"), "select 1")).isEqualTo("1");
+		}
+	}
+
+	@Test
+	void eventsAreToldInTheOrderInWhichThingsHappened() {
+		AtomicReference<SourceRegistry> registry = new AtomicReference<>();
+		List<String> seen = new CopyOnWriteArrayList<>();
+		SourceMigrator migrator = (definition, connection) -> SourceMigrator.Outcome.MIGRATED;
+		registry.set(new SourceRegistry(List.of(Sources.sqlite("a", this.directory).build()), List.of(), migrator,
+				(event) -> {
+					seen.add(event.getClass().getSimpleName());
+					if (event instanceof SourceEvent.Migrated) {
+						registry.get().remove("a");
+					}
+				}));
+		try (SourceRegistry opened = registry.get()) {
+			Source removed = opened.get("a");
+			assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(removed::getConnection);
+			Awaitility.await().untilAsserted(() -> assertThat(seen).hasSize(4));
+			assertThat(seen).containsExactly("Migrated", "Opened", "Removed", "Closed");
 		}
 	}
 
