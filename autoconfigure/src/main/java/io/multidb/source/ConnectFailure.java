@@ -135,9 +135,9 @@ final class ConnectFailure {
 		if (Files.isDirectory(file)) {
 			return "'" + file + "' is a directory: correct " + definition.property("url") + ".";
 		}
-		if (directory != null && !Files.isWritable(directory)) {
-			return "The directory '" + directory
-					+ "' is not writable for this process; SQLite writes its journal there.";
+		if (directory != null && (!Files.isWritable(directory) || !Files.exists(file))) {
+			return "No file can be made in the directory '" + directory
+					+ "': make it writable for this process; SQLite writes its journal there, too.";
 		}
 		return "Check that '" + file + "' is a SQLite database that this process may read and write.";
 	}

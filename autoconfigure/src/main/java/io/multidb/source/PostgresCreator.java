@@ -95,27 +95,27 @@ final class PostgresCreator implements DatabaseCreator {
 	private static boolean fillAndPublish(SourceDefinition definition, Connection maintenance, String temporary,
 			Filling filling) throws Exception {
 		boolean published = false;
-		Exception failure = null;
 		try {
 			execute(maintenance, "CREATE DATABASE " + quote(temporary) + owner(definition, maintenance));
 			filling.fill(temporary(definition, temporary));
 			published = rename(maintenance, temporary, definition.url().databaseName());
+			return published;
 		}
-		catch (Exception ex) {
-			failure = ex;
-		}
-		if (!published) {
-			try {
-				execute(maintenance, "DROP DATABASE IF EXISTS " + quote(temporary));
-			}
-			catch (SQLException ex) {
-				logger.warn("Database {} could not be dropped; it is dropped later: {}", temporary, ex.toString());
+		finally {
+			if (!published) {
+				drop(maintenance, temporary);
 			}
 		}
-		if (failure != null) {
-			throw failure;
+	}
+
+	/** What ended the creation is what the caller must hear of. */
+	private static void drop(Connection maintenance, String temporary) {
+		try {
+			execute(maintenance, "DROP DATABASE IF EXISTS " + quote(temporary));
 		}
-		return published;
+		catch (SQLException ex) {
+			logger.warn("Database {} could not be dropped; it is dropped later: {}", temporary, ex.toString());
+		}
 	}
 
 	/** A lock that cannot be given back ends with its session. */

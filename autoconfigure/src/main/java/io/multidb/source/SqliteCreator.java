@@ -81,13 +81,26 @@ final class SqliteCreator implements DatabaseCreator {
 		try {
 			// Made here and once: should the file vanish meanwhile, no empty one takes
 			// its place.
-			Files.createFile(temporary);
+			createFile(temporary, definition);
 			filling.fill(temporary(definition, temporary));
 			flush(temporary, StandardOpenOption.WRITE);
 			return publish(temporary, file);
 		}
 		finally {
 			delete(temporary);
+		}
+	}
+
+	private static void createFile(Path temporary, SourceDefinition definition) throws IOException {
+		try {
+			Files.createFile(temporary);
+		}
+		catch (IOException ex) {
+			FileSystemException failure = new FileSystemException(String.valueOf(temporary.getParent()), null,
+					"No file can be made in this directory: make it writable for this process, or correct "
+							+ definition.property("url"));
+			failure.initCause(ex);
+			throw failure;
 		}
 	}
 

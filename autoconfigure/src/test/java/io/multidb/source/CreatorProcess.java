@@ -6,6 +6,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 
 import org.springframework.core.io.DefaultResourceLoader;
 
@@ -95,7 +96,7 @@ public final class CreatorProcess implements AutoCloseable {
 			SourceMigrator.Outcome outcome = liquibase.migrate(made, connection);
 			if (half && made.name().startsWith("election")) {
 				System.out.println("half");
-				Thread.sleep(600_000);
+				new CountDownLatch(1).await();
 			}
 			return outcome;
 		});

@@ -250,6 +250,23 @@ class PostgresIntegrationTests {
 	}
 
 	@Test
+	void anErrorDuringCreationLeavesNoDatabase() throws SQLException {
+		SourceRegistry registry = this.sources.with(source("server", "postgres"))
+			.with(Sources.template(source("election", "election_{id}").build(), "election-{id}", CreatePolicy.EXPLICIT,
+					"server"))
+			.with((definition, connection) -> {
+				if (definition.name().startsWith("election")) {
+					throw new NoClassDefFoundError("com/example/Change");
+				}
+				return SourceMigrator.Outcome.UNTOUCHED;
+			})
+			.registry();
+		assertThatExceptionOfType(NoClassDefFoundError.class).isThrownBy(() -> registry.create("election-42"));
+		assertThat(databases("election%")).isEmpty();
+		assertThat(databases("multidb%")).isEmpty();
+	}
+
+	@Test
 	void theDatabaseBelongsToTheTemplatesUser() throws SQLException {
 		admin("DROP ROLE IF EXISTS voter");
 		admin("CREATE ROLE voter LOGIN PASSWORD 'v0te'");

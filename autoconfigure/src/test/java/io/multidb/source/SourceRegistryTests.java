@@ -184,6 +184,14 @@ class SourceRegistryTests {
 	}
 
 	@Test
+	void aDirectoryThatIsNotWritableIsNamed() throws IOException {
+		Path locked = Sources.notWritable(this.directory);
+		Source lisbon = this.sources.with(Sources.sqlite("lisbon", locked)).registry().get("lisbon");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(lisbon::getConnection)
+			.withMessageContaining("No file can be made in the directory '" + locked + "'");
+	}
+
+	@Test
 	void aFileThatIsNoDatabaseIsNamedAndLeftAlone() throws IOException {
 		Path file = this.directory.resolve("lisbon.db");
 		Files.writeString(file, "this is not a database, it is a letter to my aunt. ".repeat(100));

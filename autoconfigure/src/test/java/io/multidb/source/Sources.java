@@ -1,5 +1,7 @@
 package io.multidb.source;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
@@ -59,6 +61,13 @@ public final class Sources implements AutoCloseable {
 			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this.events::add);
 		}
 		return this.registry;
+	}
+
+	/** A directory in which this process can make no file, not even as root. */
+	static Path notWritable(Path parent) throws IOException {
+		Path directory = Files.createDirectory(parent.resolve("locked"));
+		boolean locked = directory.toFile().setWritable(false) && !Files.isWritable(directory);
+		return locked ? directory : Path.of("/proc");
 	}
 
 	public static void execute(Source source, String sql) throws SQLException {

@@ -210,6 +210,22 @@ class TemplateTests {
 	}
 
 	@Test
+	void aDirectoryThatIsNotWritableIsNamedAndTheNextTenantIsNotHeldUp() throws Exception {
+		Path locked = Sources.notWritable(this.directory);
+		SourceDefinition definition = SourceDefinition.named("election")
+			.url("jdbc:sqlite:" + locked.resolve("{id}.db"))
+			.build();
+		SourceRegistry registry = this.sources.with(Sources.sqlite("main", this.directory))
+			.with(Sources.template(definition, "election-{id}", CreatePolicy.EXPLICIT, null))
+			.registry();
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.create("election-42"))
+			.withMessageContaining(locked.toString())
+			.withMessageContaining("No file can be made")
+			.withMessageContaining("'app.datasources.election.url'");
+		assertThat(Sources.query(registry.get("main"), "select 1")).isEqualTo("1");
+	}
+
+	@Test
 	void leftoversOfDeadProcessesAreRemovedAndThoseOfLivingOnesKept() throws Exception {
 		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
 		registry.create("election-1");
