@@ -439,7 +439,7 @@ class TaskPropagationTests {
 			Thread caller = Thread.currentThread();
 			List<String> parallel = from("lisbon", () -> IntStream.range(0, 200)
 				.parallel()
-				.mapToObj((i) -> ((Thread.currentThread() == caller) ? "" : "elsewhere ") + where(context).get())
+				.mapToObj((i) -> (Thread.currentThread().equals(caller) ? "" : "elsewhere ") + where(context).get())
 				.distinct()
 				.toList());
 			assertThat(parallel).isSubsetOf("lisbon", "elsewhere " + NONE);
