@@ -22,10 +22,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.MDC;
 
 import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.support.JdbcTransactionManager;
+import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.InvalidTenantException;
 import io.multidb.Scope;
 import io.multidb.SourceContext;
+import io.multidb.SourceSwitchException;
 import io.multidb.Target;
 import io.multidb.TenantContext;
 import io.multidb.UnknownSourceException;
@@ -34,6 +37,7 @@ import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
+import io.multidb.transaction.SwitchCheck;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
@@ -49,6 +53,10 @@ class ForEachTests {
 	private final Sources sources = new Sources();
 
 	private ForEach forEach;
+
+	private Routes routes;
+
+	private RoutingDataSource router;
 
 	private JdbcClient jdbc;
 
@@ -163,6 +171,24 @@ class ForEachTests {
 		ForEach none = new ForEach(this.sources.registry());
 		assertThat(none.tenants(List.of()).atOnce(4).call(() -> 1)).isEmpty();
 		assertThat(none.sources().call(() -> 1)).isEmpty();
+	}
+
+	@Test
+	void openTransactionOfAnotherSourceIsAFailureUnlessInParallel() throws Exception {
+		open("lisbon", "porto");
+		TransactionTemplate transaction = new TransactionTemplate(new JdbcTransactionManager(this.router));
+		ForEach.Work both = this.forEach.tenants(List.of("lisbon", "porto"));
+		try (Scope scope = TenantContext.enter("lisbon");
+				SwitchCheck check = new SwitchCheck(this.routes, this.router, List::of)) {
+			transaction.executeWithoutResult((status) -> {
+				assertThat(where()).isEqualTo("lisbon");
+				List<Outcome<String>> outcomes = both.call(this::where);
+				assertThat(values(outcomes.subList(0, 1))).containsExactly("lisbon");
+				assertThat(failure(outcomes.get(1))).isInstanceOf(SourceSwitchException.class);
+				assertThat(values(both.atOnce(2).call(this::where))).containsExactly("lisbon", "porto");
+				assertThat(where()).isEqualTo("lisbon");
+			});
+		}
 	}
 
 	@Test
@@ -317,7 +343,9 @@ class ForEachTests {
 		}
 		Sources.execute(registry.get("internal"), "create table here as select 'internal' as name");
 		this.forEach = new ForEach(registry);
-		this.jdbc = JdbcClient.create(new RoutingDataSource(new Routes(List.of(), null, registry)));
+		this.routes = new Routes(List.of(), null, registry);
+		this.router = new RoutingDataSource(this.routes);
+		this.jdbc = JdbcClient.create(this.router);
 	}
 
 	private String where() {

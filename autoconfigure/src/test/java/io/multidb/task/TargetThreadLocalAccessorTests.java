@@ -17,10 +17,13 @@ import org.springframework.boot.test.system.OutputCaptureExtension;
 
 import io.multidb.Scope;
 import io.multidb.SourceContext;
+import io.multidb.SourceSwitchException;
+import io.multidb.SwitchGuard;
 import io.multidb.Target;
 import io.multidb.TenantContext;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
@@ -201,6 +204,33 @@ class TargetThreadLocalAccessorTests {
 			TenantContext.enter("forgotten");
 		}
 		assertThat(other.get()).isEqualTo("now");
+	}
+
+	@Test
+	void snapshotThatWorkInProgressForbidsIsRefusedAndChangesNothing() {
+		ContextSnapshot porto = captureIn("porto");
+		try (Scope scope = TenantContext.enter("lisbon"); SwitchGuard.Registration busy = refusing(false)) {
+			assertThatExceptionOfType(SourceSwitchException.class).isThrownBy(porto::setThreadLocals);
+			assertThat(TenantContext.current()).isEqualTo("lisbon");
+		}
+	}
+
+	@Test
+	void snapshotThatEndsWhileWorkIsOpenEndsAllTheSameAndIsTold(CapturedOutput output) {
+		ContextSnapshot.Scope set = captureIn("porto").setThreadLocals();
+		try (SwitchGuard.Registration busy = refusing(true)) {
+			set.close();
+		}
+		assertThat(TenantContext.current()).isNull();
+		assertThat(output).contains("Something was left open", "on purpose");
+	}
+
+	private static SwitchGuard.Registration refusing(boolean whenLeaving) {
+		return SwitchGuard.register((from, to, leaving) -> {
+			if (leaving == whenLeaving) {
+				throw new SourceSwitchException(null, "on purpose", null);
+			}
+		});
 	}
 
 	@Test
