@@ -15,6 +15,7 @@ import org.springframework.beans.factory.support.AutowireCandidateQualifier;
 import org.springframework.beans.factory.support.BeanDefinitionRegistry;
 import org.springframework.beans.factory.support.BeanDefinitionRegistryPostProcessor;
 import org.springframework.beans.factory.support.RootBeanDefinition;
+import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.jdbc.autoconfigure.JdbcConnectionDetails;
 import org.springframework.core.env.Environment;
 
@@ -43,8 +44,9 @@ class SourceDataSourceRegistrar implements BeanDefinitionRegistryPostProcessor {
 			// They were generated from the definitions that are made here.
 			return;
 		}
+		Binder binder = Binder.get(this.environment);
 		for (String source : BoundProperties.declaredNames(this.environment)) {
-			String url = this.environment.getProperty("app.datasources[" + source + "].url", "");
+			String url = binder.bind("app.datasources[" + source + "].url", String.class).orElse("");
 			if (!DatasourcesReader.isTemplate(url)) {
 				register(source, registry);
 			}

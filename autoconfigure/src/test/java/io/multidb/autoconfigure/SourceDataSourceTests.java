@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.sql.SQLException;
 import java.sql.SQLFeatureNotSupportedException;
 import java.sql.SQLNonTransientConnectionException;
+import java.util.List;
 import java.util.stream.Stream;
 
 import javax.sql.DataSource;
@@ -84,6 +85,7 @@ class SourceDataSourceTests {
 		this.contextRunner.withUserConfiguration(Wanting.class).run((context) -> {
 			Wanting wanting = context.getBean(Wanting.class);
 			assertThat(wanting.plain).isInstanceOf(RoutingDataSource.class);
+			assertThat(wanting.all).containsExactly(wanting.plain);
 			assertThat(wanting.main).isSameAs(context.getBean("main"));
 			assertThat(wanting.acme).hasToString("DataSource of source 'Acme.Corp'");
 			assertThat(context.getBean(JdbcTemplate.class).getDataSource()).isSameAs(wanting.plain);
@@ -205,6 +207,9 @@ class SourceDataSourceTests {
 
 		@Autowired
 		private DataSource plain;
+
+		@Autowired
+		private List<DataSource> all;
 
 		@Autowired
 		@Qualifier("main")
