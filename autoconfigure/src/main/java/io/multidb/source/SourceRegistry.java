@@ -342,6 +342,31 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Closes what is open of a template's source when the last connection in use comes
+	 * back. Its next use opens it again; its database is left alone.
+	 * @param tenant the tenant, by which the source is named
+	 * @return whether it was known; {@code false} also if no template makes it
+	 */
+	public boolean close(String tenant) {
+		Source source;
+		this.changes.lock();
+		try {
+			source = this.sources.get(tenant);
+			if (source == null || source.isGone() || source.definition().template() == null) {
+				return false;
+			}
+			this.draining.add(source);
+			source.remove();
+			forget(source);
+		}
+		finally {
+			this.changes.unlock();
+		}
+		source.tell();
+		return true;
+	}
+
+	/**
 	 * Connects a source, migrates it if it has a change log, and leaves it cold.
 	 * @param name the source's name
 	 * @throws SourceUnavailableException if that fails; it is retried in the background

@@ -792,7 +792,7 @@ class DatasourcesReaderTests {
 				spring.datasource.url: jdbc:sqlite:b.db
 				""")).singleElement()
 			.asString()
-			.contains("Both 'spring.datasource.url' and 'app.datasources.default'", "remove one");
+			.contains("Both 'spring.datasource' and 'app.datasources.default'", "remove one");
 	}
 
 	@Test
@@ -901,7 +901,7 @@ class DatasourcesReaderTests {
 		};
 		resourceLoader.addProtocolResolver((location, loader) -> location.startsWith("classpath:/")
 				? loader.getResource(location.substring("classpath:".length())) : null);
-		return new DatasourcesReader(environment, resourceLoader, "byToken"::equals).read();
+		return new DatasourcesReader(environment, resourceLoader, null, "byToken"::equals).read();
 	}
 
 }
