@@ -1,5 +1,6 @@
 package io.multidb.autoconfigure;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -34,6 +35,7 @@ import io.multidb.source.DatabaseProduct;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.PoolSettings;
+import io.multidb.source.ReplicaSettings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -89,6 +91,9 @@ final class DatasourcesReader {
 	/** All names, also of sources whose definition has mistakes of its own. */
 	private final Set<String> names = new TreeSet<>();
 
+	/** Names that other sources give as their replicas. */
+	private final Set<String> replicas = new HashSet<>();
+
 	/** Sources in routes whose patterns have mistakes of their own. */
 	private final Set<String> misrouted = new HashSet<>();
 
@@ -120,6 +125,7 @@ final class DatasourcesReader {
 	Datasources read() {
 		this.names.addAll(this.properties.declaredNames());
 		checkNames();
+		this.properties.sources().values().forEach((source) -> this.replicas.addAll(source.replicas()));
 		this.properties.sources().forEach(this::define);
 		defineDefault();
 		List<Route> routes = routes();
@@ -208,6 +214,12 @@ final class DatasourcesReader {
 			this.mistakes.add("'" + property + "." + ((source.maintenance() != null) ? "maintenance" : "create") + "'"
 					+ at(name) + " is for templates, and the URL has no placeholder such as {id}.");
 		}
+		boolean replica = this.replicas.contains(name);
+		boolean readOnly = source.readOnly() || replica;
+		if (readOnly && source.liquibase().enabled() && source.liquibase().changeLog() != null) {
+			this.mistakes.add("'" + property + ".liquibase.change-log'" + at(name) + " can never be run: the source is "
+					+ (replica ? "a replica" : "read-only") + ".");
+		}
 		Origin origin = this.properties.origin(name);
 		this.definitions.put(name,
 				SourceDefinition.named(name)
@@ -216,12 +228,56 @@ final class DatasourcesReader {
 					.password(source.password())
 					.driverClassName(source.driverClassName())
 					.hikari(hikari)
-					.liquibase(liquibase(source))
-					.essential((source.essential() != null) ? source.essential() : !template)
-					.internal(source.internal())
+					.liquibase(readOnly ? LiquibaseSettings.NONE : liquibase(source))
+					.essential((source.essential() != null) ? source.essential() : !template && !replica)
+					.internal(source.internal() || replica)
+					.readOnly(readOnly)
+					.replicas(replicas(name, source))
 					.attributes(source.attributes())
 					.origin((origin != null) ? origin.toString() : "app.datasources")
 					.build());
+	}
+
+	/** What is wrong with a replica itself is found by the registry. */
+	private ReplicaSettings replicas(String name, SourceProperties source) {
+		String property = "'app.datasources." + name;
+		List<String> known = new ArrayList<>();
+		for (String replica : source.replicas()) {
+			SourceProperties declared = this.properties.sources().get(replica);
+			if (!this.names.contains(replica)) {
+				this.mistakes.add(property + ".replicas'" + at(name) + " names '" + replica + "', which is no source."
+						+ PropertyKeys.suggest(replica, this.names));
+			}
+			else if (declared != null && PLACEHOLDER.matcher(String.valueOf(declared.url())).find()) {
+				this.mistakes
+					.add(property + ".replicas'" + at(name) + " names '" + replica + "', which is a template.");
+			}
+			else if (declared != null && String.valueOf(declared.url()).startsWith("jdbc:")) {
+				known.add(replica);
+			}
+		}
+		Duration maxLag = source.maxLag();
+		Duration sticky = source.sticky();
+		if (source.replicas().isEmpty() && (maxLag != null || sticky != null)) {
+			this.mistakes.add(property + ((maxLag != null) ? ".max-lag'" : ".sticky'") + at(name)
+					+ " is for sources that have 'replicas'.");
+		}
+		boolean measured = String.valueOf(source.url()).startsWith("jdbc:postgresql:");
+		if (maxLag != null && !measured && !source.replicas().isEmpty()) {
+			this.mistakes.add(property + ".max-lag'" + at(name)
+					+ " cannot be heeded: how far a replica is behind is measured on PostgreSQL only.");
+		}
+		if (maxLag != null && maxLag.compareTo(ReplicaSettings.SHORTEST_MAX_LAG) < 0) {
+			this.mistakes.add(property + ".max-lag'" + at(name) + " must be at least "
+					+ ReplicaSettings.SHORTEST_MAX_LAG.toMillis() + " ms: lag is not measured more finely.");
+			maxLag = null;
+		}
+		if (sticky != null && sticky.isNegative()) {
+			this.mistakes.add(property + ".sticky'" + at(name) + " must not be negative; 0 is for not at all.");
+			sticky = null;
+		}
+		Duration lag = (maxLag != null) ? maxLag : ReplicaSettings.DEFAULT_MAX_LAG;
+		return new ReplicaSettings(known, lag, (sticky != null) ? sticky : lag);
 	}
 
 	/** A password may contain anything, but is hardly as a whole what a variable is. */
@@ -528,8 +584,9 @@ final class DatasourcesReader {
 					+ PropertyKeys.suggest(name, this.names));
 		}
 		if (source != null && source.internal()) {
-			this.mistakes.add("The route " + route + " leads to '" + name
-					+ "', which is 'internal: true': no tenant may reach it.");
+			this.mistakes.add("The route " + route + " leads to '" + name + "', which is "
+					+ (this.replicas.contains(name) ? "a replica: route to the source whose replica it is."
+							: "'internal: true': no tenant may reach it."));
 		}
 	}
 

@@ -28,6 +28,7 @@ import org.springframework.util.function.SingletonSupplier;
 
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.CallerSession;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.transaction.BoundResourceReader;
@@ -63,9 +64,10 @@ public final class MultiDbAutoConfiguration {
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
 	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
-			SourceEventPublisher events) {
+			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession) {
 		return new SourceRegistry(datasources.sources(), datasources.templates(),
-				migrator.getIfAvailable(() -> SourceMigrator.NONE), events);
+				migrator.getIfAvailable(() -> SourceMigrator.NONE), events,
+				callerSession.getIfAvailable(() -> CallerSession.NONE));
 	}
 
 	@Bean
