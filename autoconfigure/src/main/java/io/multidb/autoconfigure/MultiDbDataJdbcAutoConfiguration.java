@@ -5,6 +5,8 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
+import javax.sql.DataSource;
+
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
@@ -13,9 +15,12 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.autoconfigure.condition.NoneNestedConditions;
 import org.springframework.boot.data.jdbc.autoconfigure.DataJdbcRepositoriesAutoConfiguration;
 import org.springframework.boot.jdbc.DatabaseDriver;
+import org.springframework.boot.jdbc.DataSourceUnwrapper;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Conditional;
+import org.springframework.data.jdbc.core.dialect.DialectResolver;
 import org.springframework.data.jdbc.core.dialect.JdbcDialect;
+import org.springframework.jdbc.core.JdbcTemplate;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.jdbc.SourceDialect;
@@ -35,7 +40,11 @@ public final class MultiDbDataJdbcAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	JdbcDialect jdbcDialect(Datasources datasources) {
+	JdbcDialect jdbcDialect(Datasources datasources, DataSource dataSource) {
+		if (DataSourceUnwrapper.unwrap(dataSource, RoutingDataSource.class) == null) {
+			// A test slice has put one embedded database in the router's place.
+			return DialectResolver.getDialect(new JdbcTemplate(dataSource));
+		}
 		Set<DatabaseDriver> products = Stream
 			.concat(datasources.sources().stream(), datasources.templates().stream().map(SourceTemplate::definition))
 			.filter((source) -> !source.internal())

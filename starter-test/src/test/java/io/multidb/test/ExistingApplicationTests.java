@@ -110,7 +110,8 @@ class ExistingApplicationTests {
 		String[] all = new String[arguments.length + more.length];
 		System.arraycopy(arguments, 0, all, 0, arguments.length);
 		System.arraycopy(more, 0, all, arguments.length, more.length);
-		return new SpringApplicationBuilder(Existing.class).properties("spring.flyway.enabled=false")
+		return new SpringApplicationBuilder(Existing.class)
+			.properties("spring.flyway.enabled=false", "spring.data.jdbc.repositories.enabled=false")
 			.web(type)
 			.run(all);
 	}

@@ -56,7 +56,7 @@ import static org.awaitility.Awaitility.await;
  */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, classes = PinnedTests.Application.class,
 		properties = { "app.datasources.archive.liquibase.enabled=false",
-				"app.datasources.jobs.url=jdbc:h2:mem:jobs;DB_CLOSE_DELAY=-1",
+				"app.datasources.jobs.url=jdbc:h2:mem:jobs;DB_CLOSE_DELAY=-1", "app.datasources.jobs.internal=true",
 				"app.datasources.sessions.liquibase.enabled=false", "app.tenancy.routes[2].tenants=lisbon,porto",
 				"app.tenancy.routes[2].source={tenant}", "app.tenancy.routes[0].tenants=election-{id}",
 				"app.tenancy.routes[0].source=election", "app.tenancy.routes[1].tenants=main,archive",

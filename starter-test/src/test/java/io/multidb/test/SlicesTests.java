@@ -6,6 +6,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 
 import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.data.jdbc.test.autoconfigure.DataJdbcTest;
 import org.springframework.boot.data.jpa.test.autoconfigure.DataJpaTest;
 import org.springframework.boot.jdbc.test.autoconfigure.AutoConfigureTestDatabase;
 import org.springframework.boot.jdbc.test.autoconfigure.JdbcTest;
@@ -89,6 +90,34 @@ class SlicesTests {
 	}
 
 	@Nested
+	@DataJdbcTest
+	@TemporaryDatabases
+	class DataJdbcTests {
+
+		@Test
+		@WithTenant("election-*")
+		void goToTheTenantsSource(@Autowired MemoRepository memos, @Autowired JdbcClient jdbc) {
+			Memo memo = memos.save(new Memo(null, "one"));
+			assertThat(memos.findById(memo.id())).get().extracting(Memo::text).isEqualTo("one");
+			assertThat(count(jdbc)).isOne();
+		}
+
+	}
+
+	@Nested
+	@DataJdbcTest
+	class DataJdbcTestsWithAnEmbeddedDatabase {
+
+		@Test
+		void useItForAllTenants(@Autowired MemoRepository memos, @Autowired DataSource dataSource) {
+			assertThat(dataSource).isInstanceOf(EmbeddedDatabase.class);
+			TenantContext.run("main", () -> memos.save(new Memo(null, "one")));
+			assertThat(TenantContext.call("archive", memos::count)).isOne();
+		}
+
+	}
+
+	@Nested
 	@DataJpaTest
 	@TemporaryDatabases
 	class DataJpaTests {
@@ -120,7 +149,7 @@ class SlicesTests {
 	}
 
 	@Nested
-	@DataJpaTest(properties = "spring.jpa.database-platform=")
+	@DataJpaTest
 	class DataJpaTestsWithAnEmbeddedDatabase {
 
 		@Test

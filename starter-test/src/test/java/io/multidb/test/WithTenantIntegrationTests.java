@@ -28,6 +28,7 @@ import static org.assertj.core.api.Assertions.assertThat;
  */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.NONE,
 		properties = { "app.datasources.election.maintenance=server", "app.datasources.server.internal=true",
+				"spring.data.jdbc.dialect=postgresql",
 				"spring.jpa.database-platform=org.hibernate.dialect.PostgreSQLDialect" })
 @TemporaryDatabases
 @WithTenant("election-*")
