@@ -8,6 +8,7 @@ import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.beans.factory.config.BeanPostProcessor;
+import org.springframework.orm.jpa.JpaVendorAdapter;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 import io.multidb.routing.RoutingDataSource;
@@ -39,6 +40,10 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 			DataSource dataSource = factory.getDataSource();
 			if (dataSource != null && isRouting(dataSource)) {
 				this.hibernate.get().configure(factory.getJpaPropertyMap(), dataSource, this.product.get());
+				JpaVendorAdapter vendor = factory.getJpaVendorAdapter();
+				if (vendor != null) {
+					RoutedHibernate.refuseSchemaTools(vendor.getJpaPropertyMap());
+				}
 			}
 		}
 		return bean;
