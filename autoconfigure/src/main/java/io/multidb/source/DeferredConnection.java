@@ -41,7 +41,7 @@ import io.multidb.SourceUnavailableException;
  */
 final class DeferredConnection implements Connection {
 
-	private static final AtomicReferenceFieldUpdater<DeferredConnection, Taken> TAKEN = AtomicReferenceFieldUpdater
+	private static final AtomicReferenceFieldUpdater<DeferredConnection, @Nullable Taken> TAKEN = AtomicReferenceFieldUpdater
 		.newUpdater(DeferredConnection.class, Taken.class, "taken");
 
 	/**

@@ -117,8 +117,7 @@ public class LeasedConnection implements Connection {
 	private static boolean isRefusedWrite(SourceDefinition definition, SQLException failure) {
 		boolean refused = READ_ONLY.equals(failure.getSQLState()) || (definition.product() == DatabaseProduct.SQLITE
 				&& (failure.getErrorCode() & 0xff) == SQLITE_READONLY);
-		return refused || (failure.getCause() instanceof SQLException cause && cause != failure
-				&& isRefusedWrite(definition, cause));
+		return refused || (failure.getCause() instanceof SQLException cause && isRefusedWrite(definition, cause));
 	}
 
 	@Override

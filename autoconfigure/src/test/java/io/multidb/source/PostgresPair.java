@@ -151,15 +151,33 @@ public final class PostgresPair implements Closeable {
 		kill(this.standbyDirectory);
 	}
 
+	/** Lets no process of the standby run, or all of them again. */
+	public void freezeStandby(boolean frozen) throws IOException {
+		ProcessHandle server = process(this.standbyDirectory);
+		StringBuilder command = new StringBuilder("kill -" + (frozen ? "STOP " : "CONT ") + server.pid());
+		server.descendants().forEach((process) -> command.append(' ').append(process.pid()));
+		try {
+			new ProcessBuilder("sh", "-c", command.toString()).inheritIO().start().waitFor();
+		}
+		catch (InterruptedException ex) {
+			throw new IOException(ex);
+		}
+	}
+
 	/** Ends the primary's server process by SIGKILL; it does not come back. */
 	public void killPrimary() throws IOException {
 		kill(this.primaryDirectory);
 	}
 
-	private static void kill(Path data) throws IOException {
+	private static ProcessHandle process(Path data) throws IOException {
 		long server = Long.parseLong(Files.readAllLines(data.resolve("postmaster.pid")).get(0));
-		CompletableFuture<ProcessHandle> end = ProcessHandle.of(server).orElseThrow().onExit();
-		ProcessHandle.of(server).orElseThrow().destroyForcibly();
+		return ProcessHandle.of(server).orElseThrow();
+	}
+
+	private static void kill(Path data) throws IOException {
+		ProcessHandle server = process(data);
+		CompletableFuture<ProcessHandle> end = server.onExit();
+		server.destroyForcibly();
 		try {
 			end.get();
 		}

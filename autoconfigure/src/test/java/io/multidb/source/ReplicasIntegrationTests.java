@@ -222,6 +222,25 @@ class ReplicasIntegrationTests {
 	}
 
 	@Test
+	void aStandbyThatHangsIsLeftOut() throws Exception {
+		open(Duration.ofSeconds(2), Duration.ZERO);
+		awaitStandby();
+		pair.freezeStandby(true);
+		try {
+			await().atMost(Duration.ofSeconds(10)).until(() -> !main().replicas().get(0).inUse());
+			long start = System.nanoTime();
+			for (int i = 0; i < 20; i++) {
+				assertThat(readsFromStandby()).isFalse();
+			}
+			assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
+		}
+		finally {
+			pair.freezeStandby(false);
+		}
+		awaitStandby();
+	}
+
+	@Test
 	void aServerThatIsNoStandbyIsNeverRead() {
 		this.sources.with(source("main", pair.standbyUrl()).replicas(ReplicaSettings.of("copy")))
 			.with(source("copy", pair.url()));
