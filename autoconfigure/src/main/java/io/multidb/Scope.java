@@ -49,7 +49,9 @@ public final class Scope implements AutoCloseable {
 	}
 
 	static Scope open(Target target) {
-		Scope scope = new Scope(HOLDER.get(), target);
+		Holder holder = HOLDER.get();
+		SwitchGuards.check(holder.target(), target, false);
+		Scope scope = new Scope(holder, target);
 		scope.holder.innermost = scope;
 		if (!Objects.equals(scope.formerLogged, target.tenant())) {
 			log(target.tenant());
@@ -69,6 +71,8 @@ public final class Scope implements AutoCloseable {
 	 * Ends this scope and puts the former target back.
 	 * @throws IllegalStateException if inner scopes were still open (they are ended too),
 	 * or if called on another thread (nothing is changed)
+	 * @throws SourceSwitchException if a transaction or session of this scope's source is
+	 * still open; the scope has ended all the same
 	 */
 	@Override
 	public void close() {
@@ -93,6 +97,7 @@ public final class Scope implements AutoCloseable {
 					+ stillOpen + ", entered inside it, was still open. All of them have ended; the thread is back at "
 					+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
 		}
+		SwitchGuards.check(this.target, this.holder.target(), true);
 	}
 
 	private static void log(@Nullable String tenant) {
@@ -108,6 +113,10 @@ public final class Scope implements AutoCloseable {
 	private static final class Holder {
 
 		private @Nullable Scope innermost;
+
+		private Target target() {
+			return (this.innermost != null) ? this.innermost.target : Target.NONE;
+		}
 
 	}
 

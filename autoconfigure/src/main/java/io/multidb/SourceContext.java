@@ -1,7 +1,5 @@
 package io.multidb;
 
-import java.util.Objects;
-
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,10 +19,11 @@ public final class SourceContext {
 	 * exists is found out when a connection is taken: {@link UnknownSourceException}.
 	 * @param source the source's name
 	 * @return the scope that puts the former target back
+	 * @throws SourceSwitchException if a transaction or session of another source is open
+	 * on this thread
 	 */
 	public static Scope enter(String source) {
-		Objects.requireNonNull(source, "source");
-		return Target.ofSource(TenantContext.current(), source).enter();
+		return Target.ofSource(source).enter();
 	}
 
 	/**

@@ -1,5 +1,7 @@
 package io.multidb;
 
+import java.util.Objects;
+
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 public final class Target {
 
 	/** The target of a thread that has entered none. */
-	private static final Target NONE = new Target(null, null);
+	static final Target NONE = new Target(null, null);
 
 	private final @Nullable String tenant;
 
@@ -41,12 +43,25 @@ public final class Target {
 		return (scope != null) ? scope.target() : NONE;
 	}
 
-	static Target ofTenant(String tenant) {
-		return new Target(tenant, null);
+	/**
+	 * The target of work for a tenant.
+	 * @param tenant the tenant's id
+	 * @return the target
+	 * @throws NoTenantException if the tenant is {@code null}
+	 * @throws InvalidTenantException if the id is malformed
+	 */
+	public static Target ofTenant(@Nullable String tenant) {
+		return new Target(TenantContext.check(tenant), null);
 	}
 
-	static Target ofSource(@Nullable String tenant, String source) {
-		return new Target(tenant, source);
+	/**
+	 * The target of work on a source named directly; the thread's current tenant stays
+	 * along.
+	 * @param source the source's name
+	 * @return the target
+	 */
+	public static Target ofSource(String source) {
+		return new Target(current().tenant, Objects.requireNonNull(source, "source"));
 	}
 
 	/**
@@ -71,6 +86,16 @@ public final class Target {
 	 */
 	public @Nullable String source() {
 		return this.source;
+	}
+
+	/**
+	 * Whether this is the same tenant and the same named source as another target.
+	 * @param other the other target
+	 * @return whether both lead to the same place
+	 */
+	public boolean isSameAs(Target other) {
+		return this == other
+				|| (Objects.equals(this.tenant, other.tenant) && Objects.equals(this.source, other.source));
 	}
 
 	/**

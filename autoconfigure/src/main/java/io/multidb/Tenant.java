@@ -48,6 +48,15 @@ public @interface Tenant {
 	String value() default "";
 
 	/**
+	 * What happens when a transaction or session of another source is open: the switch is
+	 * refused, or they are suspended for as long as the method runs. A method that is
+	 * itself {@code REQUIRES_NEW} or {@code NOT_SUPPORTED} suspends them in any case.
+	 * Another tenant of the same source is no switch: it takes part.
+	 * @return refuse, by default
+	 */
+	OpenTransaction transaction() default OpenTransaction.REFUSE;
+
+	/**
 	 * Whether the tenant's database is created when it does not exist yet, before the
 	 * method is entered. Only a template whose {@code create} is {@code explicit} or
 	 * {@code on-first-use} makes databases; others refuse with

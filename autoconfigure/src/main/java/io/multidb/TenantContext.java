@@ -24,9 +24,11 @@ public final class TenantContext {
 	 * @return the scope that puts the former target back
 	 * @throws NoTenantException if the tenant is {@code null}
 	 * @throws InvalidTenantException if the id is malformed; nothing is looked up for it
+	 * @throws SourceSwitchException if a transaction or session of another source is open
+	 * on this thread
 	 */
 	public static Scope enter(@Nullable String tenant) {
-		return Target.ofTenant(check(tenant)).enter();
+		return Target.ofTenant(tenant).enter();
 	}
 
 	/**

@@ -29,4 +29,11 @@ public @interface UseSource {
 	 */
 	String value();
 
+	/**
+	 * What happens when a transaction or session of another source is open, as
+	 * {@link Tenant#transaction()}.
+	 * @return refuse, by default
+	 */
+	OpenTransaction transaction() default OpenTransaction.REFUSE;
+
 }

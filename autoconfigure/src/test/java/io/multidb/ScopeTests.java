@@ -1,5 +1,7 @@
 package io.multidb;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
@@ -169,6 +171,45 @@ class ScopeTests {
 			assertThat(MDC.get("request")).isEqualTo("42");
 		}
 		assertThat(MDC.get("request")).isEqualTo("42");
+	}
+
+	@Test
+	void guardIsAskedBeforeAScopeOpensAndAfterItEnded() {
+		List<String> asked = new ArrayList<>();
+		try (SwitchGuard.Registration registration = SwitchGuard.register((from, to, leaving) -> asked
+			.add(from + " -> " + to + (leaving ? " left" : "") + ", in " + Target.current()))) {
+			TenantContext.run("lisbon", () -> TenantContext.run("porto", () -> {
+			}));
+		}
+		TenantContext.run("faro", () -> {
+		});
+		assertThat(asked).containsExactly("no tenant -> tenant 'lisbon', in no tenant",
+				"tenant 'lisbon' -> tenant 'porto', in tenant 'lisbon'",
+				"tenant 'porto' -> tenant 'lisbon' left, in tenant 'lisbon'",
+				"tenant 'lisbon' -> no tenant left, in no tenant");
+	}
+
+	@Test
+	void refusedScopeIsNotOpened() {
+		try (SwitchGuard.Registration registration = SwitchGuard.register((from, to, leaving) -> {
+			throw new IllegalStateException("refused");
+		})) {
+			assertThatThrownBy(() -> TenantContext.enter("lisbon")).hasMessage("refused");
+			assertThat(TenantContext.current()).isNull();
+			assertThat(MDC.get("tenant")).isNull();
+		}
+	}
+
+	@Test
+	void scopeHasEndedWhateverAGuardSays() {
+		Scope scope = TenantContext.enter("lisbon");
+		try (SwitchGuard.Registration registration = SwitchGuard.register((from, to, leaving) -> {
+			throw new IllegalStateException("refused");
+		})) {
+			assertThatThrownBy(scope::close).hasMessage("refused");
+			assertThat(TenantContext.current()).isNull();
+			assertThat(MDC.get("tenant")).isNull();
+		}
 	}
 
 }

@@ -17,16 +17,20 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Conditional;
 import org.springframework.context.annotation.Import;
 import org.springframework.context.annotation.ImportBeanDefinitionRegistrar;
+import org.springframework.context.annotation.Lazy;
 import org.springframework.context.annotation.Primary;
 import org.springframework.context.annotation.Role;
 import org.springframework.core.env.Environment;
 import org.springframework.core.io.ResourceLoader;
 import org.springframework.core.type.AnnotationMetadata;
+import org.springframework.util.function.SingletonSupplier;
 
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.transaction.BoundResourceReader;
+import io.multidb.transaction.SwitchCheck;
 import io.multidb.transaction.TargetAdvisor;
 
 /**
@@ -76,8 +80,17 @@ public final class MultiDbAutoConfiguration {
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
-	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ConfigurableBeanFactory beanFactory) {
-		return new TargetAdvisor(routes::getObject, beanFactory::resolveEmbeddedValue);
+	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
+			ConfigurableBeanFactory beanFactory) {
+		return new TargetAdvisor(routes::getObject, switches::getObject, beanFactory::resolveEmbeddedValue);
+	}
+
+	/** In force from the start, also where beans are made lazily. */
+	@Bean(destroyMethod = "close")
+	@Lazy(false)
+	@ConditionalOnMissingBean
+	SwitchCheck switchCheck(Routes routes, RoutingDataSource router, ObjectProvider<BoundResourceReader> readers) {
+		return new SwitchCheck(routes, router, SingletonSupplier.of(() -> readers.orderedStream().toList()));
 	}
 
 	/** {@code @Tenant} must be heeded even where spring.aop.auto is off. */

@@ -4,6 +4,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionMessage;
 import org.springframework.boot.autoconfigure.condition.ConditionOutcome;
 import org.springframework.boot.autoconfigure.condition.SpringBootCondition;
 import org.springframework.context.annotation.ConditionContext;
+import org.springframework.core.env.Environment;
 import org.springframework.core.type.AnnotatedTypeMetadata;
 
 /**
@@ -12,10 +13,18 @@ import org.springframework.core.type.AnnotatedTypeMetadata;
  */
 class OnDatasourcesCondition extends SpringBootCondition {
 
+	static boolean matches(Environment environment) {
+		return isEnabled(environment) && !BoundProperties.declaredNames(environment).isEmpty();
+	}
+
+	private static boolean isEnabled(Environment environment) {
+		return environment.getProperty("app.tenancy.enabled", Boolean.class, true);
+	}
+
 	@Override
 	public ConditionOutcome getMatchOutcome(ConditionContext context, AnnotatedTypeMetadata metadata) {
 		ConditionMessage.Builder message = ConditionMessage.forCondition("Datasources");
-		if (!context.getEnvironment().getProperty("app.tenancy.enabled", Boolean.class, true)) {
+		if (!isEnabled(context.getEnvironment())) {
 			return ConditionOutcome.noMatch(message.because("app.tenancy.enabled is false"));
 		}
 		if (BoundProperties.declaredNames(context.getEnvironment()).isEmpty()) {

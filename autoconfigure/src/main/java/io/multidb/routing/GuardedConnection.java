@@ -1,7 +1,6 @@
 package io.multidb.routing;
 
 import java.sql.SQLException;
-import java.util.Objects;
 
 import io.multidb.MultiDbException;
 import io.multidb.Target;
@@ -33,11 +32,6 @@ final class GuardedConnection extends LeasedConnection {
 		}
 	}
 
-	private boolean isSameAsTaken(Target current) {
-		return Objects.equals(current.tenant(), this.target.tenant())
-				&& Objects.equals(current.source(), this.target.source());
-	}
-
 	private void checkSource(Target current) throws SQLException {
 		boolean same;
 		try {
@@ -45,7 +39,7 @@ final class GuardedConnection extends LeasedConnection {
 		}
 		catch (MultiDbException ex) {
 			// A source that was removed lets the work in progress on it finish.
-			same = source().isGone() && isSameAsTaken(current);
+			same = source().isGone() && current.isSameAs(this.target);
 		}
 		if (!same) {
 			throw RoutingDataSource.asSqlException(new WrongSourceException(source().name(), current));

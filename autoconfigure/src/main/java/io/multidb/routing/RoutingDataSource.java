@@ -74,7 +74,13 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 		}
 	}
 
-	static SQLException asSqlException(MultiDbException failure) {
+	/**
+	 * The form in which JDBC methods throw a failure of this library.
+	 * @param failure the failure
+	 * @return an exception with the failure as its cause; transient if trying again may
+	 * help
+	 */
+	public static SQLException asSqlException(MultiDbException failure) {
 		return (failure instanceof SourceUnavailableException)
 				? new SQLTransientConnectionException(failure.getMessage(), CANNOT_CONNECT, failure)
 				: new SQLNonTransientConnectionException(failure.getMessage(), NO_CONNECTION, failure);

@@ -16,6 +16,7 @@ import org.springframework.util.ClassUtils;
 import org.springframework.util.StringValueResolver;
 
 import io.multidb.Scope;
+import io.multidb.Target;
 import io.multidb.routing.Routes;
 
 /**
@@ -31,6 +32,8 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 
 	private final transient Supplier<Routes> routes;
 
+	private final transient Supplier<SwitchCheck> switches;
+
 	private final transient Pointcut pointcut;
 
 	private final transient MethodInterceptor advice;
@@ -39,11 +42,13 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 	 * Creates the advisor.
 	 * @param routes where databases are made for {@code create = true}; asked when that
 	 * is first needed, as advisors are made before other beans
+	 * @param switches what suspends transactions; asked when that is first needed
 	 * @param placeholders resolves <code>${…}</code> in constants
 	 */
-	public TargetAdvisor(Supplier<Routes> routes, StringValueResolver placeholders) {
+	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, StringValueResolver placeholders) {
 		this.rules = new TargetRules(placeholders);
 		this.routes = routes;
+		this.switches = switches;
 		this.pointcut = new Annotated();
 		this.advice = this::invoke;
 		setOrder(Ordered.HIGHEST_PRECEDENCE + 10);
@@ -68,8 +73,18 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 		if (rule == null) {
 			return invocation.proceed();
 		}
-		try (Scope scope = rule.enter(invocation.getArguments(), this.routes)) {
+		Target to = rule.target(invocation.getArguments(), this.routes);
+		if (to == null) {
 			return invocation.proceed();
+		}
+		Suspension suspension = rule.suspend() ? this.switches.get().suspendFor(to) : null;
+		try (Scope scope = to.enter()) {
+			return invocation.proceed();
+		}
+		finally {
+			if (suspension != null) {
+				suspension.end();
+			}
 		}
 	}
 

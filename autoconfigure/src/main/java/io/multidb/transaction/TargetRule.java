@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.springframework.util.StringValueResolver;
 
 import io.multidb.InvalidTenantException;
-import io.multidb.Scope;
-import io.multidb.SourceContext;
+import io.multidb.Target;
 import io.multidb.TenantContext;
 import io.multidb.routing.Routes;
 
@@ -22,8 +21,11 @@ import io.multidb.routing.Routes;
  * tenant must be there already
  * @param expression gives the tenant or source, or {@code null}
  * @param create whether a missing database is made
+ * @param suspend whether what is open on another source is suspended, and not the switch
+ * refused
  */
-record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpression expression, boolean create) {
+record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpression expression, boolean create,
+		boolean suspend) {
 
 	enum Kind {
 
@@ -35,20 +37,20 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 	 * Reads an annotation's value.
 	 * @throws IllegalStateException if it can never work
 	 */
-	static TargetRule of(Kind kind, String value, boolean create, String where, Method method, Method annotated,
-			StringValueResolver placeholders) {
+	static TargetRule of(Kind kind, String value, boolean create, boolean suspend, String where, Method method,
+			Method annotated, StringValueResolver placeholders) {
 		if (value.isEmpty()) {
 			if (kind == Kind.SOURCE || create) {
 				throw new IllegalStateException(where + " needs a value.");
 			}
-			return new TargetRule(kind, null, null, false);
+			return new TargetRule(kind, null, null, false, suspend);
 		}
 		if (value.contains("#")) {
-			return new TargetRule(kind, null, new TargetExpression(value, where, method, annotated), create);
+			return new TargetRule(kind, null, new TargetExpression(value, where, method, annotated), create, suspend);
 		}
 		String constant = Objects.requireNonNullElse(placeholders.resolveStringValue(value), "");
 		try {
-			return new TargetRule(kind, TenantContext.check(constant), null, create);
+			return new TargetRule(kind, TenantContext.check(constant), null, create, suspend);
 		}
 		catch (InvalidTenantException ex) {
 			String what = (kind == Kind.TENANT) ? "tenant" : "source";
@@ -57,12 +59,12 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 	}
 
 	/**
-	 * Makes the target current.
+	 * The target to be entered.
 	 * @param arguments the call's arguments
 	 * @param routes where databases are made; asked for only when one may be needed
-	 * @return the scope, or {@code null} when nothing changes
+	 * @return the target, or {@code null} when nothing changes
 	 */
-	@Nullable Scope enter(@Nullable Object[] arguments, Supplier<Routes> routes) {
+	@Nullable Target target(@Nullable Object[] arguments, Supplier<Routes> routes) {
 		String name = this.constant;
 		if (this.expression != null) {
 			name = this.expression.evaluate(arguments);
@@ -72,12 +74,12 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 			return null;
 		}
 		if (this.kind == Kind.SOURCE) {
-			return SourceContext.enter(name);
+			return Target.ofSource(name);
 		}
 		if (this.create) {
 			routes.get().create(TenantContext.check(name));
 		}
-		return TenantContext.enter(name);
+		return Target.ofTenant(name);
 	}
 
 }

@@ -21,10 +21,14 @@ import org.springframework.core.annotation.AnnotationUtils;
 import org.springframework.core.annotation.MergedAnnotation;
 import org.springframework.core.annotation.MergedAnnotations;
 import org.springframework.core.annotation.MergedAnnotations.SearchStrategy;
+import org.springframework.transaction.TransactionDefinition;
+import org.springframework.transaction.annotation.AnnotationTransactionAttributeSource;
+import org.springframework.transaction.interceptor.TransactionAttribute;
 import org.springframework.util.ClassUtils;
 import org.springframework.util.ReflectionUtils;
 import org.springframework.util.StringValueResolver;
 
+import io.multidb.OpenTransaction;
 import io.multidb.Tenant;
 import io.multidb.UseSource;
 
@@ -47,8 +51,11 @@ final class TargetRules {
 
 	private final StringValueResolver placeholders;
 
+	private final AnnotationTransactionAttributeSource transactions = new AnnotationTransactionAttributeSource(false);
+
 	TargetRules(StringValueResolver placeholders) {
 		this.placeholders = placeholders;
+		this.transactions.setEmbeddedValueResolver(placeholders);
 	}
 
 	/**
@@ -155,14 +162,14 @@ final class TargetRules {
 			return null;
 		}
 		Method specific = AopUtils.getMostSpecificMethod(method, type);
-		TargetRule rule = read(specific, specific);
+		TargetRule rule = read(specific, specific, type);
 		if (rule == null && !specific.equals(method)) {
-			rule = read(method, specific);
+			rule = read(method, specific, type);
 		}
-		return (rule != null) ? rule : read(ClassUtils.getUserClass(type), specific);
+		return (rule != null) ? rule : read(ClassUtils.getUserClass(type), specific, type);
 	}
 
-	private @Nullable TargetRule read(AnnotatedElement element, Method method) {
+	private @Nullable TargetRule read(AnnotatedElement element, Method method, Class<?> type) {
 		MergedAnnotation<?> nearest = nearest(element);
 		if (nearest == null) {
 			return null;
@@ -172,7 +179,22 @@ final class TargetRules {
 				: method;
 		boolean tenant = nearest.getType() == Tenant.class;
 		return TargetRule.of(tenant ? TargetRule.Kind.TENANT : TargetRule.Kind.SOURCE, nearest.getString("value"),
-				tenant && nearest.getBoolean("create"), describe(nearest), method, annotated, this.placeholders);
+				tenant && nearest.getBoolean("create"), isSuspending(nearest, method, type), describe(nearest), method,
+				annotated, this.placeholders);
+	}
+
+	/**
+	 * A method that has its transaction to itself, or none, would suspend another's
+	 * anyway, only after the switch and not for every manager.
+	 */
+	private boolean isSuspending(MergedAnnotation<?> annotation, Method method, Class<?> type) {
+		if (annotation.getEnum("transaction", OpenTransaction.class) == OpenTransaction.SUSPEND) {
+			return true;
+		}
+		TransactionAttribute transaction = this.transactions.getTransactionAttribute(method, type);
+		return transaction != null
+				&& (transaction.getPropagationBehavior() == TransactionDefinition.PROPAGATION_REQUIRES_NEW
+						|| transaction.getPropagationBehavior() == TransactionDefinition.PROPAGATION_NOT_SUPPORTED);
 	}
 
 	/**

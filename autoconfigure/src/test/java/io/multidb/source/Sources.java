@@ -15,6 +15,8 @@ import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.migration.LiquibaseMigrator;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 /**
  * Registries for tests, with their events.
  */
@@ -73,6 +75,9 @@ public final class Sources implements AutoCloseable {
 	public static void execute(Source source, String sql) throws SQLException {
 		try (Connection connection = source.getConnection()) {
 			execute(connection, sql);
+			if (!connection.getAutoCommit()) {
+				connection.commit();
+			}
 		}
 	}
 
@@ -92,6 +97,11 @@ public final class Sources implements AutoCloseable {
 		try (Connection connection = source.getConnection()) {
 			return query(connection, sql);
 		}
+	}
+
+	/** Fails if a connection of the source is still out. */
+	public static void assertIdle(Source source) {
+		assertThat(source.leases()).as("connections of '" + source.name() + "' still out").isZero();
 	}
 
 	@Override

@@ -63,6 +63,7 @@ import io.multidb.InvalidTenantException;
 import io.multidb.NoTenantException;
 import io.multidb.Scope;
 import io.multidb.SourceContext;
+import io.multidb.SourceSwitchException;
 import io.multidb.Target;
 import io.multidb.Tenant;
 import io.multidb.TenantContext;
@@ -494,7 +495,7 @@ class TargetAdvisorTests {
 			prepare(context, "lisbon", "porto");
 			Ledger ledger = context.getBean(Ledger.class);
 			assertThatThrownBy(() -> ledger.around("lisbon", "a", () -> ledger.add("porto", "b")))
-				.isInstanceOf(DataAccessException.class);
+				.isInstanceOf(SourceSwitchException.class);
 			assertThat(rows(context, "lisbon")).isEmpty();
 			assertThat(rows(context, "porto")).isEmpty();
 		});

@@ -1,0 +1,45 @@
+package io.multidb.jpa;
+
+import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
+
+import io.multidb.MultiDbException;
+import io.multidb.Target;
+import io.multidb.routing.Routes;
+
+/**
+ * Tells Hibernate the name of the current target's source, which it makes part of every
+ * session, cache key and block of identifiers. Two tenants of one source share them.
+ * Thread-safe.
+ */
+final class CurrentSourceResolver implements CurrentTenantIdentifierResolver<String> {
+
+	/**
+	 * Of a session that was opened where no source can be told. Hibernate does without
+	 * {@code null}; no source can have this name.
+	 */
+	static final String NO_SOURCE = "(no source)";
+
+	private final Routes routes;
+
+	CurrentSourceResolver(Routes routes) {
+		this.routes = routes;
+	}
+
+	@Override
+	public String resolveCurrentTenantIdentifier() {
+		try {
+			return this.routes.resolve(Target.current()).name();
+		}
+		catch (MultiDbException ex) {
+			// Opening a session needs no source; its first connection throws the same.
+			return NO_SOURCE;
+		}
+	}
+
+	/** For those who use Hibernate's own current session, which Spring does not. */
+	@Override
+	public boolean validateExistingCurrentSessions() {
+		return true;
+	}
+
+}

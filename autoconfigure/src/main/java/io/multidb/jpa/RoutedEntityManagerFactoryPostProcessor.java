@@ -1,0 +1,56 @@
+package io.multidb.jpa;
+
+import java.sql.SQLException;
+import java.util.function.Supplier;
+
+import javax.sql.DataSource;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.beans.factory.config.BeanPostProcessor;
+import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
+
+import io.multidb.routing.RoutingDataSource;
+
+/**
+ * Applies {@link RoutedHibernate} to every EntityManagerFactory that an application, or
+ * Spring Boot, builds on the routing DataSource, and to no other.
+ */
+public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostProcessor {
+
+	private final Supplier<RoutedHibernate> hibernate;
+
+	private final Supplier<@Nullable String> product;
+
+	/**
+	 * Creates the post-processor.
+	 * @param hibernate the settings, asked for when the first such factory is built
+	 * @param product the only product of all sources, or {@code null}
+	 */
+	public RoutedEntityManagerFactoryPostProcessor(Supplier<RoutedHibernate> hibernate,
+			Supplier<@Nullable String> product) {
+		this.hibernate = hibernate;
+		this.product = product;
+	}
+
+	@Override
+	public Object postProcessBeforeInitialization(Object bean, String beanName) {
+		if (bean instanceof LocalContainerEntityManagerFactoryBean factory) {
+			DataSource dataSource = factory.getDataSource();
+			if (dataSource != null && isRouting(dataSource)) {
+				this.hibernate.get().configure(factory.getJpaPropertyMap(), dataSource, this.product.get());
+			}
+		}
+		return bean;
+	}
+
+	private static boolean isRouting(DataSource dataSource) {
+		try {
+			return dataSource.isWrapperFor(RoutingDataSource.class);
+		}
+		catch (SQLException | RuntimeException ex) {
+			return false;
+		}
+	}
+
+}

@@ -1,0 +1,160 @@
+package io.multidb.transaction;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.transaction.support.TransactionSynchronizationManager;
+
+import io.multidb.MultiDbException;
+import io.multidb.SourceSwitchException;
+import io.multidb.SwitchGuard;
+import io.multidb.Target;
+import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.Source;
+
+/**
+ * Refuses to switch a thread to another source while a transaction or session of the
+ * router is open on it. Without this check, what belongs to the new source would be
+ * written in the old one's transaction: a session writes its changes only when it is
+ * flushed, long after the scope in which they were made.
+ * <p>
+ * What belongs to other DataSources does not count, and neither does a switch between
+ * tenants of one source. Thread-safe; keeps nothing but what it was made with.
+ */
+public final class SwitchCheck implements SwitchGuard, AutoCloseable {
+
+	private final Routes routes;
+
+	private final BoundResourceReader connections;
+
+	private final Supplier<List<BoundResourceReader>> others;
+
+	private final Registration registration;
+
+	/**
+	 * Creates the check and puts it in force until it is closed.
+	 * @param routes where targets lead
+	 * @param router the DataSource whose transactions count
+	 * @param others recognise what is bound besides its connections, such as sessions;
+	 * asked for when something is bound
+	 */
+	public SwitchCheck(Routes routes, RoutingDataSource router, Supplier<List<BoundResourceReader>> others) {
+		this.routes = routes;
+		this.connections = new BoundConnectionReader(router);
+		this.others = others;
+		this.registration = SwitchGuard.register(this);
+	}
+
+	@Override
+	public void check(Target from, Target to, boolean leaving) {
+		Map<Object, Object> resources = TransactionSynchronizationManager.getResourceMap();
+		if (!resources.isEmpty() && !from.isSameAs(to)) {
+			check(new Switch(from, to, leaving), resources);
+		}
+	}
+
+	private void check(Switch change, Map<Object, Object> resources) {
+		Map<Object, BoundResource> bound = bound(resources);
+		if (bound.isEmpty()) {
+			return;
+		}
+		Source source = null;
+		MultiDbException failure = null;
+		try {
+			source = this.routes.resolve(change.to());
+		}
+		catch (MultiDbException ex) {
+			failure = ex;
+		}
+		BoundResource obstacle = obstacle(bound, resources, source);
+		if (obstacle != null) {
+			throw change.refused(obstacle, source, failure);
+		}
+	}
+
+	/**
+	 * What keeps the thread from working on a source; idle connections are given back and
+	 * do not.
+	 */
+	private static @Nullable BoundResource obstacle(Map<Object, BoundResource> bound, Map<Object, Object> resources,
+			@Nullable Source source) {
+		for (Map.Entry<Object, BoundResource> each : bound.entrySet()) {
+			Source boundSource = each.getValue().source();
+			boolean same = boundSource != null && boundSource == source;
+			if (!same && !IdleConnection.release(each.getKey(), resources.get(each.getKey()))) {
+				return each.getValue();
+			}
+		}
+		return null;
+	}
+
+	/** What is bound to the thread and of the router. */
+	private Map<Object, BoundResource> bound(Map<Object, Object> resources) {
+		Map<Object, BoundResource> bound = new LinkedHashMap<>();
+		List<BoundResourceReader> readers = this.others.get();
+		resources.forEach((key, resource) -> {
+			BoundResource found = this.connections.read(key, resource);
+			for (int i = 0; found == null && i < readers.size(); i++) {
+				found = readers.get(i).read(key, resource);
+			}
+			if (found != null) {
+				bound.put(key, found);
+			}
+		});
+		return bound;
+	}
+
+	/**
+	 * Sets aside what is open, if entering a target would be refused because of it.
+	 * @param to the target to be entered
+	 * @return puts it back, or {@code null} when nothing was in the way
+	 */
+	@Nullable Suspension suspendFor(Target to) {
+		Map<Object, Object> resources = TransactionSynchronizationManager.getResourceMap();
+		Target from = Target.current();
+		if (resources.isEmpty() || from.isSameAs(to)) {
+			return null;
+		}
+		Map<Object, BoundResource> bound = bound(resources);
+		if (bound.isEmpty()) {
+			return null;
+		}
+		BoundResource obstacle = obstacle(bound, resources, this.routes.resolve(to));
+		return (obstacle == null) ? null : Suspension.begin((key, resource) -> !bound(Map.of(key, resource)).isEmpty());
+	}
+
+	/**
+	 * Ends the check: the router is closed.
+	 */
+	@Override
+	public void close() {
+		this.registration.close();
+	}
+
+	/** A change of target, and how it is refused. */
+	private record Switch(Target from, Target to, boolean leaving) {
+
+		SourceSwitchException refused(BoundResource bound, @Nullable Source source, @Nullable MultiDbException why) {
+			String open = bound.what() + " of "
+					+ ((bound.source() != null) ? "source '" + bound.source().name() + "'" : this.from.toString());
+			String where = this.to + ((source != null) ? " (source '" + source.name() + "')" : "");
+			String message = this.leaving
+					? "The scope of " + this.from + " ended while " + open + ", begun in it, was still open. The"
+							+ " scope has ended and the thread is back at " + where + ". Finish what a scope began"
+							+ " before it ends."
+					: "Cannot switch from " + this.from + " to " + where + " while " + open + " is open on thread '"
+							+ Thread.currentThread().getName() + "': it would take the new work into the old database."
+							+ " Finish it first; or run the work in a @Tenant method that is REQUIRES_NEW or"
+							+ " NOT_SUPPORTED, or has transaction = SUSPEND; or, in code, in a TransactionTemplate with"
+							+ " PROPAGATION_NOT_SUPPORTED around the scope.";
+			return new SourceSwitchException((bound.source() != null) ? bound.source().name() : null, message, why);
+		}
+
+	}
+
+}
