@@ -33,38 +33,25 @@ public final class Scope implements AutoCloseable {
 
 	private final Holder holder;
 
-	private final Target target;
-
-	private final @Nullable Scope outer;
-
-	private final @Nullable String formerLogged;
-
-	private boolean closed;
-
-	private Scope(Holder holder, Target target) {
+	private Scope(Holder holder) {
 		this.holder = holder;
-		this.target = target;
-		this.outer = holder.innermost;
-		this.formerLogged = MDC.get(MDC_KEY);
 	}
 
 	static Scope open(Target target) {
 		Holder holder = HOLDER.get();
-		SwitchGuards.check(holder.target(), target, false);
-		Scope scope = new Scope(holder, target);
-		scope.holder.innermost = scope;
-		if (!Objects.equals(scope.formerLogged, target.tenant())) {
+		SwitchGuards.check(holder.innermost.target, target, false);
+		Scope scope = new Scope(holder);
+		String formerLogged = MDC.get(MDC_KEY);
+		holder.begin(scope, target, formerLogged);
+		if (!Objects.equals(formerLogged, target.tenant())) {
 			log(target.tenant());
 		}
 		return scope;
 	}
 
-	static @Nullable Scope current() {
-		return HOLDER.get().innermost;
-	}
-
-	Target target() {
-		return this.target;
+	/** The target of the calling thread's innermost scope. */
+	static Target current() {
+		return HOLDER.get().innermost.target;
 	}
 
 	/**
@@ -76,28 +63,42 @@ public final class Scope implements AutoCloseable {
 	 */
 	@Override
 	public void close() {
-		if (HOLDER.get() != this.holder) {
-			throw new IllegalStateException("The scope of " + this.target
-					+ " was closed on another thread than the one that opened it. Close a scope where it was entered,"
-					+ " best with try-with-resources; to take the target to another thread, enter Target.current() there.");
+		if (Thread.currentThread() != this.holder.thread) {
+			throw closedElsewhere();
 		}
-		if (this.closed) {
+		Frame frame = this.holder.innermost;
+		if (frame.scope != this) {
+			closeOutOfOrder();
+			return;
+		}
+		Target target = frame.target;
+		log(this.holder.end(frame));
+		SwitchGuards.check(target, this.holder.innermost.target, true);
+	}
+
+	private void closeOutOfOrder() {
+		Frame mine = this.holder.find(this);
+		if (mine == null) {
 			return;
 		}
 		StringBuilder stillOpen = new StringBuilder();
-		for (Scope inner = this.holder.innermost; inner != null && inner != this; inner = inner.outer) {
-			inner.closed = true;
-			stillOpen.append(stillOpen.isEmpty() ? "" : ", ").append(inner.target);
+		while (this.holder.innermost != mine) {
+			stillOpen.append(stillOpen.isEmpty() ? "" : ", ").append(this.holder.innermost.target);
+			this.holder.end(this.holder.innermost);
 		}
-		this.closed = true;
-		this.holder.innermost = this.outer;
-		log(this.formerLogged);
-		if (!stillOpen.isEmpty()) {
-			throw new IllegalStateException("The scope of " + this.target + " was closed while the scope of "
-					+ stillOpen + ", entered inside it, was still open. All of them have ended; the thread is back at "
-					+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
-		}
-		SwitchGuards.check(this.target, this.holder.target(), true);
+		Target target = mine.target;
+		log(this.holder.end(mine));
+		throw new IllegalStateException("The scope of " + target + " was closed while the scope of " + stillOpen
+				+ ", entered inside it, was still open. All of them have ended; the thread is back at "
+				+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
+	}
+
+	private IllegalStateException closedElsewhere() {
+		// Read without the other thread's leave, as it is for the message only.
+		Frame its = this.holder.find(this);
+		return new IllegalStateException(((its != null) ? "The scope of " + its.target : "A scope that has ended")
+				+ " was closed on another thread than the one that opened it. Close a scope where it was entered,"
+				+ " best with try-with-resources; to take the target to another thread, enter Target.current() there.");
 	}
 
 	private static void log(@Nullable String tenant) {
@@ -109,13 +110,68 @@ public final class Scope implements AutoCloseable {
 		}
 	}
 
-	/** The innermost scope of one thread; touched by that thread alone. */
+	/** The scopes of one thread; changed by that thread alone. */
 	private static final class Holder {
 
-		private @Nullable Scope innermost;
+		private final Thread thread = Thread.currentThread();
 
-		private Target target() {
-			return (this.innermost != null) ? this.innermost.target : Target.NONE;
+		private Frame innermost = new Frame(null);
+
+		private void begin(Scope scope, Target target, @Nullable String formerLogged) {
+			Frame frame = this.innermost.inner();
+			frame.scope = scope;
+			frame.target = target;
+			frame.formerLogged = formerLogged;
+			this.innermost = frame;
+		}
+
+		private @Nullable String end(Frame frame) {
+			String formerLogged = frame.formerLogged;
+			this.innermost = Objects.requireNonNull(frame.outer);
+			frame.scope = null;
+			frame.target = Target.NONE;
+			frame.formerLogged = null;
+			return formerLogged;
+		}
+
+		private @Nullable Frame find(Scope scope) {
+			for (Frame frame = this.innermost; frame != null; frame = frame.outer) {
+				if (frame.scope == scope) {
+					return frame;
+				}
+			}
+			return null;
+		}
+
+	}
+
+	/**
+	 * What an open scope keeps on its thread. One per depth, used again and again, so
+	 * that a scope is the smallest object there can be.
+	 */
+	private static final class Frame {
+
+		private final @Nullable Frame outer;
+
+		private @Nullable Frame inner;
+
+		private @Nullable Scope scope;
+
+		private Target target = Target.NONE;
+
+		private @Nullable String formerLogged;
+
+		private Frame(@Nullable Frame outer) {
+			this.outer = outer;
+		}
+
+		private Frame inner() {
+			Frame known = this.inner;
+			if (known == null) {
+				known = new Frame(this);
+				this.inner = known;
+			}
+			return known;
 		}
 
 	}

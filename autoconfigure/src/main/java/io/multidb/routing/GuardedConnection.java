@@ -14,14 +14,19 @@ import io.multidb.source.Source;
  */
 final class GuardedConnection extends LeasedConnection {
 
-	private final Routes routes;
-
 	private final Target target;
 
-	GuardedConnection(Source source, Target target, Routes routes) throws SQLException {
-		super(source);
+	private final Routes.Resolution taken;
+
+	GuardedConnection(Target target, Routes.Resolution taken) throws SQLException {
+		super(taken.source());
 		this.target = target;
-		this.routes = routes;
+		this.taken = taken;
+	}
+
+	@Override
+	public Source source() {
+		return this.taken.source();
 	}
 
 	@Override
@@ -35,7 +40,7 @@ final class GuardedConnection extends LeasedConnection {
 	private void checkSource(Target current) throws SQLException {
 		boolean same;
 		try {
-			same = this.routes.resolve(current) == source();
+			same = this.taken.routes().resolve(current) == source();
 		}
 		catch (MultiDbException ex) {
 			// A source that was removed lets the work in progress on it finish.

@@ -19,7 +19,6 @@ import java.sql.Struct;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 import org.jspecify.annotations.Nullable;
 
@@ -32,17 +31,9 @@ import org.jspecify.annotations.Nullable;
  * {@code abort}, {@code isClosed} and {@code isValid} always pass, from any thread.
  * Otherwise as thread-safe as the driver's connection.
  */
-public class LeasedConnection implements Connection {
-
-	private static final AtomicIntegerFieldUpdater<LeasedConnection> RETURNED = AtomicIntegerFieldUpdater
-		.newUpdater(LeasedConnection.class, "returned");
-
-	private final Source source;
+public abstract class LeasedConnection implements Connection {
 
 	private final Connection delegate;
-
-	@SuppressWarnings("unused") // written through RETURNED
-	private volatile int returned;
 
 	/**
 	 * Takes a connection of a source, opening the source if that is needed.
@@ -51,7 +42,6 @@ public class LeasedConnection implements Connection {
 	 * @see Source#getConnection()
 	 */
 	protected LeasedConnection(Source source) throws SQLException {
-		this.source = source;
 		this.delegate = source.acquire();
 	}
 
@@ -59,9 +49,7 @@ public class LeasedConnection implements Connection {
 	 * The source whose connection this is.
 	 * @return the source
 	 */
-	public final Source source() {
-		return this.source;
-	}
+	public abstract Source source();
 
 	/**
 	 * Asked before everything that can reach the database.
@@ -75,13 +63,11 @@ public class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
-		if (RETURNED.compareAndSet(this, 0, 1)) {
-			try {
-				this.delegate.close();
-			}
-			finally {
-				this.source.release();
-			}
+		try {
+			this.delegate.close();
+		}
+		finally {
+			source().released();
 		}
 	}
 
@@ -431,7 +417,7 @@ public class LeasedConnection implements Connection {
 
 	@Override
 	public String toString() {
-		return "connection of source '" + this.source.name() + "' (" + this.delegate + ")";
+		return "connection of source '" + source().name() + "' (" + this.delegate + ")";
 	}
 
 }

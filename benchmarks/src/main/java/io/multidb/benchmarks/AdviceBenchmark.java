@@ -81,6 +81,8 @@ public class AdviceBenchmark {
 						new DynamicDataSourceAnnotationInterceptor(true, expressions), DS.class))
 				: this.advice.startsWith("multidb") ? List.of(new TargetAdvisor(() -> {
 					throw new UnsupportedOperationException();
+				}, () -> {
+					throw new UnsupportedOperationException();
 				}, (text) -> text)) : List.of(new DefaultPointcutAdvisor(doesNothing));
 		ProxyFactory factory = new ProxyFactory(new Service());
 		factory.addAdvisors(advisors);

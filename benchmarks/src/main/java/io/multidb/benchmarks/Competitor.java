@@ -18,6 +18,7 @@ import com.baomidou.dynamic.datasource.toolkit.DynamicDataSourceContextHolder;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import org.jspecify.annotations.Nullable;
+import org.openjdk.jmh.infra.Blackhole;
 
 import org.springframework.jdbc.datasource.lookup.AbstractRoutingDataSource;
 
@@ -28,6 +29,7 @@ import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.transaction.SwitchCheck;
 
 /**
  * A way to a connection of one of many sources. All stand in front of the same pools.
@@ -59,7 +61,7 @@ abstract class Competitor implements AutoCloseable {
 		Competitor competitor = Objects.requireNonNull(ALL.get(name)).apply(sources);
 		try {
 			for (int i = 0; i < sources; i++) {
-				competitor.call(i);
+				competitor.within(i, (dataSource) -> dataSource.getConnection().close());
 			}
 		}
 		catch (SQLException ex) {
@@ -77,7 +79,7 @@ abstract class Competitor implements AutoCloseable {
 	}
 
 	/** Goes to a source, takes a connection, gives it back and leaves. */
-	abstract void call(int source) throws SQLException;
+	abstract void call(int source, Blackhole blackhole) throws SQLException;
 
 	/** Goes to a source, works there with a DataSource, and leaves. */
 	abstract void within(int source, Work work) throws SQLException;
@@ -92,9 +94,12 @@ abstract class Competitor implements AutoCloseable {
 
 	}
 
-	private static void borrow(DataSource dataSource) throws SQLException {
+	/**
+	 * The connection is seen by others, as it always is, so it must be there in truth.
+	 */
+	private static void borrow(DataSource dataSource, Blackhole blackhole) throws SQLException {
 		try (Connection connection = dataSource.getConnection()) {
-			Objects.requireNonNull(connection);
+			blackhole.consume(connection);
 		}
 	}
 
@@ -133,8 +138,8 @@ abstract class Competitor implements AutoCloseable {
 		}
 
 		@Override
-		void call(int source) throws SQLException {
-			borrow(this.pools.get(source));
+		void call(int source, Blackhole blackhole) throws SQLException {
+			borrow(this.pools.get(source), blackhole);
 		}
 
 		@Override
@@ -184,12 +189,12 @@ abstract class Competitor implements AutoCloseable {
 		}
 
 		@Override
-		void call(int source) throws SQLException {
+		void call(int source, Blackhole blackhole) throws SQLException {
 			Key key = CURRENT.get();
 			String former = key.value;
 			key.value = key(source);
 			try {
-				borrow(this.router);
+				borrow(this.router, blackhole);
 			}
 			finally {
 				CURRENT.get().value = former;
@@ -240,10 +245,10 @@ abstract class Competitor implements AutoCloseable {
 		}
 
 		@Override
-		void call(int source) throws SQLException {
+		void call(int source, Blackhole blackhole) throws SQLException {
 			CURRENT.set(key(source));
 			try {
-				borrow(this.router);
+				borrow(this.router, blackhole);
 			}
 			finally {
 				CURRENT.remove();
@@ -286,10 +291,10 @@ abstract class Competitor implements AutoCloseable {
 		}
 
 		@Override
-		void call(int source) throws SQLException {
+		void call(int source, Blackhole blackhole) throws SQLException {
 			DynamicDataSourceContextHolder.push(key(source));
 			try {
-				borrow(this.router);
+				borrow(this.router, blackhole);
 			}
 			finally {
 				DynamicDataSourceContextHolder.poll();
@@ -320,6 +325,8 @@ abstract class Competitor implements AutoCloseable {
 
 		private final RoutingDataSource router;
 
+		private final SwitchCheck switches;
+
 		MultiDb(int sources) {
 			super(sources);
 			List<SourceDefinition> definitions = new ArrayList<>();
@@ -331,13 +338,15 @@ abstract class Competitor implements AutoCloseable {
 			}
 			this.registry = new SourceRegistry(definitions, List.of(), SourceMigrator.NONE, (event) -> {
 			});
-			this.router = new RoutingDataSource(new Routes(List.of(), null, this.registry));
+			Routes routes = new Routes(List.of(), null, this.registry);
+			this.router = new RoutingDataSource(routes);
+			this.switches = new SwitchCheck(routes, this.router, List::of);
 		}
 
 		@Override
-		void call(int source) throws SQLException {
+		void call(int source, Blackhole blackhole) throws SQLException {
 			try (Scope scope = TenantContext.enter(key(source))) {
-				borrow(this.router);
+				borrow(this.router, blackhole);
 			}
 		}
 
@@ -350,6 +359,7 @@ abstract class Competitor implements AutoCloseable {
 
 		@Override
 		public void close() {
+			this.switches.close();
 			this.registry.close();
 		}
 

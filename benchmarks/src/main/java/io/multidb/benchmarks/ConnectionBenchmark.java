@@ -16,6 +16,7 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.infra.Blackhole;
 
 /**
  * A connection taken and given back, each time of the next source.
@@ -71,18 +72,18 @@ public class ConnectionBenchmark {
 
 	/** Push the key, getConnection, close, pop. */
 	@Benchmark
-	public void call(Turn turn) throws SQLException {
-		this.way.call(turn.next());
+	public void call(Turn turn, Blackhole blackhole) throws SQLException {
+		this.way.call(turn.next(), blackhole);
 	}
 
 	/** Ten connections, one after another, where the key was pushed once. */
 	@Benchmark
 	@OperationsPerInvocation(CALLS)
-	public void within(Turn turn) throws SQLException {
+	public void within(Turn turn, Blackhole blackhole) throws SQLException {
 		this.way.within(turn.next(), (dataSource) -> {
 			for (int i = 0; i < CALLS; i++) {
 				try (Connection connection = dataSource.getConnection()) {
-					connection.isReadOnly();
+					blackhole.consume(connection);
 				}
 			}
 		});
