@@ -22,12 +22,14 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Role;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
+import io.multidb.jpa.BoundSessionReader;
 import io.multidb.jpa.HibernateProduct;
 import io.multidb.jpa.RoutedEntityManagerFactoryPostProcessor;
 import io.multidb.jpa.RoutedHibernate;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceTemplate;
 
 /**
@@ -52,6 +54,11 @@ public final class MultiDbJpaAutoConfiguration {
 			ObjectProvider<RoutedHibernate> hibernate, ObjectProvider<Datasources> datasources) {
 		return new RoutedEntityManagerFactoryPostProcessor(hibernate::getObject,
 				() -> onlyProduct(datasources.getObject()));
+	}
+
+	@Bean
+	BoundSessionReader boundSessionReader(SourceRegistry registry) {
+		return new BoundSessionReader(registry);
 	}
 
 	/** What a session factory can know beforehand; several need one factory each. */
