@@ -1,5 +1,6 @@
 package io.multidb;
 
+import java.util.Arrays;
 import java.util.Objects;
 
 import org.jspecify.annotations.Nullable;
@@ -31,18 +32,19 @@ public final class Scope implements AutoCloseable {
 	 */
 	private static final ThreadLocal<Holder> HOLDER = ThreadLocal.withInitial(Holder::new);
 
-	private final Holder holder;
+	/** {@code null} when the scope has ended. */
+	private @Nullable Target target;
 
-	private Scope(Holder holder) {
-		this.holder = holder;
+	private Scope(Target target) {
+		this.target = target;
 	}
 
 	static Scope open(Target target) {
 		Holder holder = HOLDER.get();
-		SwitchGuards.check(holder.innermost.target, target, false);
-		Scope scope = new Scope(holder);
+		SwitchGuards.check(holder.target(), target, false);
+		Scope scope = new Scope(target);
 		String formerLogged = MDC.get(MDC_KEY);
-		holder.begin(scope, target, formerLogged);
+		holder.begin(scope, formerLogged);
 		if (!Objects.equals(formerLogged, target.tenant())) {
 			log(target.tenant());
 		}
@@ -51,7 +53,7 @@ public final class Scope implements AutoCloseable {
 
 	/** The target of the calling thread's innermost scope. */
 	static Target current() {
-		return HOLDER.get().innermost.target;
+		return HOLDER.get().target();
 	}
 
 	/**
@@ -63,42 +65,34 @@ public final class Scope implements AutoCloseable {
 	 */
 	@Override
 	public void close() {
-		if (Thread.currentThread() != this.holder.thread) {
-			throw closedElsewhere();
-		}
-		Frame frame = this.holder.innermost;
-		if (frame.scope != this) {
-			closeOutOfOrder();
-			return;
-		}
-		Target target = frame.target;
-		log(this.holder.end(frame));
-		SwitchGuards.check(target, this.holder.innermost.target, true);
-	}
-
-	private void closeOutOfOrder() {
-		Frame mine = this.holder.find(this);
+		Target mine = this.target;
 		if (mine == null) {
 			return;
 		}
-		StringBuilder stillOpen = new StringBuilder();
-		while (this.holder.innermost != mine) {
-			stillOpen.append(stillOpen.isEmpty() ? "" : ", ").append(this.holder.innermost.target);
-			this.holder.end(this.holder.innermost);
+		Holder holder = HOLDER.get();
+		String stillOpen = (holder.innermost() != this) ? endInside(holder, mine) : null;
+		log(holder.end());
+		if (stillOpen != null) {
+			throw new IllegalStateException("The scope of " + mine + " was closed while the scope of " + stillOpen
+					+ ", entered inside it, was still open. All of them have ended; the thread is back at "
+					+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
 		}
-		Target target = mine.target;
-		log(this.holder.end(mine));
-		throw new IllegalStateException("The scope of " + target + " was closed while the scope of " + stillOpen
-				+ ", entered inside it, was still open. All of them have ended; the thread is back at "
-				+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
+		SwitchGuards.check(mine, holder.target(), true);
 	}
 
-	private IllegalStateException closedElsewhere() {
-		// Read without the other thread's leave, as it is for the message only.
-		Frame its = this.holder.find(this);
-		return new IllegalStateException(((its != null) ? "The scope of " + its.target : "A scope that has ended")
-				+ " was closed on another thread than the one that opened it. Close a scope where it was entered,"
-				+ " best with try-with-resources; to take the target to another thread, enter Target.current() there.");
+	/** Ends the scopes inside this one. */
+	private String endInside(Holder holder, Target mine) {
+		if (!holder.contains(this)) {
+			throw new IllegalStateException("The scope of " + mine
+					+ " was closed on another thread than the one that opened it. Close a scope where it was entered,"
+					+ " best with try-with-resources; to take the target to another thread, enter Target.current() there.");
+		}
+		StringBuilder ended = new StringBuilder();
+		while (holder.innermost() != this) {
+			ended.append(ended.isEmpty() ? "" : ", ").append(holder.target());
+			holder.end();
+		}
+		return ended.toString();
 	}
 
 	private static void log(@Nullable String tenant) {
@@ -110,68 +104,52 @@ public final class Scope implements AutoCloseable {
 		}
 	}
 
-	/** The scopes of one thread; changed by that thread alone. */
+	/**
+	 * The scopes of one thread; touched by that thread alone. What is kept of a scope is
+	 * here and not in it, so that a scope is as small as can be; and is in arrays,
+	 * because a reference that is written costs a collector's barrier and a depth does
+	 * not.
+	 */
 	private static final class Holder {
 
-		private final Thread thread = Thread.currentThread();
+		private @Nullable Scope[] scopes = new Scope[4];
 
-		private Frame innermost = new Frame(null);
+		private @Nullable String[] formerLogged = new String[4];
 
-		private void begin(Scope scope, Target target, @Nullable String formerLogged) {
-			Frame frame = this.innermost.inner();
-			frame.scope = scope;
-			frame.target = target;
-			frame.formerLogged = formerLogged;
-			this.innermost = frame;
+		private int depth;
+
+		private @Nullable Scope innermost() {
+			return (this.depth > 0) ? this.scopes[this.depth - 1] : null;
 		}
 
-		private @Nullable String end(Frame frame) {
-			String formerLogged = frame.formerLogged;
-			this.innermost = Objects.requireNonNull(frame.outer);
-			frame.scope = null;
-			frame.target = Target.NONE;
-			frame.formerLogged = null;
-			return formerLogged;
+		private Target target() {
+			Scope innermost = innermost();
+			Target target = (innermost != null) ? innermost.target : null;
+			return (target != null) ? target : Target.NONE;
 		}
 
-		private @Nullable Frame find(Scope scope) {
-			for (Frame frame = this.innermost; frame != null; frame = frame.outer) {
-				if (frame.scope == scope) {
-					return frame;
-				}
+		private boolean contains(Scope scope) {
+			return Arrays.asList(this.scopes).contains(scope);
+		}
+
+		private void begin(Scope scope, @Nullable String logged) {
+			if (this.depth == this.scopes.length) {
+				this.scopes = Arrays.copyOf(this.scopes, 2 * this.depth);
+				this.formerLogged = Arrays.copyOf(this.formerLogged, 2 * this.depth);
 			}
-			return null;
+			this.scopes[this.depth] = scope;
+			this.formerLogged[this.depth] = logged;
+			this.depth++;
 		}
 
-	}
-
-	/**
-	 * What an open scope keeps on its thread. One per depth, used again and again, so
-	 * that a scope is the smallest object there can be.
-	 */
-	private static final class Frame {
-
-		private final @Nullable Frame outer;
-
-		private @Nullable Frame inner;
-
-		private @Nullable Scope scope;
-
-		private Target target = Target.NONE;
-
-		private @Nullable String formerLogged;
-
-		private Frame(@Nullable Frame outer) {
-			this.outer = outer;
-		}
-
-		private Frame inner() {
-			Frame known = this.inner;
-			if (known == null) {
-				known = new Frame(this);
-				this.inner = known;
-			}
-			return known;
+		/** Ends the innermost scope and says what was logged before it. */
+		private @Nullable String end() {
+			this.depth--;
+			Objects.requireNonNull(this.scopes[this.depth]).target = null;
+			this.scopes[this.depth] = null;
+			String logged = this.formerLogged[this.depth];
+			this.formerLogged[this.depth] = null;
+			return logged;
 		}
 
 	}

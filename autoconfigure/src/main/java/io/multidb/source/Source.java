@@ -209,7 +209,7 @@ public final class Source {
 	 * Borrows from a pool.
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
-	private @Nullable Connection lease(HikariDataSource open) throws SQLException {
+	@Nullable Connection lease(HikariDataSource open) throws SQLException {
 		Connection connection;
 		try {
 			connection = connection(open);
@@ -231,7 +231,7 @@ public final class Source {
 
 	/**
 	 * Whether a pool is not closed yet. What was borrowed before this says so is seen by
-	 * {@link #closeDrained()}, which decides under the same lock.
+	 * {@link #closeUnused()}, which decides under the same lock.
 	 */
 	private boolean isDraining(HikariDataSource open) {
 		this.lock.lock();
@@ -634,8 +634,9 @@ public final class Source {
 	}
 
 	/**
-	 * Takes no new work; idle connections are closed in the background at once, the pool
-	 * when the last connection has come back.
+	 * Takes no new work; the pool is closed in the background when the last connection
+	 * has come back. Idle ones stay until then: HikariCP makes no new connection for
+	 * those who wait for one that is evicted.
 	 */
 	void remove() {
 		HikariDataSource open;
@@ -656,23 +657,29 @@ public final class Source {
 			this.registry.closed(this);
 			return;
 		}
-		this.registry.inBackground(() -> evict(open));
 		this.registry.inBackground(this::closeDrained, GRACE);
 	}
 
-	private static void evict(HikariDataSource open) {
-		HikariPoolMXBean figures = open.getHikariPoolMXBean();
-		if (figures != null) {
-			figures.softEvictConnections();
+	private void closeDrained() {
+		this.lock.lock();
+		try {
+			if (System.nanoTime() - this.drainedFrom < 0) {
+				return;
+			}
 		}
+		finally {
+			this.lock.unlock();
+		}
+		closeUnused();
 	}
 
-	private void closeDrained() {
+	/** Closes the pool that drains, unless something of it is leased. */
+	void closeUnused() {
 		HikariDataSource drained;
 		this.lock.lock();
 		try {
 			drained = this.draining;
-			if (drained == null || System.nanoTime() - this.drainedFrom < 0 || leases(drained) > 0) {
+			if (drained == null || leases(drained) > 0) {
 				return;
 			}
 			this.draining = null;
