@@ -14,13 +14,10 @@ import io.multidb.source.Source;
  */
 final class GuardedConnection extends LeasedConnection {
 
-	private final Target target;
-
 	private final Routes.Resolution taken;
 
-	GuardedConnection(Target target, Routes.Resolution taken) throws SQLException {
+	GuardedConnection(Routes.Resolution taken) throws SQLException {
 		super(taken.source());
-		this.target = target;
 		this.taken = taken;
 	}
 
@@ -32,7 +29,7 @@ final class GuardedConnection extends LeasedConnection {
 	@Override
 	protected void check() throws SQLException {
 		Target current = Target.current();
-		if (current != this.target) {
+		if (current != this.taken.target()) {
 			checkSource(current);
 		}
 	}
@@ -44,7 +41,7 @@ final class GuardedConnection extends LeasedConnection {
 		}
 		catch (MultiDbException ex) {
 			// A source that was removed lets the work in progress on it finish.
-			same = source().isGone() && current.isSameAs(this.target);
+			same = source().isGone() && current.isSameAs(this.taken.target());
 		}
 		if (!same) {
 			throw RoutingDataSource.asSqlException(new WrongSourceException(source().name(), current));

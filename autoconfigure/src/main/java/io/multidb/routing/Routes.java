@@ -66,13 +66,13 @@ public final class Routes {
 		if (target.resolution() instanceof Resolution known && known.routes == this && !known.source.isGone()) {
 			return known;
 		}
-		Resolution found = new Resolution(this, lookUp(target));
+		Resolution found = new Resolution(this, target, lookUp(target));
 		target.resolution(found);
 		return found;
 	}
 
 	/** What a target means to these routes; others may lead elsewhere. */
-	record Resolution(Routes routes, Source source) {
+	record Resolution(Routes routes, Target target, Source source) {
 	}
 
 	/**
@@ -144,6 +144,14 @@ public final class Routes {
 					+ "', which is internal: no tenant reaches it.");
 		}
 		return source;
+	}
+
+	/**
+	 * Whether work without a tenant has a source.
+	 * @return {@code false} if it is refused
+	 */
+	public boolean hasNoTenantSource() {
+		return this.noTenant != null;
 	}
 
 	/**

@@ -58,14 +58,14 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 		try {
 			Routes.Resolution resolution = this.routes.resolution(target);
 			try {
-				return new GuardedConnection(target, resolution);
+				return new GuardedConnection(resolution);
 			}
 			catch (UnknownSourceException ex) {
 				if (!resolution.source().isGone()) {
 					throw ex;
 				}
 				// It went between the look-up and the lease; another may be there by now.
-				return new GuardedConnection(target, this.routes.resolution(target));
+				return new GuardedConnection(this.routes.resolution(target));
 			}
 		}
 		catch (MultiDbException ex) {

@@ -33,7 +33,15 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract class LeasedConnection implements Connection {
 
+	/** SQLSTATE read_only_sql_transaction. */
+	private static final String READ_ONLY = "25006";
+
+	private static final int SQLITE_READONLY = 8;
+
 	private final Connection delegate;
+
+	/** Asked to refuse writes. */
+	private boolean readOnly;
 
 	/**
 	 * Takes a connection of a source, opening the source if that is needed.
@@ -63,12 +71,37 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
-		try {
-			this.delegate.close();
+		boolean wasReadOnly = this.readOnly;
+		this.readOnly = false;
+		source().giveBack(this.delegate, wasReadOnly);
+	}
+
+	/** Asked before a statement is run whose text was not known before. */
+	final void check(String sql) throws SQLException {
+		check();
+		if (this.delegate instanceof DeferredConnection deferred) {
+			deferred.using(sql);
 		}
-		finally {
-			source().released();
+	}
+
+	/** Says why a write was refused; any other failure is as the driver made it. */
+	final SQLException explain(SQLException failure) {
+		SourceDefinition definition = source().definition();
+		if ((!definition.readOnly() && !this.readOnly) || !isRefusedWrite(definition, failure)) {
+			return failure;
 		}
+		String why = definition.readOnly() ? "is read-only (" + definition.property("read-only") + ")"
+				: "was asked to read only, as by @Transactional(readOnly = true)";
+		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(), READ_ONLY,
+				failure.getErrorCode(), failure);
+	}
+
+	/** A failed batch has the reason in its cause. */
+	private static boolean isRefusedWrite(SourceDefinition definition, SQLException failure) {
+		boolean refused = READ_ONLY.equals(failure.getSQLState()) || (definition.product() == DatabaseProduct.SQLITE
+				&& (failure.getErrorCode() & 0xff) == SQLITE_READONLY);
+		return refused || (failure.getCause() instanceof SQLException cause && cause != failure
+				&& isRefusedWrite(definition, cause));
 	}
 
 	@Override
@@ -148,15 +181,29 @@ public abstract class LeasedConnection implements Connection {
 		return LeasedMetaData.of(this, this.delegate.getMetaData());
 	}
 
+	/**
+	 * Lets the connection refuse writes, until it is given back or the opposite is asked
+	 * for. Where the source has replicas, the next statement goes to one.
+	 */
 	@Override
 	public void setReadOnly(boolean readOnly) throws SQLException {
 		check();
-		this.delegate.setReadOnly(readOnly);
+		if (!readOnly && !this.readOnly && source().definition().readOnly()) {
+			throw new SQLException("Source '" + source().name() + "' is read-only ("
+					+ source().definition().property("read-only") + ") and cannot be switched", READ_ONLY);
+		}
+		source().readOnly(this.delegate, readOnly);
+		this.readOnly = readOnly;
 	}
 
+	/**
+	 * Whether {@link #setReadOnly} has asked for it; {@code false} for a source that is
+	 * always read-only: Spring's transaction managers take the first answer for that of
+	 * every connection, of whatever source, and stop asking for read-only ones.
+	 */
 	@Override
-	public boolean isReadOnly() throws SQLException {
-		return this.delegate.isReadOnly();
+	public boolean isReadOnly() {
+		return this.readOnly;
 	}
 
 	@Override
