@@ -1,5 +1,6 @@
 package io.multidb;
 
+import java.util.Arrays;
 import java.util.Objects;
 
 import org.jspecify.annotations.Nullable;
@@ -31,40 +32,28 @@ public final class Scope implements AutoCloseable {
 	 */
 	private static final ThreadLocal<Holder> HOLDER = ThreadLocal.withInitial(Holder::new);
 
-	private final Holder holder;
+	/** {@code null} when the scope has ended. */
+	private @Nullable Target target;
 
-	private final Target target;
-
-	private final @Nullable Scope outer;
-
-	private final @Nullable String formerLogged;
-
-	private boolean closed;
-
-	private Scope(Holder holder, Target target) {
-		this.holder = holder;
+	private Scope(Target target) {
 		this.target = target;
-		this.outer = holder.innermost;
-		this.formerLogged = MDC.get(MDC_KEY);
 	}
 
 	static Scope open(Target target) {
 		Holder holder = HOLDER.get();
 		SwitchGuards.check(holder.target(), target, false);
-		Scope scope = new Scope(holder, target);
-		scope.holder.innermost = scope;
-		if (!Objects.equals(scope.formerLogged, target.tenant())) {
+		Scope scope = new Scope(target);
+		String formerLogged = MDC.get(MDC_KEY);
+		holder.begin(scope, formerLogged);
+		if (!Objects.equals(formerLogged, target.tenant())) {
 			log(target.tenant());
 		}
 		return scope;
 	}
 
-	static @Nullable Scope current() {
-		return HOLDER.get().innermost;
-	}
-
-	Target target() {
-		return this.target;
+	/** The target of the calling thread's innermost scope. */
+	static Target current() {
+		return HOLDER.get().target();
 	}
 
 	/**
@@ -76,28 +65,34 @@ public final class Scope implements AutoCloseable {
 	 */
 	@Override
 	public void close() {
-		if (HOLDER.get() != this.holder) {
-			throw new IllegalStateException("The scope of " + this.target
+		Target mine = this.target;
+		if (mine == null) {
+			return;
+		}
+		Holder holder = HOLDER.get();
+		String stillOpen = (holder.innermost() != this) ? endInside(holder, mine) : null;
+		log(holder.end());
+		if (stillOpen != null) {
+			throw new IllegalStateException("The scope of " + mine + " was closed while the scope of " + stillOpen
+					+ ", entered inside it, was still open. All of them have ended; the thread is back at "
+					+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
+		}
+		SwitchGuards.check(mine, holder.target(), true);
+	}
+
+	/** Ends the scopes inside this one. */
+	private String endInside(Holder holder, Target mine) {
+		if (!holder.contains(this)) {
+			throw new IllegalStateException("The scope of " + mine
 					+ " was closed on another thread than the one that opened it. Close a scope where it was entered,"
 					+ " best with try-with-resources; to take the target to another thread, enter Target.current() there.");
 		}
-		if (this.closed) {
-			return;
+		StringBuilder ended = new StringBuilder();
+		while (holder.innermost() != this) {
+			ended.append(ended.isEmpty() ? "" : ", ").append(holder.target());
+			holder.end();
 		}
-		StringBuilder stillOpen = new StringBuilder();
-		for (Scope inner = this.holder.innermost; inner != null && inner != this; inner = inner.outer) {
-			inner.closed = true;
-			stillOpen.append(stillOpen.isEmpty() ? "" : ", ").append(inner.target);
-		}
-		this.closed = true;
-		this.holder.innermost = this.outer;
-		log(this.formerLogged);
-		if (!stillOpen.isEmpty()) {
-			throw new IllegalStateException("The scope of " + this.target + " was closed while the scope of "
-					+ stillOpen + ", entered inside it, was still open. All of them have ended; the thread is back at "
-					+ Target.current() + ". Close scopes in the reverse order, best with try-with-resources.");
-		}
-		SwitchGuards.check(this.target, this.holder.target(), true);
+		return ended.toString();
 	}
 
 	private static void log(@Nullable String tenant) {
@@ -109,13 +104,52 @@ public final class Scope implements AutoCloseable {
 		}
 	}
 
-	/** The innermost scope of one thread; touched by that thread alone. */
+	/**
+	 * The scopes of one thread; touched by that thread alone. What is kept of a scope is
+	 * here and not in it, so that a scope is as small as can be; and is in arrays,
+	 * because a reference that is written costs a collector's barrier and a depth does
+	 * not.
+	 */
 	private static final class Holder {
 
-		private @Nullable Scope innermost;
+		private @Nullable Scope[] scopes = new Scope[4];
+
+		private @Nullable String[] formerLogged = new String[4];
+
+		private int depth;
+
+		private @Nullable Scope innermost() {
+			return (this.depth > 0) ? this.scopes[this.depth - 1] : null;
+		}
 
 		private Target target() {
-			return (this.innermost != null) ? this.innermost.target : Target.NONE;
+			Scope innermost = innermost();
+			Target target = (innermost != null) ? innermost.target : null;
+			return (target != null) ? target : Target.NONE;
+		}
+
+		private boolean contains(Scope scope) {
+			return Arrays.asList(this.scopes).contains(scope);
+		}
+
+		private void begin(Scope scope, @Nullable String logged) {
+			if (this.depth == this.scopes.length) {
+				this.scopes = Arrays.copyOf(this.scopes, 2 * this.depth);
+				this.formerLogged = Arrays.copyOf(this.formerLogged, 2 * this.depth);
+			}
+			this.scopes[this.depth] = scope;
+			this.formerLogged[this.depth] = logged;
+			this.depth++;
+		}
+
+		/** Ends the innermost scope and says what was logged before it. */
+		private @Nullable String end() {
+			this.depth--;
+			Objects.requireNonNull(this.scopes[this.depth]).target = null;
+			this.scopes[this.depth] = null;
+			String logged = this.formerLogged[this.depth];
+			this.formerLogged[this.depth] = null;
+			return logged;
 		}
 
 	}

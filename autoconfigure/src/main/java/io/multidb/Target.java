@@ -1,6 +1,8 @@
 package io.multidb;
 
+import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
 
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +24,14 @@ public final class Target {
 	/** The target of a thread that has entered none. */
 	static final Target NONE = new Target(null, null);
 
+	private static final int MAX_KNOWN = 10_000;
+
+	/**
+	 * Tenants' targets that led to a source, for the next scope of the same tenant; not
+	 * more than {@link #MAX_KNOWN}, as anybody may invent tenants.
+	 */
+	private static final Map<String, Target> KNOWN = new ConcurrentHashMap<>();
+
 	private final @Nullable String tenant;
 
 	private final @Nullable String source;
@@ -39,8 +49,7 @@ public final class Target {
 	 * @return the target; one without tenant and source when none was entered
 	 */
 	public static Target current() {
-		Scope scope = Scope.current();
-		return (scope != null) ? scope.target() : NONE;
+		return Scope.current();
 	}
 
 	/**
@@ -51,7 +60,8 @@ public final class Target {
 	 * @throws InvalidTenantException if the id is malformed
 	 */
 	public static Target ofTenant(@Nullable String tenant) {
-		return new Target(TenantContext.check(tenant), null);
+		Target known = (tenant != null) ? KNOWN.get(tenant) : null;
+		return (known != null) ? known : new Target(TenantContext.check(tenant), null);
 	}
 
 	/**
@@ -116,14 +126,29 @@ public final class Target {
 
 	/**
 	 * Lets a router remember what this target means to it, so that it looks it up once
-	 * per scope and not once per connection. Meant for routers; the value must be safe to
-	 * share between threads and must know whose it is.
+	 * per tenant and not once per connection. Meant for routers; the value must be safe
+	 * to share between threads and must know whose it is.
 	 * @param resolution the value to remember
 	 */
 	public void resolution(Object resolution) {
-		if (this != NONE) {
-			this.resolution = resolution;
+		if (this == NONE) {
+			return;
 		}
+		if (this.resolution == null && this.source == null && this.tenant != null) {
+			if (KNOWN.size() >= MAX_KNOWN) {
+				KNOWN.clear();
+			}
+			KNOWN.put(this.tenant, this);
+		}
+		this.resolution = resolution;
+	}
+
+	/**
+	 * Lets the scopes that follow look their tenants' targets up again, because some lead
+	 * elsewhere from now on; those that are open keep theirs. Meant for registries.
+	 */
+	public static void forgetResolutions() {
+		KNOWN.clear();
 	}
 
 	@Override

@@ -14,20 +14,22 @@ import io.multidb.source.Source;
  */
 final class GuardedConnection extends LeasedConnection {
 
-	private final Routes routes;
+	private final Routes.Resolution taken;
 
-	private final Target target;
+	GuardedConnection(Routes.Resolution taken) throws SQLException {
+		super(taken.source());
+		this.taken = taken;
+	}
 
-	GuardedConnection(Source source, Target target, Routes routes) throws SQLException {
-		super(source);
-		this.target = target;
-		this.routes = routes;
+	@Override
+	public Source source() {
+		return this.taken.source();
 	}
 
 	@Override
 	protected void check() throws SQLException {
 		Target current = Target.current();
-		if (current != this.target) {
+		if (current != this.taken.target()) {
 			checkSource(current);
 		}
 	}
@@ -35,11 +37,11 @@ final class GuardedConnection extends LeasedConnection {
 	private void checkSource(Target current) throws SQLException {
 		boolean same;
 		try {
-			same = this.routes.resolve(current) == source();
+			same = this.taken.routes().resolve(current) == source();
 		}
 		catch (MultiDbException ex) {
 			// A source that was removed lets the work in progress on it finish.
-			same = source().isGone() && current.isSameAs(this.target);
+			same = source().isGone() && current.isSameAs(this.taken.target());
 		}
 		if (!same) {
 			throw RoutingDataSource.asSqlException(new WrongSourceException(source().name(), current));

@@ -59,16 +59,20 @@ public final class Routes {
 	 * @throws UnknownSourceException if the source that was named directly does not exist
 	 */
 	public Source resolve(Target target) {
+		return resolution(target).source;
+	}
+
+	Resolution resolution(Target target) {
 		if (target.resolution() instanceof Resolution known && known.routes == this && !known.source.isGone()) {
-			return known.source;
+			return known;
 		}
-		Source source = lookUp(target);
-		target.resolution(new Resolution(this, source));
-		return source;
+		Resolution found = new Resolution(this, target, lookUp(target));
+		target.resolution(found);
+		return found;
 	}
 
 	/** What a target means to these routes; others may lead elsewhere. */
-	private record Resolution(Routes routes, Source source) {
+	record Resolution(Routes routes, Target target, Source source) {
 	}
 
 	/**

@@ -17,7 +17,6 @@ import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.UnknownSourceException;
-import io.multidb.source.Source;
 
 /**
  * The one {@link DataSource} in front of all sources: each connection belongs to the
@@ -57,16 +56,16 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 	public Connection getConnection() throws SQLException {
 		Target target = Target.current();
 		try {
-			Source source = this.routes.resolve(target);
+			Routes.Resolution resolution = this.routes.resolution(target);
 			try {
-				return new GuardedConnection(source, target, this.routes);
+				return new GuardedConnection(resolution);
 			}
 			catch (UnknownSourceException ex) {
-				if (!source.isGone()) {
+				if (!resolution.source().isGone()) {
 					throw ex;
 				}
 				// It went between the look-up and the lease; another may be there by now.
-				return new GuardedConnection(this.routes.resolve(target), target, this.routes);
+				return new GuardedConnection(this.routes.resolution(target));
 			}
 		}
 		catch (MultiDbException ex) {

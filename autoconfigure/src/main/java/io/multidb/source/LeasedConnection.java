@@ -19,7 +19,6 @@ import java.sql.Struct;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 import org.jspecify.annotations.Nullable;
 
@@ -32,29 +31,17 @@ import org.jspecify.annotations.Nullable;
  * {@code abort}, {@code isClosed} and {@code isValid} always pass, from any thread.
  * Otherwise as thread-safe as the driver's connection.
  */
-public class LeasedConnection implements Connection {
-
-	private static final AtomicIntegerFieldUpdater<LeasedConnection> STATE = AtomicIntegerFieldUpdater
-		.newUpdater(LeasedConnection.class, "state");
-
-	private static final int OUT = 0;
-
-	/** Out, and asked to refuse writes. */
-	private static final int OUT_READ_ONLY = 1;
-
-	private static final int RETURNED = 2;
+public abstract class LeasedConnection implements Connection {
 
 	/** SQLSTATE read_only_sql_transaction. */
 	private static final String READ_ONLY = "25006";
 
 	private static final int SQLITE_READONLY = 8;
 
-	private final Source source;
-
 	private final Connection delegate;
 
-	/** Written through STATE. */
-	private volatile int state;
+	/** Asked to refuse writes. */
+	private boolean readOnly;
 
 	/**
 	 * Takes a connection of a source, opening the source if that is needed.
@@ -63,7 +50,6 @@ public class LeasedConnection implements Connection {
 	 * @see Source#getConnection()
 	 */
 	protected LeasedConnection(Source source) throws SQLException {
-		this.source = source;
 		this.delegate = source.acquire();
 	}
 
@@ -71,9 +57,7 @@ public class LeasedConnection implements Connection {
 	 * The source whose connection this is.
 	 * @return the source
 	 */
-	public final Source source() {
-		return this.source;
-	}
+	public abstract Source source();
 
 	/**
 	 * Asked before everything that can reach the database.
@@ -87,10 +71,9 @@ public class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
-		int before = STATE.getAndSet(this, RETURNED);
-		if (before != RETURNED) {
-			this.source.giveBack(this.delegate, before == OUT_READ_ONLY);
-		}
+		boolean wasReadOnly = this.readOnly;
+		this.readOnly = false;
+		source().giveBack(this.delegate, wasReadOnly);
 	}
 
 	/** Asked before a statement is run whose text was not known before. */
@@ -103,13 +86,13 @@ public class LeasedConnection implements Connection {
 
 	/** Says why a write was refused; any other failure is as the driver made it. */
 	final SQLException explain(SQLException failure) {
-		SourceDefinition definition = this.source.definition();
-		if ((!definition.readOnly() && this.state != OUT_READ_ONLY) || !isRefusedWrite(definition, failure)) {
+		SourceDefinition definition = source().definition();
+		if ((!definition.readOnly() && !this.readOnly) || !isRefusedWrite(definition, failure)) {
 			return failure;
 		}
 		String why = definition.readOnly() ? "is read-only (" + definition.property("read-only") + ")"
 				: "was asked to read only, as by @Transactional(readOnly = true)";
-		return new SQLException("Source '" + this.source.name() + "' " + why + ": " + failure.getMessage(), READ_ONLY,
+		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(), READ_ONLY,
 				failure.getErrorCode(), failure);
 	}
 
@@ -204,12 +187,12 @@ public class LeasedConnection implements Connection {
 	@Override
 	public void setReadOnly(boolean readOnly) throws SQLException {
 		check();
-		if (!readOnly && this.state == OUT && this.source.definition().readOnly()) {
-			throw new SQLException("Source '" + this.source.name() + "' is read-only ("
-					+ this.source.definition().property("read-only") + ") and cannot be switched", READ_ONLY);
+		if (!readOnly && !this.readOnly && source().definition().readOnly()) {
+			throw new SQLException("Source '" + source().name() + "' is read-only ("
+					+ source().definition().property("read-only") + ") and cannot be switched", READ_ONLY);
 		}
-		this.source.readOnly(this.delegate, readOnly);
-		STATE.compareAndSet(this, readOnly ? OUT : OUT_READ_ONLY, readOnly ? OUT_READ_ONLY : OUT);
+		source().readOnly(this.delegate, readOnly);
+		this.readOnly = readOnly;
 	}
 
 	/**
@@ -219,7 +202,7 @@ public class LeasedConnection implements Connection {
 	 */
 	@Override
 	public boolean isReadOnly() {
-		return this.state == OUT_READ_ONLY;
+		return this.readOnly;
 	}
 
 	@Override
@@ -480,7 +463,7 @@ public class LeasedConnection implements Connection {
 
 	@Override
 	public String toString() {
-		return "connection of source '" + this.source.name() + "' (" + this.delegate + ")";
+		return "connection of source '" + source().name() + "' (" + this.delegate + ")";
 	}
 
 }

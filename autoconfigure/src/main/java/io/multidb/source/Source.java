@@ -12,7 +12,6 @@ import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 
 import com.zaxxer.hikari.HikariDataSource;
@@ -28,10 +27,12 @@ import io.multidb.UnknownTenantException;
  * One named database with its pool and state. Owned by the {@link SourceRegistry}, which
  * alone changes its life; asked for connections by routers.
  * <p>
- * Thread-safe. A reader that finds the pool open takes no lock: it counts its lease first
- * and reads the pool second, while whoever closes the pool unpublishes it first and waits
- * for the leases second, so that nothing leased is ever closed. All changes of state are
- * made under {@code lock}, which is never held during I/O: one thread at a time does a
+ * Thread-safe. A reader that finds the pool open takes no lock and counts nothing: it
+ * borrows from the pool first and looks second whether the pool is still this source's,
+ * while whoever closes a pool unpublishes it first and looks second whether something is
+ * borrowed. HikariCP marks what is borrowed by a volatile write, so one of the two sees
+ * the other, and nothing leased is ever closed; see ADR 6. All changes of state are made
+ * under {@code lock}, which is never held during I/O: one thread at a time does a
  * source's I/O, announced by {@code transition}, and the others wait for that.
  */
 public final class Source {
@@ -41,6 +42,13 @@ public final class Source {
 	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
 
 	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
+
+	/**
+	 * A drained pool is closed no sooner. A thread that read it just before it was
+	 * unpublished may still be on its way into it, where it would wait for a connection
+	 * that nobody makes any more, until it times out and looks again.
+	 */
+	private static final Duration GRACE = Duration.ofSeconds(1);
 
 	/** What a transition of the source's life may end with. */
 	enum Outcome {
@@ -64,8 +72,6 @@ public final class Source {
 
 	private final SourceRegistry registry;
 
-	private final AtomicInteger leases = new AtomicInteger();
-
 	private final ReentrantLock lock = new ReentrantLock();
 
 	private volatile SourceState state = new SourceState.Cold();
@@ -77,6 +83,9 @@ public final class Source {
 
 	/** The pool that is to be closed when the last lease ends; guarded by lock. */
 	private @Nullable HikariDataSource draining;
+
+	/** When it may be closed, in {@link System#nanoTime()}; guarded by lock. */
+	private long drainedFrom;
 
 	/** The I/O under way; guarded by lock. */
 	private @Nullable Transition transition;
@@ -136,6 +145,9 @@ public final class Source {
 	 * @return whether it is gone for good
 	 */
 	public boolean isGone() {
+		if (this.pool != null) {
+			return false;
+		}
 		SourceState current = this.state;
 		return current instanceof SourceState.Removed || current instanceof SourceState.Draining;
 	}
@@ -152,7 +164,14 @@ public final class Source {
 	 * @throws UnknownSourceException if it was removed
 	 */
 	public Connection getConnection() throws SQLException {
-		return new LeasedConnection(this);
+		return new LeasedConnection(this) {
+
+			@Override
+			public Source source() {
+				return Source.this;
+			}
+
+		};
 	}
 
 	/**
@@ -162,23 +181,21 @@ public final class Source {
 	 * @throws SourceUnavailableException if it gave no connection in time
 	 */
 	public boolean test() throws SQLException {
-		this.leases.incrementAndGet();
-		try {
-			HikariDataSource open = this.pool;
-			if (open == null) {
-				return false;
+		HikariDataSource open = this.pool;
+		Connection leased = (open != null) ? lease(open) : null;
+		if (open == null || leased == null) {
+			return false;
+		}
+		try (Connection connection = leased) {
+			int seconds = (int) Math.max(1, TimeUnit.MILLISECONDS.toSeconds(open.getValidationTimeout()));
+			if (!connection.isValid(seconds)) {
+				throw new SQLException("A connection of source '" + name() + "' does not answer", "08006");
 			}
-			try (Connection connection = connection(open)) {
-				int seconds = (int) Math.max(1, TimeUnit.MILLISECONDS.toSeconds(open.getValidationTimeout()));
-				if (!connection.isValid(seconds)) {
-					throw new SQLException("A connection of source '" + name() + "' does not answer", "08006");
-				}
-			}
-			return true;
 		}
 		finally {
-			release();
+			released();
 		}
+		return true;
 	}
 
 	/**
@@ -199,25 +216,57 @@ public final class Source {
 	}
 
 	/**
-	 * Counts a lease and takes a connection for it; {@link #giveBack} ends the lease.
+	 * Takes a connection, opening the source if that is needed; {@link #giveBack} ends
+	 * the lease.
 	 */
 	Connection take() throws SQLException {
 		while (true) {
-			this.leases.incrementAndGet();
 			HikariDataSource open = this.pool;
-			if (open != null) {
-				try {
-					return connection(open);
-				}
-				catch (Throwable ex) {
-					release();
-					throw ex;
-				}
+			Connection connection = (open != null) ? lease(open) : null;
+			if (connection != null) {
+				return connection;
 			}
-			release();
 			if (open() == Outcome.GONE) {
 				throw new UnknownSourceException(name(), "It was removed.");
 			}
+		}
+	}
+
+	/**
+	 * Borrows from a pool.
+	 * @return {@code null} if the pool was or may be closed meanwhile
+	 */
+	@Nullable Connection lease(HikariDataSource open) throws SQLException {
+		Connection connection;
+		try {
+			connection = connection(open);
+		}
+		catch (Throwable ex) {
+			released();
+			if (this.pool != open && !isDraining(open)) {
+				return null;
+			}
+			throw ex;
+		}
+		// After borrowing, see the class's comment.
+		if (this.pool != open && !isDraining(open)) {
+			connection.close();
+			return null;
+		}
+		return connection;
+	}
+
+	/**
+	 * Whether a pool is not closed yet. What was borrowed before this says so is seen by
+	 * {@link #closeUnused()}, which decides under the same lock.
+	 */
+	private boolean isDraining(HikariDataSource open) {
+		this.lock.lock();
+		try {
+			return this.draining == open;
+		}
+		finally {
+			this.lock.unlock();
 		}
 	}
 
@@ -239,7 +288,7 @@ public final class Source {
 				connection.close();
 			}
 			finally {
-				release();
+				released();
 			}
 		}
 	}
@@ -283,8 +332,9 @@ public final class Source {
 		}
 	}
 
-	void release() {
-		if (this.leases.decrementAndGet() == 0 && this.state instanceof SourceState.Draining) {
+	/** A connection was given back, or not had: it may have been the last. */
+	void released() {
+		if (this.pool == null && this.state instanceof SourceState.Draining) {
 			this.registry.inBackground(this::closeDrained);
 		}
 	}
@@ -295,9 +345,22 @@ public final class Source {
 		return current instanceof SourceState.Open || current instanceof SourceState.Draining;
 	}
 
-	/** How many connections are taken, or being taken. */
+	/** How many connections are taken, or being waited for. */
 	int leases() {
-		return this.leases.get();
+		this.lock.lock();
+		try {
+			HikariDataSource open = (this.pool != null) ? this.pool : this.draining;
+			return (open != null) ? leases(open) : 0;
+		}
+		finally {
+			this.lock.unlock();
+		}
+	}
+
+	/** Those who wait first: they may be served while we count. */
+	private static int leases(HikariDataSource open) {
+		HikariPoolMXBean figures = open.getHikariPoolMXBean();
+		return (figures != null) ? figures.getThreadsAwaitingConnection() + figures.getActiveConnections() : 0;
 	}
 
 	private Connection connection(HikariDataSource open) throws SQLException {
@@ -661,31 +724,60 @@ public final class Source {
 
 	/**
 	 * Takes no new work; the pool is closed in the background when the last connection
-	 * comes back, at once if none is out.
+	 * has come back. Idle ones stay until then: HikariCP makes no new connection for
+	 * those who wait for one that is evicted.
 	 */
 	void remove() {
+		HikariDataSource open;
 		this.lock.lock();
 		try {
-			this.draining = this.pool;
+			open = this.pool;
+			int leases = leases();
+			this.draining = open;
+			this.drainedFrom = System.nanoTime() + GRACE.toNanos();
 			this.pool = null;
-			this.state = (this.draining != null) ? new SourceState.Draining(now()) : new SourceState.Removed();
-			this.events.add(new SourceEvent.Removed(name(), this.leases.get()));
+			this.state = (open != null) ? new SourceState.Draining(now()) : new SourceState.Removed();
+			this.events.add(new SourceEvent.Removed(name(), leases));
 		}
 		finally {
 			this.lock.unlock();
 		}
-		if (this.state instanceof SourceState.Removed) {
+		if (open == null) {
 			this.registry.closed(this);
+			return;
 		}
-		else if (this.leases.get() == 0) {
-			this.registry.inBackground(this::closeDrained);
-		}
+		this.registry.inBackground(this::closeDrained, GRACE);
 	}
 
 	private void closeDrained() {
-		if (this.leases.get() == 0) {
-			close();
+		this.lock.lock();
+		try {
+			if (System.nanoTime() - this.drainedFrom < 0) {
+				return;
+			}
 		}
+		finally {
+			this.lock.unlock();
+		}
+		closeUnused();
+	}
+
+	/** Closes the pool that drains, unless something of it is leased. */
+	void closeUnused() {
+		HikariDataSource drained;
+		this.lock.lock();
+		try {
+			drained = this.draining;
+			if (drained == null || leases(drained) > 0) {
+				return;
+			}
+			this.draining = null;
+			this.state = new SourceState.Removed();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		close(drained);
 	}
 
 	/** Closes everything at once, whoever uses it: the application ends. */
@@ -701,6 +793,10 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
+		close(open);
+	}
+
+	private void close(@Nullable HikariDataSource open) {
 		if (open != null) {
 			SourceOpener.close(this.definition, open);
 			this.events.add(new SourceEvent.Closed(name()));

@@ -34,6 +34,7 @@ import org.slf4j.LoggerFactory;
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.InvalidTenantException;
 import io.multidb.SourceUnavailableException;
+import io.multidb.Target;
 import io.multidb.TenantContext;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
@@ -526,6 +527,7 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByDatabase.remove(source.definition().url().databaseKey(), name);
 			return null;
 		});
+		Target.forgetResolutions();
 		recovered(source);
 	}
 
@@ -658,6 +660,20 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 	}
 
+	/** Does something in the background, not before a delay is over. */
+	void inBackground(Runnable task, Duration delay) {
+		this.threads.lock();
+		try {
+			if (!this.closed) {
+				Future<?> unused = poolScheduler().schedule(() -> inBackground(task), delay.toMillis(),
+						TimeUnit.MILLISECONDS);
+			}
+		}
+		finally {
+			this.threads.unlock();
+		}
+	}
+
 	private ScheduledExecutorService poolScheduler() {
 		this.threads.lock();
 		try {
@@ -719,6 +735,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		this.opener.close();
 		closeAll();
+		Target.forgetResolutions();
 		running.forEach(ExecutorService::shutdownNow);
 	}
 

@@ -28,7 +28,16 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 
 	private static final long serialVersionUID = 1L;
 
+	/** A power of two. */
+	private static final int SLOTS = 1024;
+
 	private final transient TargetRules rules;
+
+	/**
+	 * What was found last, by the method's identity: a proxy calls with the same Method
+	 * object each time. Threads race for a slot, and the loser looks it up again.
+	 */
+	private final transient @Nullable Found[] found = new Found[SLOTS];
 
 	private final transient Supplier<Routes> routes;
 
@@ -65,11 +74,7 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 	}
 
 	private @Nullable Object invoke(MethodInvocation invocation) throws Throwable {
-		// For a repository, the inner proxy: its interfaces bear the annotations.
-		Object target = invocation.getThis();
-		Method method = invocation.getMethod();
-		Class<?> type = (target != null) ? ClassUtils.getUserClass(target) : method.getDeclaringClass();
-		TargetRule rule = this.rules.find(method, type);
+		TargetRule rule = rule(invocation.getMethod(), invocation.getThis());
 		if (rule == null) {
 			return invocation.proceed();
 		}
@@ -86,6 +91,30 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 				suspension.end();
 			}
 		}
+	}
+
+	/**
+	 * The rule for a call.
+	 * @param target of a repository, the inner proxy: its interfaces bear the annotations
+	 */
+	private @Nullable TargetRule rule(Method method, @Nullable Object target) {
+		Class<?> type = (target != null) ? target.getClass() : method.getDeclaringClass();
+		int slot = System.identityHashCode(method) & (SLOTS - 1);
+		Found known = this.found[slot];
+		if (known == null || !known.isOf(method, type)) {
+			known = new Found(method, type, this.rules.find(method, ClassUtils.getUserClass(type)));
+			this.found[slot] = known;
+		}
+		return known.rule;
+	}
+
+	private record Found(Method method, Class<?> type, @Nullable TargetRule rule) {
+
+		@SuppressWarnings("ReferenceEquality") // comparing all of a method costs more
+		boolean isOf(Method otherMethod, Class<?> otherType) {
+			return this.method == otherMethod && this.type == otherType;
+		}
+
 	}
 
 	/** Where the annotations stand. */

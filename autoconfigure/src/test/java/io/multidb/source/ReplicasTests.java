@@ -507,8 +507,6 @@ class ReplicasTests {
 				assertThat(Sources.query(one, "pragma query_only")).isEqualTo("0");
 				assertThat(Sources.query(two, "pragma query_only")).isEqualTo("0");
 			}
-			source(name).release();
-			source(name).release();
 		}
 	}
 

@@ -1,0 +1,203 @@
+package io.multidb.source;
+
+import java.lang.reflect.Field;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+
+import com.zaxxer.hikari.HikariDataSource;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownSourceException;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/**
+ * Tests for what keeps a leased connection from being closed: borrow first, look second.
+ */
+class LeaseTests {
+
+	@TempDir
+	private Path directory;
+
+	private final Sources sources = new Sources();
+
+	@AfterEach
+	void close() {
+		this.sources.close();
+	}
+
+	private SourceRegistry registry(String connectionTimeout) {
+		return this.sources
+			.with(Sources.sqlite("a", this.directory)
+				.hikari(Map.of("maximum-pool-size", "1", "connection-timeout", connectionTimeout)))
+			.registry();
+	}
+
+	private static Field field(String name) throws ReflectiveOperationException {
+		Field field = Source.class.getDeclaredField(name);
+		field.setAccessible(true);
+		return field;
+	}
+
+	private static HikariDataSource opened(Source source) throws Exception {
+		Sources.query(source, "select 1");
+		return (HikariDataSource) field("pool").get(source);
+	}
+
+	@Test
+	void aPoolIsNotClosedWhileAConnectionOfItIsOut() throws Exception {
+		SourceRegistry registry = registry("1000");
+		Source a = registry.get("a");
+		HikariDataSource pool = opened(a);
+		try (Connection connection = a.getConnection()) {
+			registry.remove("a");
+			a.closeUnused();
+			assertThat(pool.isClosed()).isFalse();
+			assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
+		}
+		Awaitility.await().until(pool::isClosed);
+	}
+
+	@Test
+	void whoWaitsForAConnectionWhenItsSourceIsRemovedIsServed() throws Exception {
+		SourceRegistry registry = registry("20000");
+		Source a = registry.get("a");
+		HikariDataSource pool = opened(a);
+		CompletableFuture<String> waiting;
+		try (Connection only = a.getConnection()) {
+			waiting = CompletableFuture.supplyAsync(() -> {
+				try {
+					return Sources.query(a, "select 1");
+				}
+				catch (SQLException ex) {
+					return ex.toString();
+				}
+			});
+			Awaitility.await().until(() -> a.leases() == 2);
+			registry.remove("a");
+			assertThat(this.sources.events).contains(new SourceEvent.Removed("a", 2));
+			assertThat(only.isClosed()).isFalse();
+		}
+		assertThat(waiting.join()).isEqualTo("1");
+		Awaitility.await().until(pool::isClosed);
+	}
+
+	@Test
+	void whoReadThePoolBeforeItsRemovalIsServedWhileItDrains() throws Exception {
+		SourceRegistry registry = registry("1000");
+		Source a = registry.get("a");
+		HikariDataSource pool = opened(a);
+		registry.remove("a");
+		try (Connection late = a.lease(pool)) {
+			assertThat(late).isNotNull();
+			a.closeUnused();
+			assertThat(Sources.query(late, "select 1")).isEqualTo("1");
+		}
+		Awaitility.await().until(pool::isClosed);
+	}
+
+	@Test
+	void whoReadThePoolBeforeItsClosingGetsNothingOfIt() throws Exception {
+		SourceRegistry registry = registry("1000");
+		Source a = registry.get("a");
+		HikariDataSource pool = opened(a);
+		registry.remove("a");
+		// Decided, but not yet done.
+		Object drained = field("draining").get(a);
+		field("draining").set(a, null);
+		assertThat(a.lease(pool)).isNull();
+		assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
+		field("draining").set(a, drained);
+		a.closeUnused();
+		assertThat(pool.isClosed()).isTrue();
+		assertThat(a.lease(pool)).isNull();
+	}
+
+	@Test
+	void nothingLeasedIsCutInAFewReplacementsUnderLoad() throws Exception {
+		replaceUnderLoad(20, Duration.ofSeconds(20));
+	}
+
+	@Test
+	@Tag("stress")
+	void nothingLeasedIsCutInManyReplacementsUnderLoad() throws Exception {
+		replaceUnderLoad(Integer.MAX_VALUE, Duration.ofSeconds(40));
+	}
+
+	/**
+	 * Without the grace that a drained pool has, so that threads are caught on their way
+	 * into it as often as can be.
+	 */
+	private void replaceUnderLoad(int times, Duration atMost) throws Exception {
+		SourceRegistry registry = this.sources.registry();
+		SourceDefinition definition = Sources.sqlite("a", this.directory)
+			.hikari(Map.of("maximum-pool-size", "4", "connection-timeout", "250"))
+			.build();
+		registry.add(definition);
+		AtomicBoolean ended = new AtomicBoolean();
+		AtomicLong served = new AtomicLong();
+		CompletableFuture<List<Object>> users = CompletableFuture.supplyAsync(() -> {
+			try {
+				return Race.run(8, () -> {
+					while (!ended.get()) {
+						use(registry, served);
+					}
+					return "fine";
+				});
+			}
+			catch (Exception ex) {
+				throw new IllegalStateException(ex);
+			}
+		});
+		long end = System.nanoTime() + atMost.toNanos();
+		for (int i = 0; i < times && System.nanoTime() < end && !users.isDone(); i++) {
+			long before = served.get();
+			Awaitility.await().until(() -> served.get() > before + 8 || users.isDone());
+			Source replaced = registry.get("a");
+			registry.remove("a");
+			registry.add(definition);
+			while (replaced.isOpen()) {
+				replaced.closeUnused();
+				Thread.onSpinWait();
+			}
+		}
+		ended.set(true);
+		assertThat(users.join()).containsOnly("fine");
+	}
+
+	/** Whatever was handed out must work until it is given back. */
+	private static void use(SourceRegistry registry, AtomicLong served) throws SQLException {
+		Source source = registry.find("a");
+		if (source == null) {
+			return;
+		}
+		Connection leased;
+		try {
+			leased = source.getConnection();
+		}
+		catch (UnknownSourceException | SourceUnavailableException ex) {
+			// Removed meanwhile; or more users than connections, and out of luck.
+			return;
+		}
+		try (Connection connection = leased) {
+			for (int i = ThreadLocalRandom.current().nextInt(3); i >= 0; i--) {
+				assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
+			}
+		}
+		served.incrementAndGet();
+	}
+
+}
