@@ -10,6 +10,9 @@ import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
 import org.hibernate.service.UnknownUnwrapTypeException;
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.jdbc.datasource.DelegatingDataSource;
+import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
+
 import io.multidb.MultiDbException;
 import io.multidb.Target;
 import io.multidb.routing.Routes;
@@ -46,11 +49,25 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 	 */
 	SourceConnectionProvider(DataSource dataSource, Routes routes, SourceIdentifiers identifiers,
 			@Nullable String product, SessionGuard guard) {
-		this.dataSource = dataSource;
+		this.dataSource = withoutLazyConnections(dataSource);
 		this.routes = routes;
 		this.identifiers = identifiers;
 		this.product = product;
 		this.guard = guard;
+	}
+
+	/**
+	 * A connection that is fetched with its first statement would be of whatever source
+	 * is current by then.
+	 */
+	private static DataSource withoutLazyConnections(DataSource dataSource) {
+		DataSource eager = dataSource;
+		DataSource each = dataSource;
+		while (each instanceof DelegatingDataSource wrapper && wrapper.getTargetDataSource() != null) {
+			each = wrapper.getTargetDataSource();
+			eager = (wrapper instanceof LazyConnectionDataSourceProxy) ? each : eager;
+		}
+		return eager;
 	}
 
 	SessionGuard guard() {
