@@ -4,11 +4,13 @@ import java.sql.SQLException;
 
 import javax.sql.DataSource;
 
+import jakarta.persistence.EntityManager;
 import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
 import org.hibernate.engine.spi.SharedSessionContractImplementor;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.orm.jpa.EntityManagerFactoryInfo;
+import org.springframework.orm.jpa.EntityManagerFactoryUtils;
 import org.springframework.orm.jpa.EntityManagerHolder;
 
 import io.multidb.routing.RoutingDataSource;
@@ -65,6 +67,17 @@ public final class BoundSessionReader implements BoundResourceReader {
 		}
 		catch (SQLException ex) {
 			return false;
+		}
+	}
+
+	@Override
+	public void discard(Object resource) {
+		if (resource instanceof EntityManagerHolder holder) {
+			EntityManager entityManager = holder.getEntityManager();
+			if (entityManager.isOpen() && entityManager.getTransaction().isActive()) {
+				entityManager.getTransaction().rollback();
+			}
+			EntityManagerFactoryUtils.closeEntityManager(entityManager);
 		}
 	}
 
