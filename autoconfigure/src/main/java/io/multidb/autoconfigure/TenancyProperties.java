@@ -8,6 +8,8 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
+import io.multidb.jpa.HibernateProduct;
+
 /**
  * How tenants find their sources.
  *
@@ -18,9 +20,11 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * each tenant uses the source of its own name.
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
+ * @param jpa What Hibernate must know of the sources.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
-		@DefaultValue List<Route> routes, @DefaultValue Liquibase liquibase, @DefaultValue Web web) {
+		@DefaultValue List<Route> routes, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
+		@DefaultValue Jpa jpa) {
 
 	/**
 	 * One route.
@@ -134,6 +138,19 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		record Principal(@Nullable String claim) {
 
 		}
+
+	}
+
+	/**
+	 * What Hibernate must know of the sources.
+	 *
+	 * @param products Database products that JPA is used with, such as sqlite and
+	 * postgresql. By default those of the declared sources and templates.
+	 * @param properties Settings of Hibernate for one product, below its name; for all,
+	 * use spring.jpa.properties.
+	 */
+	record Jpa(@DefaultValue List<HibernateProduct> products,
+			@DefaultValue Map<HibernateProduct, Map<String, String>> properties) {
 
 	}
 

@@ -3,6 +3,7 @@ package io.multidb.jpa;
 import java.io.Serial;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -36,7 +37,7 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 
 	private final transient CurrentTenantIdentifierResolver<?> resolver;
 
-	private final @Nullable String product;
+	private final @Nullable HibernateProduct product;
 
 	/** Only for an application's own resolver: which source each identifier has meant. */
 	private final transient Map<Object, String> sources = new ConcurrentHashMap<>();
@@ -49,7 +50,7 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 	 * @param product the product it speaks to, or {@code null} where that is not known
 	 */
 	SourceConnectionProvider(DataSource dataSource, Routes routes, CurrentTenantIdentifierResolver<?> resolver,
-			@Nullable String product) {
+			@Nullable HibernateProduct product) {
 		this.dataSource = dataSource;
 		this.routes = routes;
 		this.resolver = resolver;
@@ -72,9 +73,9 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 		if (!isOf(identifier, source)) {
 			throw new WrongSourceException(identifier.toString(), Target.current());
 		}
-		String its = HibernateProduct.nameOf(source.definition().url());
-		if (this.product != null && its != null && !this.product.equals(its)) {
-			throw new WrongProductException(source.name(), its, this.product);
+		HibernateProduct its = HibernateProduct.of(source.definition().url());
+		if (this.product != null && its != null && this.product != its) {
+			throw new WrongProductException(source.name(), its, List.of(this.product));
 		}
 	}
 

@@ -1,0 +1,149 @@
+package io.multidb.jpa;
+
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+import jakarta.persistence.CascadeType;
+import jakarta.persistence.Column;
+import jakarta.persistence.Entity;
+import jakarta.persistence.EnumType;
+import jakarta.persistence.Enumerated;
+import jakarta.persistence.GeneratedValue;
+import jakarta.persistence.GenerationType;
+import jakarta.persistence.Id;
+import jakarta.persistence.JoinColumn;
+import jakarta.persistence.Lob;
+import jakarta.persistence.NamedQuery;
+import jakarta.persistence.OneToMany;
+import jakarta.persistence.SequenceGenerator;
+import jakarta.persistence.Version;
+
+/**
+ * An entity with a field of every kind that products keep in their own ways.
+ */
+@Entity(name = "Parcel")
+@NamedQuery(name = "Parcel.heaviest", query = "select max(p.weight) from Parcel p")
+class Parcel {
+
+	@Id
+	@GeneratedValue
+	Long id;
+
+	@Version
+	int version;
+
+	@Column(nullable = false, unique = true)
+	String code;
+
+	String text;
+
+	int weight;
+
+	boolean delivered;
+
+	@Enumerated(EnumType.STRING)
+	Status status = Status.NEW;
+
+	@Enumerated
+	Status former = Status.NEW;
+
+	Instant sent;
+
+	LocalDate due;
+
+	LocalDateTime local;
+
+	UUID reference;
+
+	@Column(precision = 12, scale = 2)
+	BigDecimal price;
+
+	byte[] seal;
+
+	@Lob
+	String note;
+
+	@OneToMany(cascade = CascadeType.ALL, orphanRemoval = true)
+	@JoinColumn(name = "parcel_id")
+	List<Item> items = new ArrayList<>();
+
+	Parcel() {
+	}
+
+	Parcel(String code) {
+		this.code = code;
+	}
+
+	Parcel text(String text) {
+		this.text = text;
+		return this;
+	}
+
+	Parcel weight(int weight) {
+		this.weight = weight;
+		return this;
+	}
+
+	Long getId() {
+		return this.id;
+	}
+
+	enum Status {
+
+		NEW, SENT, LOST
+
+	}
+
+	/** Its identifier is the database's identity column. */
+	@Entity(name = "Item")
+	static class Item {
+
+		@Id
+		@GeneratedValue(strategy = GenerationType.IDENTITY)
+		Long id;
+
+		String name;
+
+		Item() {
+		}
+
+		Item(String name) {
+			this.name = name;
+		}
+
+	}
+
+	@Entity(name = "OfSequence")
+	static class OfSequence {
+
+		@Id
+		@GeneratedValue(strategy = GenerationType.SEQUENCE, generator = "own")
+		@SequenceGenerator(name = "own", sequenceName = "own_numbers", allocationSize = 10)
+		Long id;
+
+	}
+
+	@Entity(name = "OfTable")
+	static class OfTable {
+
+		@Id
+		@GeneratedValue(strategy = GenerationType.TABLE)
+		Long id;
+
+	}
+
+	@Entity(name = "OfUuid")
+	static class OfUuid {
+
+		@Id
+		@GeneratedValue(strategy = GenerationType.UUID)
+		UUID id;
+
+	}
+
+}

@@ -1,0 +1,44 @@
+package io.multidb.jpa;
+
+import java.nio.file.Path;
+
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+
+import io.multidb.TenantContext;
+
+/**
+ * The repository on SQLite, while the PostgreSQL beside it is down.
+ */
+class SameRepositoryTests extends SameRepositoryContract {
+
+	@TempDir
+	static Path directory;
+
+	private static JpaApplication application;
+
+	@BeforeAll
+	static void start() {
+		application = JpaApplication.start(Shop.class,
+				"app.datasources.lisbon.url=jdbc:sqlite:" + directory.resolve("lisbon.db"),
+				"app.datasources.porto.url=jdbc:postgresql://localhost:1/porto");
+		TenantContext.run("lisbon", () -> application.sessions().getSchemaManager().exportMappedObjects(false));
+	}
+
+	@AfterAll
+	static void stop() {
+		application.close();
+	}
+
+	@Override
+	JpaApplication application() {
+		return application;
+	}
+
+	@Override
+	String source() {
+		return "lisbon";
+	}
+
+}
