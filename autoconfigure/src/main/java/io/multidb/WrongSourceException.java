@@ -3,8 +3,8 @@ package io.multidb;
 import java.io.Serial;
 
 /**
- * A connection of one source was used while the thread's target is another source, or
- * none. The statement did not run.
+ * A connection, session or entity of one source was used while the thread's target is
+ * another source, or none. No statement ran.
  */
 public final class WrongSourceException extends MultiDbException {
 
@@ -26,7 +26,17 @@ public final class WrongSourceException extends MultiDbException {
 	}
 
 	/**
-	 * The source whose connection was misused.
+	 * Creates the exception for something other than a connection.
+	 * @param message what was used where, why that is refused, and what to do
+	 * @param source its source
+	 */
+	public WrongSourceException(String message, String source) {
+		super(message);
+		this.source = source;
+	}
+
+	/**
+	 * The source whose connection, session or entity was misused.
 	 * @return the source's name
 	 */
 	public String source() {

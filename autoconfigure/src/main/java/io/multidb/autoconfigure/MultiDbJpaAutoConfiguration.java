@@ -20,11 +20,13 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Role;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
+import io.multidb.jpa.BoundSessionReader;
 import io.multidb.jpa.HibernateProduct;
 import io.multidb.jpa.RoutedEntityManagerFactoryPostProcessor;
 import io.multidb.jpa.RoutedHibernate;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceTemplate;
 
 /**
@@ -50,6 +52,11 @@ public final class MultiDbJpaAutoConfiguration {
 	static RoutedEntityManagerFactoryPostProcessor routedEntityManagerFactoryPostProcessor(
 			ObjectProvider<RoutedHibernate> hibernate) {
 		return new RoutedEntityManagerFactoryPostProcessor(hibernate::getObject);
+	}
+
+	@Bean
+	BoundSessionReader boundSessionReader(SourceRegistry registry) {
+		return new BoundSessionReader(registry);
 	}
 
 	/** Those that were set, or else those of all that a tenant can reach. */

@@ -1,6 +1,6 @@
 package io.multidb.jpa;
 
-import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
+import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
 import io.multidb.Target;
@@ -11,7 +11,7 @@ import io.multidb.routing.Routes;
  * session, cache key and block of identifiers. Two tenants of one source share them.
  * Thread-safe.
  */
-final class CurrentSourceResolver implements CurrentTenantIdentifierResolver<String> {
+final class CurrentSourceResolver implements SourceIdentifiers {
 
 	/**
 	 * Of a session that was opened where no source can be told. Hibernate does without
@@ -26,7 +26,7 @@ final class CurrentSourceResolver implements CurrentTenantIdentifierResolver<Str
 	}
 
 	@Override
-	public String resolveCurrentTenantIdentifier() {
+	public Object resolveCurrentTenantIdentifier() {
 		try {
 			return this.routes.resolve(Target.current()).name();
 		}
@@ -34,6 +34,11 @@ final class CurrentSourceResolver implements CurrentTenantIdentifierResolver<Str
 			// Opening a session needs no source; its first connection throws the same.
 			return NO_SOURCE;
 		}
+	}
+
+	@Override
+	public @Nullable String sourceOf(Object identifier) {
+		return identifier.equals(NO_SOURCE) ? null : identifier.toString();
 	}
 
 	/** For those who use Hibernate's own current session, which Spring does not. */

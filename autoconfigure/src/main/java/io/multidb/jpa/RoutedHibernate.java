@@ -13,6 +13,7 @@ import org.hibernate.jpa.HibernatePersistenceProvider;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.diagnostics.FailureAnalyzedException;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 import io.multidb.routing.Routes;
@@ -33,6 +34,9 @@ public final class RoutedHibernate {
 	private final ObjectProvider<CurrentTenantIdentifierResolver<?>> resolvers;
 
 	private final ObjectProvider<MultiTenantConnectionProvider<?>> providers;
+
+	/** Shared, as an instance may be handed from one session factory to another. */
+	private final LoadedEntities loaded = new LoadedEntities();
 
 	/**
 	 * Creates the settings.
@@ -83,33 +87,59 @@ public final class RoutedHibernate {
 		if (product != null) {
 			settings.putAll(this.properties.getOrDefault(product, Map.of()));
 		}
-		if (!settings.containsKey(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER)) {
-			CurrentTenantIdentifierResolver<?> own = this.resolvers.getIfAvailable();
-			settings.put(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER,
-					(own != null) ? own : new CurrentSourceResolver(this.routes));
-		}
 		if (!settings.containsKey(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER)) {
 			MultiTenantConnectionProvider<?> own = this.providers.getIfAvailable();
-			settings.put(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER, (own != null) ? own
-					: new SourceConnectionProvider(dataSource, this.routes, resolver(settings), product));
+			settings.put(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER,
+					(own != null) ? own : provider(settings, dataSource, product));
 		}
+		settings.computeIfAbsent(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER,
+				(name) -> this.resolvers.getIfAvailable(() -> new CurrentSourceResolver(this.routes)));
 		settings.putIfAbsent(AvailableSettings.ALLOW_METADATA_ON_BOOT, false);
 		settings.putIfAbsent("hibernate.query.mutation_strategy.persistent.create_tables", false);
 		settings.putIfAbsent("hibernate.query.mutation_strategy.global_temporary.create_tables", false);
 		if (product != null) {
 			product.settings().forEach(settings::putIfAbsent);
 		}
+		refuseSchemaTools(settings, AvailableSettings.HBM2DDL_AUTO);
+		refuseSchemaTools(settings, AvailableSettings.JAKARTA_HBM2DDL_DATABASE_ACTION);
 	}
 
-	private static CurrentTenantIdentifierResolver<?> resolver(Map<String, Object> settings) {
-		if (settings.get(
-				AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER) instanceof CurrentTenantIdentifierResolver<?> its) {
-			return its;
+	/** They would work on one database, or fail, and never on those that come later. */
+	private static void refuseSchemaTools(Map<String, Object> settings, String name) {
+		Object value = settings.get(name);
+		if (value != null && !value.toString().isEmpty() && !value.toString().equals("none")) {
+			throw new FailureAnalyzedException("Hibernate was to " + value
+					+ " the schema at the start, and knows of one database only, not of all sources (setting '" + name
+					+ "', in Spring Boot 'spring.jpa.hibernate.ddl-auto', which is create-drop by itself where work"
+					+ " without a tenant goes to an embedded database).",
+					"Set 'spring.jpa.hibernate.ddl-auto' to none, and let Liquibase make the schema of every source:"
+							+ " 'app.tenancy.liquibase.change-log'. In a test, or to validate, call"
+							+ " SessionFactory.getSchemaManager() inside TenantContext.run, once per source.");
+		}
+	}
+
+	private SourceConnectionProvider provider(Map<String, Object> settings, DataSource dataSource,
+			@Nullable HibernateProduct product) {
+		SourceIdentifiers identifiers = identifiers(settings);
+		settings.put(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER, identifiers);
+		return new SourceConnectionProvider(dataSource, this.routes, identifiers, product,
+				new SessionGuard(this.routes, identifiers, this.loaded));
+	}
+
+	private SourceIdentifiers identifiers(Map<String, Object> settings) {
+		Object own = settings.get(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER);
+		if (own == null) {
+			own = this.resolvers.getIfAvailable();
+		}
+		if (own == null) {
+			return new CurrentSourceResolver(this.routes);
+		}
+		if (own instanceof CurrentTenantIdentifierResolver<?> resolver) {
+			return new ApplicationsResolver(resolver, this.routes);
 		}
 		throw new IllegalStateException("The setting '" + AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER
-				+ "' must be an object, or a bean, as long as MultiDB provides the connections: whether a connection is"
-				+ " the session's is checked with it. Set '" + AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER
-				+ "', too, or define the resolver as a bean.");
+				+ "' names a class, and MultiDB needs the object, to check that it tells sources apart. Define the"
+				+ " resolver as a bean, or set '" + AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER + "', too.");
 	}
 
 }

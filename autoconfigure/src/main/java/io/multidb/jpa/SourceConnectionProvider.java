@@ -4,19 +4,15 @@ import java.io.Serial;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 
 import javax.sql.DataSource;
 
-import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
 import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
 import org.hibernate.service.UnknownUnwrapTypeException;
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
 import io.multidb.Target;
-import io.multidb.WrongSourceException;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.Source;
@@ -35,26 +31,35 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 
 	private final transient Routes routes;
 
-	private final transient CurrentTenantIdentifierResolver<?> resolver;
+	private final transient SourceIdentifiers identifiers;
 
 	private final @Nullable HibernateProduct product;
 
-	/** Only for an application's own resolver: which source each identifier has meant. */
-	private final transient Map<Object, String> sources = new ConcurrentHashMap<>();
+	private final transient SessionGuard guard;
 
 	/**
 	 * Creates the provider of one session factory.
 	 * @param dataSource the routing DataSource, or one that wraps it
 	 * @param routes the way from a target to a source
-	 * @param resolver whence the session factory has its identifiers
+	 * @param identifiers whence the session factory has its identifiers
 	 * @param product the product it speaks to, or {@code null} where that is not known
+	 * @param guard what it registers with its session factory
 	 */
-	SourceConnectionProvider(DataSource dataSource, Routes routes, CurrentTenantIdentifierResolver<?> resolver,
-			@Nullable HibernateProduct product) {
+	SourceConnectionProvider(DataSource dataSource, Routes routes, SourceIdentifiers identifiers,
+			@Nullable HibernateProduct product, SessionGuard guard) {
 		this.dataSource = dataSource;
 		this.routes = routes;
-		this.resolver = resolver;
+		this.identifiers = identifiers;
 		this.product = product;
+		this.guard = guard;
+	}
+
+	SessionGuard guard() {
+		return this.guard;
+	}
+
+	SourceIdentifiers identifiers() {
+		return this.identifiers;
 	}
 
 	@Override
@@ -70,22 +75,14 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 
 	private void check(Object identifier) {
 		Source source = this.routes.resolve(Target.current());
-		if (!isOf(identifier, source)) {
-			throw new WrongSourceException(identifier.toString(), Target.current());
+		if (!source.name().equals(this.identifiers.sourceOf(identifier))
+				|| !identifier.equals(this.identifiers.resolveCurrentTenantIdentifier())) {
+			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier));
 		}
 		HibernateProduct its = HibernateProduct.of(source.definition().url());
 		if (this.product != null && its != null && this.product != its) {
 			throw new WrongProductException(source.name(), its, List.of(this.product));
 		}
-	}
-
-	private boolean isOf(Object identifier, Source source) {
-		if (this.resolver instanceof CurrentSourceResolver) {
-			return identifier.equals(source.name());
-		}
-		String known = this.sources.putIfAbsent(identifier, source.name());
-		return (known == null || known.equals(source.name()))
-				&& identifier.equals(this.resolver.resolveCurrentTenantIdentifier());
 	}
 
 	@Override

@@ -16,6 +16,7 @@ import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.orm.jpa.SharedEntityManagerCreator;
 import org.springframework.transaction.PlatformTransactionManager;
 import org.springframework.transaction.support.TransactionTemplate;
 
@@ -46,13 +47,22 @@ final class JpaApplication implements AutoCloseable {
 		return application;
 	}
 
-	/** Starts with nothing but what is given. */
+	/**
+	 * Starts with nothing but what is given. With the system property
+	 * {@code multidb.test.without-spi}, Hibernate knows of no tenants, to see tests fail.
+	 */
 	static JpaApplication start(Class<?> configuration, String... properties) {
 		SpringApplication application = new SpringApplicationBuilder(Application.class, configuration)
 			.web(WebApplicationType.NONE)
-			.properties("spring.main.banner-mode=off", "spring.liquibase.enabled=false")
+			.properties("spring.main.banner-mode=off", "spring.liquibase.enabled=false",
+					"spring.jpa.properties.hibernate.javax.cache.missing_cache_strategy=create")
 			.build();
 		List<String> arguments = new ArrayList<>();
+		if (Boolean.getBoolean("multidb.test.without-spi")) {
+			arguments.add("--spring.autoconfigure.exclude=io.multidb.autoconfigure.MultiDbJpaAutoConfiguration");
+			arguments.add("--spring.jpa.database-platform=org.hibernate.community.dialect.SQLiteDialect");
+			arguments.add("--spring.jpa.properties.hibernate.boot.allow_jdbc_metadata_access=false");
+		}
 		for (String property : properties) {
 			arguments.add("--" + property);
 		}
@@ -80,9 +90,8 @@ final class JpaApplication implements AutoCloseable {
 	/** Works in a transaction and session of its own. */
 	<T> T in(String tenant, Function<EntityManager, T> work) {
 		return TenantContext.call(tenant,
-				() -> new TransactionTemplate(bean(PlatformTransactionManager.class))
-					.execute((status) -> work.apply(org.springframework.orm.jpa.SharedEntityManagerCreator
-						.createSharedEntityManager(bean(EntityManagerFactory.class)))));
+				() -> new TransactionTemplate(bean(PlatformTransactionManager.class)).execute((status) -> work
+					.apply(SharedEntityManagerCreator.createSharedEntityManager(bean(EntityManagerFactory.class)))));
 	}
 
 	/** What is in a source, without Hibernate. */

@@ -1,0 +1,73 @@
+package io.multidb.jpa;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
+import org.jspecify.annotations.Nullable;
+
+import io.multidb.MultiDbException;
+import io.multidb.Target;
+import io.multidb.WrongSourceException;
+import io.multidb.routing.Routes;
+
+/**
+ * An application's own resolver, whose identifiers may be finer than sources (a tenant,
+ * for a {@code @TenantId} column) and never coarser: it is refused to let one identifier
+ * stand for two sources, for they would share caches. Thread-safe.
+ */
+final class ApplicationsResolver implements SourceIdentifiers {
+
+	private final CurrentTenantIdentifierResolver<?> resolver;
+
+	private final Routes routes;
+
+	private final Map<Object, String> sources = new ConcurrentHashMap<>();
+
+	ApplicationsResolver(CurrentTenantIdentifierResolver<?> resolver, Routes routes) {
+		this.resolver = resolver;
+		this.routes = routes;
+	}
+
+	@Override
+	public Object resolveCurrentTenantIdentifier() {
+		Object identifier = this.resolver.resolveCurrentTenantIdentifier();
+		String source;
+		try {
+			source = this.routes.resolve(Target.current()).name();
+		}
+		catch (MultiDbException ex) {
+			return identifier;
+		}
+		String former = this.sources.putIfAbsent(identifier, source);
+		if (former != null && !former.equals(source)) {
+			throw new WrongSourceException(
+					"The identifier '" + identifier + "' of " + this.resolver.getClass().getName()
+							+ " stood for source '" + former + "' and would now stand for source '" + source
+							+ "', which would share its caches. Let it tell sources apart, or leave it out.",
+					former);
+		}
+		return identifier;
+	}
+
+	@Override
+	public @Nullable String sourceOf(Object identifier) {
+		return this.sources.get(identifier);
+	}
+
+	@Override
+	public boolean validateExistingCurrentSessions() {
+		return this.resolver.validateExistingCurrentSessions();
+	}
+
+	@Override
+	public boolean isRoot(Object identifier) {
+		return isRoot(this.resolver, identifier);
+	}
+
+	@SuppressWarnings("unchecked")
+	private static <T> boolean isRoot(CurrentTenantIdentifierResolver<T> resolver, Object identifier) {
+		return resolver.isRoot((T) identifier);
+	}
+
+}
