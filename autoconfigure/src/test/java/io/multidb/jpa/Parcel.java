@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 
+import jakarta.persistence.Cacheable;
 import jakarta.persistence.CascadeType;
 import jakarta.persistence.Column;
 import jakarta.persistence.Entity;
@@ -22,6 +23,8 @@ import jakarta.persistence.NamedQuery;
 import jakarta.persistence.OneToMany;
 import jakarta.persistence.SequenceGenerator;
 import jakarta.persistence.Version;
+import org.hibernate.annotations.Cache;
+import org.hibernate.annotations.CacheConcurrencyStrategy;
 
 /**
  * An entity with a field of every kind that products keep in their own ways.
@@ -30,8 +33,9 @@ import jakarta.persistence.Version;
 @NamedQuery(name = "Parcel.heaviest", query = "select max(p.weight) from Parcel p")
 class Parcel {
 
+	/** Of all numbers, SQLite's threads can take only these at the same time. */
 	@Id
-	@GeneratedValue
+	@GeneratedValue(strategy = GenerationType.IDENTITY)
 	Long id;
 
 	@Version
@@ -99,7 +103,6 @@ class Parcel {
 
 	}
 
-	/** Its identifier is the database's identity column. */
 	@Entity(name = "Item")
 	static class Item {
 
@@ -115,6 +118,15 @@ class Parcel {
 		Item(String name) {
 			this.name = name;
 		}
+
+	}
+
+	@Entity(name = "OfAuto")
+	static class OfAuto {
+
+		@Id
+		@GeneratedValue
+		Long id;
 
 	}
 
@@ -143,6 +155,19 @@ class Parcel {
 		@Id
 		@GeneratedValue(strategy = GenerationType.UUID)
 		UUID id;
+
+	}
+
+	/** Kept in the second-level cache. */
+	@Entity(name = "Shelf")
+	@Cacheable
+	@Cache(usage = CacheConcurrencyStrategy.READ_WRITE)
+	static class Shelf {
+
+		@Id
+		Long id;
+
+		String name;
 
 	}
 

@@ -251,6 +251,30 @@ class ProductsTests {
 		assertThat(output).doesNotContain(POSTGRESQL);
 	}
 
+	/** Spring keeps times as numbers there, of which SQLite's functions know nothing. */
+	@Test
+	void sqliteCalculatesWithTimesThatAreKeptAsText() {
+		try (JpaApplication application = start(SameRepositoryContract.Shop.class,
+				"app.datasources.lisbon.hikari.data-source-properties.date_class=text")) {
+			TenantContext.run("lisbon", () -> application.sessions().getSchemaManager().exportMappedObjects(false));
+			Parcel parcel = new Parcel("time");
+			parcel.sent = java.time.Instant.parse("2026-10-25T00:30:00.123Z");
+			parcel.due = java.time.LocalDate.of(2026, 2, 28);
+			Parcels parcels = application.bean(Parcels.class);
+			TenantContext.run("lisbon", () -> parcels.save(parcel));
+			assertThat(application.<Integer>in("lisbon",
+					(entities) -> entities.createQuery("select year(p.sent) from Parcel p", Integer.class)
+						.getSingleResult()))
+				.isEqualTo(2026);
+			TenantContext.run("lisbon", () -> {
+				Parcel found = parcels.findByCode("time").orElseThrow();
+				assertThat(found.sent).isEqualTo(parcel.sent);
+				assertThat(found.due).isEqualTo(parcel.due);
+				assertThat(parcels.findBySentBetween(parcel.sent.minusMillis(1), parcel.sent.plusMillis(1))).hasSize(1);
+			});
+		}
+	}
+
 	private JpaApplication start() {
 		return start(SameRepositoryContract.Shop.class);
 	}

@@ -179,6 +179,10 @@ abstract class SameRepositoryContract {
 		assertThat(this.parcels.findAll(heavy.and(odd), Sort.by("code"))).extracting("code")
 			.containsExactly("c03", "c05");
 		assertThat(this.parcels.count(heavy)).isEqualTo(3);
+		// locate is instr on one product and position on the other.
+		Specification<Parcel> located = (parcel, query, criteria) -> criteria
+			.equal(criteria.locate(parcel.get("text"), "x"), 3);
+		assertThat(this.parcels.count(located)).isEqualTo(6);
 		assertThat(this.parcels.exists(odd)).isTrue();
 	}
 
@@ -297,6 +301,7 @@ abstract class SameRepositoryContract {
 	void numbersByEveryStrategy() {
 		inTransaction((entities) -> {
 			for (int i = 0; i < 25; i++) {
+				entities.persist(new Parcel.OfAuto());
 				entities.persist(new Parcel.OfSequence());
 				entities.persist(new Parcel.OfTable());
 				entities.persist(new Parcel.OfUuid());
@@ -305,7 +310,7 @@ abstract class SameRepositoryContract {
 			entities.persist(new Parcel.Item("item"));
 			return null;
 		});
-		for (String entity : List.of("OfSequence", "OfTable", "OfUuid")) {
+		for (String entity : List.of("OfAuto", "OfSequence", "OfTable", "OfUuid")) {
 			long count = entities(
 					(entities) -> entities.createQuery("select count(distinct e.id) from " + entity + " e", Long.class)
 						.getSingleResult());
