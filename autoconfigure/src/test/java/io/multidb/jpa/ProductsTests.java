@@ -1,12 +1,17 @@
 package io.multidb.jpa;
 
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.LocalDate;
 import java.util.List;
+
+import javax.sql.DataSource;
 
 import jakarta.persistence.EntityManager;
 import jakarta.persistence.EntityManagerFactory;
 import org.hibernate.Session;
 import org.hibernate.SessionFactory;
+import org.hibernate.dialect.Dialect;
 import org.hibernate.dialect.PostgreSQLDialect;
 import org.hibernate.engine.spi.SessionFactoryImplementor;
 import org.hibernate.jpa.HibernatePersistenceProvider;
@@ -23,12 +28,14 @@ import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
 import org.springframework.orm.jpa.EntityManagerFactoryInfo;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
+import org.springframework.orm.jpa.vendor.HibernateJpaVendorAdapter;
 import org.springframework.transaction.CannotCreateTransactionException;
 
 import io.multidb.NoTenantException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
+import io.multidb.source.Race;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 
@@ -251,15 +258,15 @@ class ProductsTests {
 		assertThat(output).doesNotContain(POSTGRESQL);
 	}
 
-	/** Spring keeps times as numbers there, of which SQLite's functions know nothing. */
+	/** The driver keeps times as numbers, of which SQLite's functions know nothing. */
 	@Test
 	void sqliteCalculatesWithTimesThatAreKeptAsText() {
 		try (JpaApplication application = start(SameRepositoryContract.Shop.class,
 				"app.datasources.lisbon.hikari.data-source-properties.date_class=text")) {
 			TenantContext.run("lisbon", () -> application.sessions().getSchemaManager().exportMappedObjects(false));
 			Parcel parcel = new Parcel("time");
-			parcel.sent = java.time.Instant.parse("2026-10-25T00:30:00.123Z");
-			parcel.due = java.time.LocalDate.of(2026, 2, 28);
+			parcel.sent = Instant.parse("2026-10-25T00:30:00.123Z");
+			parcel.due = LocalDate.of(2026, 2, 28);
 			Parcels parcels = application.bean(Parcels.class);
 			TenantContext.run("lisbon", () -> parcels.save(parcel));
 			assertThat(application.<Integer>in("lisbon",
@@ -273,6 +280,44 @@ class ProductsTests {
 				assertThat(parcels.findBySentBetween(parcel.sent.minusMillis(1), parcel.sent.plusMillis(1))).hasSize(1);
 			});
 		}
+	}
+
+	@Test
+	void aFactoryBeanOfTheApplicationsOwnSpeaksToAllProducts() {
+		try (JpaApplication application = start(OwnFactory.class, "spring.jpa.show-sql=false")) {
+			TenantContext.run("lisbon", () -> {
+				application.sessions().getSchemaManager().exportMappedObjects(false);
+				assertThat(application.bean(Parcels.class).save(new Parcel("own")).getId()).isNotNull();
+			});
+			assertThat(application.column("lisbon", "select typeof(id) from parcel")).containsExactly("integer");
+			TenantContext.run("porto", () -> {
+				try (EntityManager entities = application.bean(EntityManagerFactory.class).createEntityManager()) {
+					assertThat(dialect(entities)).isInstanceOf(PostgreSQLDialect.class);
+				}
+			});
+		}
+	}
+
+	@Test
+	void factoriesMayBeBuiltInTheBackground() {
+		try (JpaApplication application = start(SameRepositoryContract.Shop.class, "spring.jpa.bootstrap=async",
+				"spring.data.jpa.repositories.bootstrap-mode=deferred")) {
+			TenantContext.run("lisbon", () -> {
+				application.sessions().getSchemaManager().exportMappedObjects(false);
+				assertThat(application.bean(Parcels.class).save(new Parcel("async")).getId()).isNotNull();
+			});
+		}
+	}
+
+	@Test
+	void manyThreadsBuildAFactoryOnce(CapturedOutput output) throws Exception {
+		try (JpaApplication application = start()) {
+			EntityManagerFactory factory = application.bean(EntityManagerFactory.class);
+			List<Object> built = Race.run(8,
+					() -> TenantContext.call("porto", () -> factory.unwrap(SessionFactoryImplementor.class)));
+			assertThat(built).allMatch(SessionFactoryImplementor.class::isInstance).containsOnly(built.get(0));
+		}
+		assertThat(output).containsOnlyOnce(POSTGRESQL);
 	}
 
 	private JpaApplication start() {
@@ -291,7 +336,7 @@ class ProductsTests {
 		return application;
 	}
 
-	private static org.hibernate.dialect.Dialect dialect(EntityManager entities) {
+	private static Dialect dialect(EntityManager entities) {
 		return entities.unwrap(Session.class)
 			.getSessionFactory()
 			.unwrap(SessionFactoryImplementor.class)
@@ -309,6 +354,21 @@ class ProductsTests {
 				properties.put("test.customized", "yes");
 				properties.put("hibernate.generate_statistics", true);
 			};
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@Import(SameRepositoryContract.Shop.class)
+	static class OwnFactory {
+
+		@Bean
+		LocalContainerEntityManagerFactoryBean entityManagerFactory(DataSource dataSource) {
+			LocalContainerEntityManagerFactoryBean factory = new LocalContainerEntityManagerFactoryBean();
+			factory.setDataSource(dataSource);
+			factory.setPackagesToScan(Parcel.class.getPackageName());
+			factory.setJpaVendorAdapter(new HibernateJpaVendorAdapter());
+			return factory;
 		}
 
 	}
