@@ -65,6 +65,14 @@ public final class Target {
 	}
 
 	/**
+	 * No target: entering it hides the calling thread's until the scope is closed.
+	 * @return the target without tenant and source
+	 */
+	public static Target none() {
+		return NONE;
+	}
+
+	/**
 	 * Makes this the calling thread's target until the scope is closed.
 	 * @return the scope, to be closed on this thread
 	 */

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  *     orders.save(order);   // goes to lisbon's source
  * }
  * </pre> Scopes nest; each puts back what was there before. Nothing is inherited by new
- * threads.
+ * threads; Spring's executors take it along with their tasks.
  */
 public final class TenantContext {
 

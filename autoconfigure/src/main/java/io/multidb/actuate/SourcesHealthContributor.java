@@ -3,6 +3,7 @@ package io.multidb.actuate;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -27,6 +28,7 @@ import org.springframework.boot.health.contributor.HealthContributors;
 import org.springframework.boot.health.contributor.HealthIndicator;
 
 import io.multidb.source.JdbcUrl;
+import io.multidb.source.ReplicaState;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
@@ -200,9 +202,20 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	}
 
 	private static Health.Builder describe(Health.Builder health, Source source) {
-		return health.withDetail("state", source.state().getClass().getSimpleName().toLowerCase(Locale.ROOT))
+		health.withDetail("state", source.state().getClass().getSimpleName().toLowerCase(Locale.ROOT))
 			.withDetail("url", source.definition().url().masked())
 			.withDetail("essential", source.definition().essential());
+		List<ReplicaState> replicas = source.replicas();
+		return replicas.isEmpty() ? health : health.withDetail("replicas", describe(replicas));
+	}
+
+	private static Map<String, String> describe(List<ReplicaState> replicas) {
+		Map<String, String> described = new LinkedHashMap<>();
+		for (ReplicaState replica : replicas) {
+			String lag = (replica.lag() != null) ? ", at most " + replica.lag().toMillis() + " ms behind" : "";
+			described.put(replica.name(), replica.inUse() ? "in use" + lag : "left out: " + replica.reason());
+		}
+		return described;
 	}
 
 	@Override

@@ -22,6 +22,11 @@ record Datasources(List<SourceDefinition> sources, List<SourceTemplate> template
 
 	private static final int SHOWN = 10;
 
+	/** Whether the application's own {@code spring.datasource} is among them. */
+	boolean hasDefault() {
+		return this.sources.stream().anyMatch((source) -> source.name().equals(DatasourcesReader.DEFAULT));
+	}
+
 	/**
 	 * What was found, in one line for the log.
 	 */

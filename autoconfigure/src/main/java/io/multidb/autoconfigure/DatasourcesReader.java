@@ -1,5 +1,6 @@
 package io.multidb.autoconfigure;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -8,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -19,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.boot.context.properties.bind.Bindable;
 import org.springframework.boot.context.properties.bind.Binder;
+import org.springframework.boot.jdbc.autoconfigure.JdbcConnectionDetails;
 import org.springframework.boot.origin.Origin;
 import org.springframework.core.env.Environment;
 import org.springframework.core.io.ResourceLoader;
@@ -32,6 +35,7 @@ import io.multidb.source.DatabaseProduct;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.PoolSettings;
+import io.multidb.source.ReplicaSettings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -44,9 +48,16 @@ import io.multidb.source.SourceTemplate;
 final class DatasourcesReader {
 
 	/** The source that an application's {@code spring.datasource} goes on as. */
-	private static final String DEFAULT = "default";
+	static final String DEFAULT = "default";
 
 	private static final String BOOTS_CHANGE_LOG = "classpath:/db/changelog/db.changelog-master.yaml";
+
+	/**
+	 * Of {@code spring.datasource.hikari}: what names the connection, is read elsewhere;
+	 * a pool of ours is named by its source, and its start waits for nothing.
+	 */
+	private static final Set<String> NOT_OF_POOL = Set.of("poolname", "initializationfailtimeout", "jdbcurl",
+			"username", "password", "driverclassname");
 
 	private static final Pattern SOURCE_NAME = Pattern.compile("[a-z0-9]([a-z0-9_-]*[a-z0-9])?");
 
@@ -61,6 +72,8 @@ final class DatasourcesReader {
 	private final Environment environment;
 
 	private final ResourceLoader resourceLoader;
+
+	private final @Nullable JdbcConnectionDetails connectionDetails;
 
 	private final Predicate<String> isBean;
 
@@ -78,6 +91,9 @@ final class DatasourcesReader {
 	/** All names, also of sources whose definition has mistakes of its own. */
 	private final Set<String> names = new TreeSet<>();
 
+	/** Names that other sources give as their replicas. */
+	private final Set<String> replicas = new HashSet<>();
+
 	/** Sources in routes whose patterns have mistakes of their own. */
 	private final Set<String> misrouted = new HashSet<>();
 
@@ -85,12 +101,16 @@ final class DatasourcesReader {
 	 * Creates the reader.
 	 * @param environment what was configured
 	 * @param resourceLoader finds Spring Boot's default change log
+	 * @param connectionDetails where Spring Boot would connect to, such as a container;
+	 * {@code null} if only properties say so
 	 * @param isBean whether there is a bean of a name, for resolvers of the application's
 	 * own
 	 */
-	DatasourcesReader(Environment environment, ResourceLoader resourceLoader, Predicate<String> isBean) {
+	DatasourcesReader(Environment environment, ResourceLoader resourceLoader,
+			@Nullable JdbcConnectionDetails connectionDetails, Predicate<String> isBean) {
 		this.environment = environment;
 		this.resourceLoader = resourceLoader;
+		this.connectionDetails = connectionDetails;
 		this.isBean = isBean;
 		this.properties = new BoundProperties(environment, this.mistakes);
 		this.tenancy = this.properties.tenancy();
@@ -105,6 +125,7 @@ final class DatasourcesReader {
 	Datasources read() {
 		this.names.addAll(this.properties.declaredNames());
 		checkNames();
+		this.properties.sources().values().forEach((source) -> this.replicas.addAll(source.replicas()));
 		this.properties.sources().forEach(this::define);
 		defineDefault();
 		List<Route> routes = routes();
@@ -188,10 +209,16 @@ final class DatasourcesReader {
 			this.mistakes.add("'" + property + ".url'" + at(name)
 					+ " is a SQLite database in memory, of which every connection has its own. Use a file.");
 		}
-		boolean template = PLACEHOLDER.matcher(url).find();
+		boolean template = isTemplate(url);
 		if (!template && (source.create() != CreatePolicy.NEVER || source.maintenance() != null)) {
 			this.mistakes.add("'" + property + "." + ((source.maintenance() != null) ? "maintenance" : "create") + "'"
 					+ at(name) + " is for templates, and the URL has no placeholder such as {id}.");
+		}
+		boolean replica = this.replicas.contains(name);
+		boolean readOnly = source.readOnly() || replica;
+		if (readOnly && source.liquibase().enabled() && source.liquibase().changeLog() != null) {
+			this.mistakes.add("'" + property + ".liquibase.change-log'" + at(name) + " can never be run: the source is "
+					+ (replica ? "a replica" : "read-only") + ".");
 		}
 		Origin origin = this.properties.origin(name);
 		this.definitions.put(name,
@@ -201,12 +228,56 @@ final class DatasourcesReader {
 					.password(source.password())
 					.driverClassName(source.driverClassName())
 					.hikari(hikari)
-					.liquibase(liquibase(source))
-					.essential((source.essential() != null) ? source.essential() : !template)
-					.internal(source.internal())
+					.liquibase(readOnly ? LiquibaseSettings.NONE : liquibase(source))
+					.essential((source.essential() != null) ? source.essential() : !template && !replica)
+					.internal(source.internal() || replica)
+					.readOnly(readOnly)
+					.replicas(replicas(name, source))
 					.attributes(source.attributes())
 					.origin((origin != null) ? origin.toString() : "app.datasources")
 					.build());
+	}
+
+	/** What is wrong with a replica itself is found by the registry. */
+	private ReplicaSettings replicas(String name, SourceProperties source) {
+		String property = "'app.datasources." + name;
+		List<String> known = new ArrayList<>();
+		for (String replica : source.replicas()) {
+			SourceProperties declared = this.properties.sources().get(replica);
+			if (!this.names.contains(replica)) {
+				this.mistakes.add(property + ".replicas'" + at(name) + " names '" + replica + "', which is no source."
+						+ PropertyKeys.suggest(replica, this.names));
+			}
+			else if (declared != null && PLACEHOLDER.matcher(String.valueOf(declared.url())).find()) {
+				this.mistakes
+					.add(property + ".replicas'" + at(name) + " names '" + replica + "', which is a template.");
+			}
+			else if (declared != null && String.valueOf(declared.url()).startsWith("jdbc:")) {
+				known.add(replica);
+			}
+		}
+		Duration maxLag = source.maxLag();
+		Duration sticky = source.sticky();
+		if (source.replicas().isEmpty() && (maxLag != null || sticky != null)) {
+			this.mistakes.add(property + ((maxLag != null) ? ".max-lag'" : ".sticky'") + at(name)
+					+ " is for sources that have 'replicas'.");
+		}
+		boolean measured = String.valueOf(source.url()).startsWith("jdbc:postgresql:");
+		if (maxLag != null && !measured && !source.replicas().isEmpty()) {
+			this.mistakes.add(property + ".max-lag'" + at(name)
+					+ " cannot be heeded: how far a replica is behind is measured on PostgreSQL only.");
+		}
+		if (maxLag != null && maxLag.compareTo(ReplicaSettings.SHORTEST_MAX_LAG) < 0) {
+			this.mistakes.add(property + ".max-lag'" + at(name) + " must be at least "
+					+ ReplicaSettings.SHORTEST_MAX_LAG.toMillis() + " ms: lag is not measured more finely.");
+			maxLag = null;
+		}
+		if (sticky != null && sticky.isNegative()) {
+			this.mistakes.add(property + ".sticky'" + at(name) + " must not be negative; 0 is for not at all.");
+			sticky = null;
+		}
+		Duration lag = (maxLag != null) ? maxLag : ReplicaSettings.DEFAULT_MAX_LAG;
+		return new ReplicaSettings(known, lag, (sticky != null) ? sticky : lag);
 	}
 
 	/** A password may contain anything, but is hardly as a whole what a variable is. */
@@ -295,24 +366,40 @@ final class DatasourcesReader {
 	 * An application's own {@code spring.datasource} goes on, as one source among others.
 	 */
 	private void defineDefault() {
-		String url = this.environment.getProperty("spring.datasource.url");
-		if (!StringUtils.hasText(url)) {
+		if (this.environment.containsProperty("spring.datasource.jndi-name")) {
+			this.mistakes
+				.add("'spring.datasource.jndi-name' cannot go on as the source 'default', as sources have pools"
+						+ " of their own: give 'spring.datasource.url' instead.");
+			return;
+		}
+		ClassLoader classLoader = Objects.requireNonNullElse(this.resourceLoader.getClassLoader(),
+				getClass().getClassLoader());
+		DefaultConnection connection = DefaultConnection.find(this.environment, this.connectionDetails, classLoader);
+		if (connection == null) {
 			return;
 		}
 		if (!this.names.add(DEFAULT)) {
-			this.mistakes.add("Both 'spring.datasource.url' and 'app.datasources.default'" + at(DEFAULT)
+			this.mistakes.add("Both '" + connection.origin() + "' and 'app.datasources.default'" + at(DEFAULT)
 					+ " define the source 'default': remove one.");
+			return;
+		}
+		String url = connection.url();
+		if (refuseUnresolved("spring.datasource.url", url, false)) {
 			return;
 		}
 		if (!url.startsWith("jdbc:")) {
 			this.mistakes.add("'spring.datasource.url' must be a JDBC URL, which starts with 'jdbc:'.");
 			return;
 		}
+		if (isPrivateMemory(url)) {
+			this.mistakes
+				.add("'spring.datasource.url' is a SQLite database in memory, of which every connection has its"
+						+ " own. Use a file.");
+		}
 		Map<String, String> hikari = new HashMap<>(Binder.get(this.environment)
 			.bind("spring.datasource.hikari", Bindable.mapOf(String.class, String.class))
 			.orElseGet(Map::of));
-		// A pool of ours is named by its source.
-		hikari.keySet().removeIf((key) -> SourceRegistry.fold(key).equals("poolname"));
+		hikari.keySet().removeIf((key) -> NOT_OF_POOL.contains(SourceRegistry.fold(key)));
 		String changeLog = this.migration.changeLog();
 		if (changeLog == null && this.resourceLoader.getResource(BOOTS_CHANGE_LOG).exists()) {
 			changeLog = BOOTS_CHANGE_LOG;
@@ -320,13 +407,13 @@ final class DatasourcesReader {
 		SourceProperties.Liquibase none = new SourceProperties.Liquibase(true, null, null, null, Map.of());
 		this.definitions.put(DEFAULT, SourceDefinition.named(DEFAULT)
 			.url(url)
-			.username(this.environment.getProperty("spring.datasource.username"))
-			.password(this.environment.getProperty("spring.datasource.password"))
-			.driverClassName(this.environment.getProperty("spring.datasource.driver-class-name"))
+			.username(connection.username())
+			.password(connection.password())
+			.driverClassName(connection.driverClassName())
 			.hikari(hikari("'spring.datasource'", hikari))
 			.liquibase(
 					(changeLog != null && isLiquibaseEnabled()) ? liquibase(changeLog, none) : LiquibaseSettings.NONE)
-			.origin("spring.datasource")
+			.origin(connection.origin())
 			.build());
 	}
 
@@ -340,8 +427,11 @@ final class DatasourcesReader {
 	}
 
 	private boolean isTemplate(SourceDefinition definition) {
-		return this.properties.sources().containsKey(definition.name())
-				&& PLACEHOLDER.matcher(definition.url().text()).find();
+		return this.properties.sources().containsKey(definition.name()) && isTemplate(definition.url().text());
+	}
+
+	static boolean isTemplate(String url) {
+		return PLACEHOLDER.matcher(url).find();
 	}
 
 	private @Nullable SourceTemplate template(SourceDefinition definition, SourceProperties source,
@@ -494,8 +584,9 @@ final class DatasourcesReader {
 					+ PropertyKeys.suggest(name, this.names));
 		}
 		if (source != null && source.internal()) {
-			this.mistakes.add("The route " + route + " leads to '" + name
-					+ "', which is 'internal: true': no tenant may reach it.");
+			this.mistakes.add("The route " + route + " leads to '" + name + "', which is "
+					+ (this.replicas.contains(name) ? "a replica: route to the source whose replica it is."
+							: "'internal: true': no tenant may reach it."));
 		}
 	}
 

@@ -12,6 +12,7 @@ import org.springframework.beans.factory.support.BeanDefinitionRegistry;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.JdbcConnectionDetails;
 import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Conditional;
@@ -27,6 +28,7 @@ import org.springframework.util.function.SingletonSupplier;
 
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.CallerSession;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.transaction.BoundResourceReader;
@@ -45,8 +47,11 @@ public final class MultiDbAutoConfiguration {
 	private static final Logger logger = LoggerFactory.getLogger(MultiDbAutoConfiguration.class);
 
 	@Bean
-	Datasources datasources(Environment environment, ResourceLoader resourceLoader, BeanFactory beanFactory) {
-		Datasources datasources = new DatasourcesReader(environment, resourceLoader, beanFactory::containsBean).read();
+	Datasources datasources(Environment environment, ResourceLoader resourceLoader, BeanFactory beanFactory,
+			ObjectProvider<JdbcConnectionDetails> connectionDetails) {
+		Datasources datasources = new DatasourcesReader(environment, resourceLoader, connectionDetails.getIfAvailable(),
+				beanFactory::containsBean)
+			.read();
 		logger.info("{}", datasources.summary());
 		return datasources;
 	}
@@ -59,9 +64,10 @@ public final class MultiDbAutoConfiguration {
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
 	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
-			SourceEventPublisher events) {
+			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession) {
 		return new SourceRegistry(datasources.sources(), datasources.templates(),
-				migrator.getIfAvailable(() -> SourceMigrator.NONE), events);
+				migrator.getIfAvailable(() -> SourceMigrator.NONE), events,
+				callerSession.getIfAvailable(() -> CallerSession.NONE));
 	}
 
 	@Bean
@@ -75,6 +81,12 @@ public final class MultiDbAutoConfiguration {
 	@ConditionalOnMissingBean
 	RoutingDataSource routingDataSource(Routes routes) {
 		return new RoutingDataSource(routes);
+	}
+
+	@Bean
+	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
+	static SourceDataSourceRegistrar sourceDataSourceRegistrar(Environment environment) {
+		return new SourceDataSourceRegistrar(environment);
 	}
 
 	@Bean

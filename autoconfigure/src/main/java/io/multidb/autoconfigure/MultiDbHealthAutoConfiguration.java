@@ -23,6 +23,7 @@ import org.springframework.jdbc.core.JdbcTemplate;
 
 import io.multidb.actuate.SourcesHealthContributor;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.SourceDataSource;
 import io.multidb.source.SourceRegistry;
 
 /**
@@ -55,7 +56,8 @@ public final class MultiDbHealthAutoConfiguration {
 		Map<String, DataSource> unrelated = new LinkedHashMap<>(
 				SimpleAutowireCandidateResolver.resolveAutowireCandidates(beanFactory, DataSource.class, false, true));
 		unrelated.values()
-			.removeIf((dataSource) -> DataSourceUnwrapper.unwrap(dataSource, RoutingDataSource.class) != null);
+			.removeIf((dataSource) -> DataSourceUnwrapper.unwrap(dataSource, RoutingDataSource.class) != null
+					|| DataSourceUnwrapper.unwrap(dataSource, SourceDataSource.class) != null);
 		return CompositeHealthContributor.fromMap(unrelated, DataSourceHealthIndicator::new);
 	}
 

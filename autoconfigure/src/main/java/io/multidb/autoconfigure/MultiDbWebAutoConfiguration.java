@@ -26,7 +26,9 @@ import org.springframework.web.servlet.HandlerExceptionResolver;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.routing.Routes;
+import io.multidb.source.CallerSession;
 import io.multidb.web.ClaimTenantResolver;
+import io.multidb.web.HttpCallerSession;
 import io.multidb.web.TenantExceptionHandler;
 import io.multidb.web.TenantFilter;
 import io.multidb.web.TenantResolver;
@@ -48,6 +50,12 @@ public final class MultiDbWebAutoConfiguration {
 	@ConditionalOnMissingBean
 	TenantExceptionHandler tenantExceptionHandler() {
 		return new TenantExceptionHandler();
+	}
+
+	@Bean
+	@ConditionalOnMissingBean(CallerSession.class)
+	HttpCallerSession callerSession() {
+		return new HttpCallerSession();
 	}
 
 	/**

@@ -1,5 +1,6 @@
 package io.multidb.autoconfigure;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 
@@ -27,12 +28,21 @@ import io.multidb.source.CreatePolicy;
  * maintenance.
  * @param maintenance Source on which CREATE DATABASE runs, for a template on a server.
  * @param create When a template makes a database that does not exist.
+ * @param readOnly Whether this source refuses writes. It is not migrated.
+ * @param replicas Sources that are replicas of this one and take its read-only work, such
+ * as of @Transactional(readOnly = true). They become read-only and internal.
+ * @param maxLag How far behind a replica may be and still be used, for PostgreSQL. By
+ * default 10s.
+ * @param sticky How long after a write the same tenant and session read from this source
+ * and not from a replica; 0 for not at all. By default max-lag.
  * @param attributes Free data of the application's own.
  */
 record SourceProperties(@Nullable String url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, @DefaultValue Map<String, String> hikari, @DefaultValue Liquibase liquibase,
 		@Nullable Boolean essential, @DefaultValue("false") boolean internal, @Nullable String maintenance,
-		@DefaultValue("never") CreatePolicy create, @DefaultValue Map<String, String> attributes) {
+		@DefaultValue("never") CreatePolicy create, @DefaultValue("false") boolean readOnly,
+		@DefaultValue List<String> replicas, @Nullable Duration maxLag, @Nullable Duration sticky,
+		@DefaultValue Map<String, String> attributes) {
 
 	/**
 	 * How one source is migrated.

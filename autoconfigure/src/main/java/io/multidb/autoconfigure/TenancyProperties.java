@@ -3,6 +3,7 @@ package io.multidb.autoconfigure;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 import org.jspecify.annotations.Nullable;
 
@@ -20,11 +21,12 @@ import io.multidb.jpa.HibernateProduct;
  * each tenant uses the source of its own name.
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
+ * @param cache How Spring's caches are kept apart.
  * @param jpa What Hibernate must know of the sources.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
-		@DefaultValue Jpa jpa) {
+		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
 
 	/**
 	 * One route.
@@ -138,6 +140,16 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		record Principal(@Nullable String claim) {
 
 		}
+
+	}
+
+	/**
+	 * How Spring's caches are kept apart.
+	 *
+	 * @param shared Names of caches whose entries all sources share, such as for exchange
+	 * rates; * for all caches. In any other, each source has its own.
+	 */
+	record Cache(@DefaultValue Set<String> shared) {
 
 	}
 

@@ -6,6 +6,7 @@ import java.util.function.Supplier;
 import javax.sql.DataSource;
 
 import org.springframework.beans.factory.config.BeanPostProcessor;
+import org.springframework.orm.jpa.JpaVendorAdapter;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 import io.multidb.routing.RoutingDataSource;
@@ -32,6 +33,10 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 			DataSource dataSource = factory.getDataSource();
 			if (dataSource != null && isRouting(dataSource)) {
 				this.hibernate.get().configure(factory, dataSource);
+				JpaVendorAdapter vendor = factory.getJpaVendorAdapter();
+				if (vendor != null) {
+					RoutedHibernate.refuseSchemaTools(vendor.getJpaPropertyMap());
+				}
 			}
 		}
 		return bean;

@@ -100,18 +100,27 @@ public final class RoutedHibernate {
 		if (product != null) {
 			product.settings().forEach(settings::putIfAbsent);
 		}
+		refuseSchemaTools(settings);
+	}
+
+	/**
+	 * Refuses Hibernate's schema tools: they would work on one database, or fail, and
+	 * never on those that come later.
+	 * @param settings settings of a session factory
+	 * @throws FailureAnalyzedException if the start would make, change or check a schema
+	 */
+	static void refuseSchemaTools(Map<String, ?> settings) {
 		refuseSchemaTools(settings, AvailableSettings.HBM2DDL_AUTO);
 		refuseSchemaTools(settings, AvailableSettings.JAKARTA_HBM2DDL_DATABASE_ACTION);
 	}
 
-	/** They would work on one database, or fail, and never on those that come later. */
-	private static void refuseSchemaTools(Map<String, Object> settings, String name) {
+	private static void refuseSchemaTools(Map<String, ?> settings, String name) {
 		Object value = settings.get(name);
 		if (value != null && !value.toString().isEmpty() && !value.toString().equals("none")) {
 			throw new FailureAnalyzedException("Hibernate was to " + value
 					+ " the schema at the start, and knows of one database only, not of all sources (setting '" + name
-					+ "', in Spring Boot 'spring.jpa.hibernate.ddl-auto', which is create-drop by itself where work"
-					+ " without a tenant goes to an embedded database).",
+					+ "', in Spring Boot 'spring.jpa.hibernate.ddl-auto' or 'spring.jpa.generate-ddl'; create-drop is"
+					+ " Spring Boot's own choice where work without a tenant goes to an embedded database).",
 					"Set 'spring.jpa.hibernate.ddl-auto' to none, and let Liquibase make the schema of every source:"
 							+ " 'app.tenancy.liquibase.change-log'. In a test, or to validate, call"
 							+ " SessionFactory.getSchemaManager() inside TenantContext.run, once per source.");

@@ -143,6 +143,14 @@ public final class Routes {
 	}
 
 	/**
+	 * Whether work without a tenant has a source.
+	 * @return {@code false} if it is refused
+	 */
+	public boolean hasNoTenantSource() {
+		return this.noTenant != null;
+	}
+
+	/**
 	 * The routes in order.
 	 * @return the routes, at least one
 	 */

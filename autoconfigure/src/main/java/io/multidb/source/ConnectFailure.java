@@ -135,6 +135,15 @@ final class ConnectFailure {
 		if (Files.isDirectory(file)) {
 			return "'" + file + "' is a directory: correct " + definition.property("url") + ".";
 		}
+		if (definition.readOnly()) {
+			return Files.exists(file)
+					? "Check that '" + file
+							+ "' is a SQLite database that this process may read. In WAL mode, SQLite makes a"
+							+ " file beside it even to read; if nobody ever writes to it, use 'jdbc:sqlite:file:" + file
+							+ "?immutable=1'."
+					: "The file '" + file + "' does not exist, and a read-only source makes none: correct "
+							+ definition.property("url") + ".";
+		}
 		if (directory != null && (!Files.isWritable(directory) || !Files.exists(file))) {
 			return "No file can be made in the directory '" + directory
 					+ "': make it writable for this process; SQLite writes its journal there, too.";

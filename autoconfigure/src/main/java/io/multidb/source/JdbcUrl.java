@@ -104,7 +104,11 @@ public record JdbcUrl(String text) {
 		return !path.isEmpty() && !path.startsWith(":") && !path.startsWith("file:");
 	}
 
-	Path sqliteFile() {
+	/**
+	 * The file of a SQLite database.
+	 * @return its path, as it was written
+	 */
+	public Path sqliteFile() {
 		return Path.of(beforeParameters().substring(SQLITE_PREFIX.length()));
 	}
 
@@ -112,8 +116,11 @@ public record JdbcUrl(String text) {
 		return new JdbcUrl(SQLITE_PREFIX + file + this.text.substring(beforeParameters().length()));
 	}
 
-	/** The name of the PostgreSQL database, decoded; empty where the URL names none. */
-	String databaseName() {
+	/**
+	 * The name of a PostgreSQL database.
+	 * @return the name, decoded; empty where the URL names none
+	 */
+	public String databaseName() {
 		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
 		String name = path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path;
 		return URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8);

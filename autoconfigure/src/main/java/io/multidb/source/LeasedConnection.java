@@ -34,15 +34,27 @@ import org.jspecify.annotations.Nullable;
  */
 public class LeasedConnection implements Connection {
 
-	private static final AtomicIntegerFieldUpdater<LeasedConnection> RETURNED = AtomicIntegerFieldUpdater
-		.newUpdater(LeasedConnection.class, "returned");
+	private static final AtomicIntegerFieldUpdater<LeasedConnection> STATE = AtomicIntegerFieldUpdater
+		.newUpdater(LeasedConnection.class, "state");
+
+	private static final int OUT = 0;
+
+	/** Out, and asked to refuse writes. */
+	private static final int OUT_READ_ONLY = 1;
+
+	private static final int RETURNED = 2;
+
+	/** SQLSTATE read_only_sql_transaction. */
+	private static final String READ_ONLY = "25006";
+
+	private static final int SQLITE_READONLY = 8;
 
 	private final Source source;
 
 	private final Connection delegate;
 
-	@SuppressWarnings("unused") // written through RETURNED
-	private volatile int returned;
+	/** Written through STATE. */
+	private volatile int state;
 
 	/**
 	 * Takes a connection of a source, opening the source if that is needed.
@@ -75,14 +87,38 @@ public class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
-		if (RETURNED.compareAndSet(this, 0, 1)) {
-			try {
-				this.delegate.close();
-			}
-			finally {
-				this.source.release();
-			}
+		int before = STATE.getAndSet(this, RETURNED);
+		if (before != RETURNED) {
+			this.source.giveBack(this.delegate, before == OUT_READ_ONLY);
 		}
+	}
+
+	/** Asked before a statement is run whose text was not known before. */
+	final void check(String sql) throws SQLException {
+		check();
+		if (this.delegate instanceof DeferredConnection deferred) {
+			deferred.using(sql);
+		}
+	}
+
+	/** Says why a write was refused; any other failure is as the driver made it. */
+	final SQLException explain(SQLException failure) {
+		SourceDefinition definition = this.source.definition();
+		if ((!definition.readOnly() && this.state != OUT_READ_ONLY) || !isRefusedWrite(definition, failure)) {
+			return failure;
+		}
+		String why = definition.readOnly() ? "is read-only (" + definition.property("read-only") + ")"
+				: "was asked to read only, as by @Transactional(readOnly = true)";
+		return new SQLException("Source '" + this.source.name() + "' " + why + ": " + failure.getMessage(), READ_ONLY,
+				failure.getErrorCode(), failure);
+	}
+
+	/** A failed batch has the reason in its cause. */
+	private static boolean isRefusedWrite(SourceDefinition definition, SQLException failure) {
+		boolean refused = READ_ONLY.equals(failure.getSQLState()) || (definition.product() == DatabaseProduct.SQLITE
+				&& (failure.getErrorCode() & 0xff) == SQLITE_READONLY);
+		return refused || (failure.getCause() instanceof SQLException cause && cause != failure
+				&& isRefusedWrite(definition, cause));
 	}
 
 	@Override
@@ -162,15 +198,29 @@ public class LeasedConnection implements Connection {
 		return LeasedMetaData.of(this, this.delegate.getMetaData());
 	}
 
+	/**
+	 * Lets the connection refuse writes, until it is given back or the opposite is asked
+	 * for. Where the source has replicas, the next statement goes to one.
+	 */
 	@Override
 	public void setReadOnly(boolean readOnly) throws SQLException {
 		check();
-		this.delegate.setReadOnly(readOnly);
+		if (!readOnly && this.state == OUT && this.source.definition().readOnly()) {
+			throw new SQLException("Source '" + this.source.name() + "' is read-only ("
+					+ this.source.definition().property("read-only") + ") and cannot be switched", READ_ONLY);
+		}
+		this.source.readOnly(this.delegate, readOnly);
+		STATE.compareAndSet(this, readOnly ? OUT : OUT_READ_ONLY, readOnly ? OUT_READ_ONLY : OUT);
 	}
 
+	/**
+	 * Whether {@link #setReadOnly} has asked for it; {@code false} for a source that is
+	 * always read-only: Spring's transaction managers take the first answer for that of
+	 * every connection, of whatever source, and stop asking for read-only ones.
+	 */
 	@Override
-	public boolean isReadOnly() throws SQLException {
-		return this.delegate.isReadOnly();
+	public boolean isReadOnly() {
+		return this.state == OUT_READ_ONLY;
 	}
 
 	@Override

@@ -39,13 +39,23 @@ class LeasedPreparedStatement<S extends PreparedStatement> extends LeasedStateme
 	@Override
 	public @Nullable ResultSet executeQuery() throws SQLException {
 		check();
-		return wrap(delegate().executeQuery());
+		try {
+			return wrap(delegate().executeQuery());
+		}
+		catch (SQLException ex) {
+			throw explain(ex);
+		}
 	}
 
 	@Override
 	public int executeUpdate() throws SQLException {
 		check();
-		return delegate().executeUpdate();
+		try {
+			return delegate().executeUpdate();
+		}
+		catch (SQLException ex) {
+			throw explain(ex);
+		}
 	}
 
 	@Override
@@ -172,7 +182,12 @@ class LeasedPreparedStatement<S extends PreparedStatement> extends LeasedStateme
 	@Override
 	public boolean execute() throws SQLException {
 		check();
-		return delegate().execute();
+		try {
+			return delegate().execute();
+		}
+		catch (SQLException ex) {
+			throw explain(ex);
+		}
 	}
 
 	@Override
@@ -382,7 +397,12 @@ class LeasedPreparedStatement<S extends PreparedStatement> extends LeasedStateme
 	@Override
 	public long executeLargeUpdate() throws SQLException {
 		check();
-		return delegate().executeLargeUpdate();
+		try {
+			return delegate().executeLargeUpdate();
+		}
+		catch (SQLException ex) {
+			throw explain(ex);
+		}
 	}
 
 }

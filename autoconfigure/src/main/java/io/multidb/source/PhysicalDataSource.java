@@ -61,7 +61,11 @@ final class PhysicalDataSource extends AbstractDataSource {
 		switch (definition.product()) {
 			case SQLITE -> {
 				// One writer beside readers, and no error at the first collision.
-				this.properties.setProperty("journal_mode", "WAL");
+				if (!definition.readOnly()) {
+					// A mode that stays in the file, so it cannot be set on a read-only
+					// one.
+					this.properties.setProperty("journal_mode", "WAL");
+				}
 				this.properties.setProperty("busy_timeout", "5000");
 				this.properties.setProperty("foreign_keys", "true");
 				if (!mayCreateFile) {
@@ -86,7 +90,26 @@ final class PhysicalDataSource extends AbstractDataSource {
 		}
 		this.liftSocketTimeout = definition.product() == DatabaseProduct.POSTGRESQL && !ownSocketTimeout;
 		dataSourceProperties.forEach((key, value) -> this.properties.setProperty((String) key, String.valueOf(value)));
+		if (definition.readOnly()) {
+			refuseWrites(definition.product());
+		}
 		this.driver = driver(definition);
+	}
+
+	/** After everything else, as no other setting may lift it. */
+	private void refuseWrites(DatabaseProduct product) {
+		switch (product) {
+			// SQLITE_OPEN_READONLY, which makes no file either
+			case SQLITE -> this.properties.setProperty("open_mode", "1");
+			case POSTGRESQL -> {
+				this.properties.setProperty("readOnly", "true");
+				// Also outside of transactions: by a setting of the session
+				this.properties.setProperty("readOnlyMode", "always");
+			}
+			case OTHER -> {
+				// HikariCP calls setReadOnly(true).
+			}
+		}
 	}
 
 	private static Driver driver(SourceDefinition definition) throws SQLException {

@@ -7,6 +7,7 @@ import java.sql.SQLTransientConnectionException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -86,11 +87,19 @@ public final class Source {
 	/** When it failed first, if it has not succeeded since; guarded by lock. */
 	private @Nullable Instant unavailableSince;
 
+	private final @Nullable Replicas replicas;
+
 	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
 		this.definition = definition;
 		this.opener = opener;
 		this.registry = registry;
+		this.replicas = definition.replicas().sources().isEmpty() ? null : new Replicas(this, registry);
 		this.events = new EventQueue(registry::publish);
+	}
+
+	/** Has something told to listeners next time. */
+	void announce(SourceEvent event) {
+		this.events.add(event);
 	}
 
 	/** Tells listeners what has not been told yet. */
@@ -173,9 +182,26 @@ public final class Source {
 	}
 
 	/**
-	 * Counts a lease and takes a connection for it; {@link #release()} ends the lease.
+	 * How the replicas are that read-only work may go to.
+	 * @return a snapshot, in the order in which they were declared; empty if there are
+	 * none
+	 */
+	public List<ReplicaState> replicas() {
+		return (this.replicas != null) ? this.replicas.states() : List.of();
+	}
+
+	/**
+	 * A connection of this source, or, where it has replicas, of what becomes right for
+	 * its first statement; {@link #giveBack} ends the lease.
 	 */
 	Connection acquire() throws SQLException {
+		return (this.replicas != null) ? new DeferredConnection(this, this.replicas) : take();
+	}
+
+	/**
+	 * Counts a lease and takes a connection for it; {@link #giveBack} ends the lease.
+	 */
+	Connection take() throws SQLException {
 		while (true) {
 			this.leases.incrementAndGet();
 			HikariDataSource open = this.pool;
@@ -192,6 +218,68 @@ public final class Source {
 			if (open() == Outcome.GONE) {
 				throw new UnknownSourceException(name(), "It was removed.");
 			}
+		}
+	}
+
+	/**
+	 * Gives a connection back, which takes no read-only mark along, and ends its lease.
+	 */
+	void giveBack(Connection connection, boolean readOnly) throws SQLException {
+		if (connection instanceof DeferredConnection) {
+			connection.close();
+			return;
+		}
+		try {
+			if (readOnly) {
+				acceptWrites(connection);
+			}
+		}
+		finally {
+			try {
+				connection.close();
+			}
+			finally {
+				release();
+			}
+		}
+	}
+
+	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
+	private void acceptWrites(Connection connection) {
+		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE) {
+			return;
+		}
+		try {
+			SqliteQueryOnly.set(connection, false);
+		}
+		catch (SQLException ex) {
+			HikariDataSource open = this.pool;
+			if (open != null) {
+				open.evictConnection(connection);
+			}
+		}
+	}
+
+	/** What {@link Connection#setReadOnly} means for a connection of this source. */
+	void readOnly(Connection connection, boolean readOnly) throws SQLException {
+		if (connection instanceof DeferredConnection) {
+			connection.setReadOnly(readOnly);
+		}
+		else {
+			refuseWrites(connection, readOnly);
+		}
+	}
+
+	/** Lets a connection refuse writes, or not, unless the source always does. */
+	void refuseWrites(Connection connection, boolean readOnly) throws SQLException {
+		if (this.definition.readOnly()) {
+			return;
+		}
+		if (this.definition.product() == DatabaseProduct.SQLITE) {
+			SqliteQueryOnly.set(connection, readOnly);
+		}
+		else {
+			connection.setReadOnly(readOnly);
 		}
 	}
 

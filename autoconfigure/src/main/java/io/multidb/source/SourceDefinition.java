@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 
@@ -26,13 +27,20 @@ import org.jspecify.annotations.Nullable;
  * @param create when a missing database is made; only for sources of a template
  * @param attributes free data of the application's own
  * @param template the template it was made from, or {@code null} for none
+ * @param readOnly whether it refuses writes, and is never migrated
+ * @param replicas which sources are its replicas
  * @param temporary whether it is being made, under a name that nothing else uses
  * @param origin where the definition comes from, for people, such as a file and line
  */
 public record SourceDefinition(String name, JdbcUrl url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, Map<String, String> hikari, LiquibaseSettings liquibase, boolean essential,
 		boolean internal, @Nullable String maintenance, CreatePolicy create, Map<String, String> attributes,
-		@Nullable String template, boolean temporary, String origin) {
+		@Nullable String template, boolean readOnly, ReplicaSettings replicas, boolean temporary, String origin) {
+
+	/**
+	 * A replica that gives no connection for so long is left out; the primary is there.
+	 */
+	private static final String REPLICA_CONNECTION_TIMEOUT = "2000";
 
 	public SourceDefinition {
 		Objects.requireNonNull(name, "name");
@@ -48,6 +56,19 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 	 */
 	public static Builder named(String name) {
 		return new Builder(name);
+	}
+
+	/**
+	 * As a replica of another source: read-only, never migrated, reached by no tenant.
+	 */
+	SourceDefinition asReplica() {
+		Map<String, String> pool = new HashMap<>(this.hikari);
+		if (this.hikari.keySet().stream().noneMatch((key) -> SourceRegistry.fold(key).equals("connectiontimeout"))) {
+			pool.put("connection-timeout", REPLICA_CONNECTION_TIMEOUT);
+		}
+		return new SourceDefinition(this.name, this.url, this.username, this.password, this.driverClassName, pool,
+				LiquibaseSettings.NONE, this.essential, true, this.maintenance, this.create, this.attributes,
+				this.template, true, this.replicas, this.temporary, this.origin);
 	}
 
 	/** The product behind the URL. */
@@ -96,6 +117,10 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		private Map<String, String> attributes = Map.of();
 
 		private @Nullable String template;
+
+		private boolean readOnly;
+
+		private ReplicaSettings replicas = ReplicaSettings.NONE;
 
 		private boolean temporary;
 
@@ -197,6 +222,27 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		}
 
 		/**
+		 * Sets whether the source refuses writes; {@code false} by default.
+		 * @param readOnly whether it does
+		 * @return this builder
+		 */
+		public Builder readOnly(boolean readOnly) {
+			this.readOnly = readOnly;
+			return this;
+		}
+
+		/**
+		 * Sets which other sources are replicas of this one; none by default. They become
+		 * read-only and internal.
+		 * @param replicas the settings
+		 * @return this builder
+		 */
+		public Builder replicas(ReplicaSettings replicas) {
+			this.replicas = replicas;
+			return this;
+		}
+
+		/**
 		 * Sets where the definition comes from, for people; "the API" by default.
 		 * @param origin the origin
 		 * @return this builder
@@ -230,7 +276,8 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			}
 			return new SourceDefinition(this.name, new JdbcUrl(this.url), this.username, this.password,
 					this.driverClassName, this.hikari, this.liquibase, this.essential, this.internal, this.maintenance,
-					this.create, this.attributes, this.template, this.temporary, this.origin);
+					this.create, this.attributes, this.template, this.readOnly, this.replicas, this.temporary,
+					this.origin);
 		}
 
 	}

@@ -128,4 +128,35 @@ public sealed interface SourceEvent {
 		}
 	}
 
+	/**
+	 * A replica takes read-only work of a source, for the first time or again.
+	 *
+	 * @param source the name of the source that has replicas
+	 * @param replica the replica's name
+	 */
+	record ReplicaUsed(String source, String replica) implements SourceEvent {
+		@Override
+		public String message() {
+			return "replica '" + this.replica + "' takes read-only work";
+		}
+	}
+
+	/**
+	 * A replica takes no work of a source for now; another one or the primary does.
+	 *
+	 * @param source the name of the source that has replicas
+	 * @param replica the replica's name
+	 * @param reason why, without secrets
+	 * @param left how many replicas are still in use; with none, read-only work goes to
+	 * the primary
+	 */
+	record ReplicaLeftOut(String source, String replica, String reason, int left) implements SourceEvent {
+		@Override
+		public String message() {
+			return "replica '" + this.replica + "' is left out, "
+					+ ((this.left == 0) ? "read-only work goes to the primary" : this.left + " still in use") + ": "
+					+ this.reason;
+		}
+	}
+
 }

@@ -124,6 +124,7 @@ final class SourceOpener implements AutoCloseable {
 			// It has been run on every connection, before any migration.
 			config.setConnectionInitSql(null);
 			config.setPoolName(definition.name());
+			config.setReadOnly(definition.readOnly());
 			config.setScheduledExecutor(this.poolScheduler.get());
 			HikariDataSource pool = new HikariDataSource(config);
 			physical.offer(connection);

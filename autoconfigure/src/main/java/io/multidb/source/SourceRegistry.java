@@ -6,6 +6,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -24,6 +25,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -53,6 +55,9 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private static final int RETRYING_THREADS = 4;
 
+	/** Each may wait for a server that does not answer. */
+	private static final int EXAMINING_THREADS = 8;
+
 	private static final int CLOSING_THREADS = 16;
 
 	/** Longer than a pool waits for what it is connecting and aborting. */
@@ -80,6 +85,8 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final SourceOpener opener;
 
+	private final CallerSession callerSession;
+
 	private final Consumer<SourceEvent> events;
 
 	private final ReentrantLock changes = new ReentrantLock();
@@ -89,11 +96,14 @@ public final class SourceRegistry implements AutoCloseable {
 	/** Housekeeping of all pools; guarded by threads. */
 	private @Nullable ScheduledExecutorService poolScheduler;
 
-	/** Retries what is unavailable, one at a time; guarded by threads. */
+	/** Keeps the time of retries and looks at replicas; guarded by threads. */
 	private @Nullable ScheduledExecutorService prober;
 
 	/** Does what the prober says it is time for; guarded by threads. */
 	private @Nullable ExecutorService retries;
+
+	/** Looks at replicas; guarded by threads. */
+	private @Nullable ExecutorService examiner;
 
 	/** Closes drained pools; guarded by threads. */
 	private @Nullable ExecutorService closer;
@@ -110,7 +120,23 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
 			SourceMigrator migrator, Consumer<SourceEvent> events) {
+		this(definitions, templates, migrator, events, CallerSession.NONE);
+	}
+
+	/**
+	 * Creates a registry; nothing is opened or started.
+	 * @param definitions the declared sources; those that others name as their replicas
+	 * become read-only, internal and are not migrated
+	 * @param templates the templates, in the order in which their routes are asked
+	 * @param migrator brings databases up to date before they are handed out
+	 * @param events is told what happens to sources, on the thread on which it happens
+	 * @param callerSession tells whose writes are to be read again
+	 * @throws InvalidDatasourcesException if two definitions exclude each other
+	 */
+	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
+			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession) {
 		this.events = events;
+		this.callerSession = callerSession;
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
@@ -131,7 +157,13 @@ public final class SourceRegistry implements AutoCloseable {
 			}
 			this.templates.put(template.name(), template);
 		}
-		definitions.forEach((definition) -> mistakes.addAll(admit(definition)));
+		Set<String> replicas = definitions.stream()
+			.flatMap((definition) -> definition.replicas().sources().stream())
+			.collect(Collectors.toSet());
+		for (SourceDefinition definition : definitions) {
+			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition));
+		}
+		definitions.forEach((definition) -> mistakes.addAll(mistakesOfReplicas(definition)));
 		if (!mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(mistakes);
 		}
@@ -296,6 +328,7 @@ public final class SourceRegistry implements AutoCloseable {
 				.stream()
 				.map((mistake) -> "Source '" + definition.name() + "': " + mistake + ".")
 				.toList();
+			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
 				throw new InvalidDatasourcesException(mistakes);
@@ -342,6 +375,31 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Closes what is open of a template's source when the last connection in use comes
+	 * back. Its next use opens it again; its database is left alone.
+	 * @param tenant the tenant, by which the source is named
+	 * @return whether it was known; {@code false} also if no template makes it
+	 */
+	public boolean close(String tenant) {
+		Source source;
+		this.changes.lock();
+		try {
+			source = this.sources.get(tenant);
+			if (source == null || source.isGone() || source.definition().template() == null) {
+				return false;
+			}
+			this.draining.add(source);
+			source.remove();
+			forget(source);
+		}
+		finally {
+			this.changes.unlock();
+		}
+		source.tell();
+		return true;
+	}
+
+	/**
 	 * Connects a source, migrates it if it has a change log, and leaves it cold.
 	 * @param name the source's name
 	 * @throws SourceUnavailableException if that fails; it is retried in the background
@@ -365,6 +423,10 @@ public final class SourceRegistry implements AutoCloseable {
 		if (!name.matches("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")) {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
 		}
+		if (definition.readOnly() && definition.liquibase().changeLog() != null) {
+			mistakes.add("Source '" + name + "' is read-only, so it cannot be migrated with "
+					+ definition.liquibase().changeLog() + ": remove one of both.");
+		}
 		String sameName = this.namesByFold.get(folded);
 		if (sameName != null) {
 			mistakes.add(sameName(sameName, name));
@@ -382,6 +444,59 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByFold.put(folded, name);
 		}
 		return mistakes;
+	}
+
+	/** What speaks against the replicas of a source, all of which are admitted before. */
+	private List<String> mistakesOfReplicas(SourceDefinition primary) {
+		List<String> mistakes = new ArrayList<>();
+		Set<String> before = new HashSet<>();
+		for (String name : primary.replicas().sources()) {
+			Source replica = this.sources.get(name);
+			String mistake = (replica == null) ? "which is no source" : mistake(primary, replica.definition());
+			if (mistake == null && !before.add(name)) {
+				mistake = "twice";
+			}
+			Source other = (mistake != null) ? null : primaryOf(name);
+			if (other != null && !other.name().equals(primary.name())) {
+				mistake = "which is a replica of '" + other.name() + "' already";
+			}
+			if (mistake != null) {
+				mistakes.add(primary.property("replicas") + " names '" + name + "', " + mistake + ".");
+			}
+		}
+		return mistakes;
+	}
+
+	private static @Nullable String mistake(SourceDefinition primary, SourceDefinition replica) {
+		JdbcUrl original = primary.url();
+		JdbcUrl copy = replica.url();
+		if (replica.name().equals(primary.name())) {
+			return "itself";
+		}
+		if (replica.template() != null) {
+			return "which a template makes";
+		}
+		if (!replica.replicas().sources().isEmpty()) {
+			return "which has replicas of its own: name all of them here";
+		}
+		if (!replica.readOnly() || !replica.internal()) {
+			return "which is not read-only and internal; a source that is there cannot be made so";
+		}
+		if (primary.product() != replica.product()) {
+			return "which is of another product: " + copy.masked() + ", not " + original.masked();
+		}
+		if (primary.product() == DatabaseProduct.POSTGRESQL && (!original.databaseName().equals(copy.databaseName())
+				|| !Objects.equals(original.schema(), copy.schema()))) {
+			return "which is another database or schema: " + copy.masked() + ", not " + original.masked();
+		}
+		return null;
+	}
+
+	private @Nullable Source primaryOf(String replica) {
+		return sources().stream()
+			.filter((source) -> source.definition().replicas().sources().contains(replica))
+			.findFirst()
+			.orElse(null);
 	}
 
 	private static String sameName(String one, String other) {
@@ -437,7 +552,7 @@ public final class SourceRegistry implements AutoCloseable {
 
 	/** A listener that fails must not break the life it listens to. */
 	void publish(SourceEvent event) {
-		if (event instanceof SourceEvent.Unavailable) {
+		if (event instanceof SourceEvent.Unavailable || event instanceof SourceEvent.ReplicaLeftOut) {
 			logger.warn("{}: {}", event.source(), event.message());
 		}
 		else {
@@ -463,11 +578,55 @@ public final class SourceRegistry implements AutoCloseable {
 			}
 			if (this.prober == null) {
 				this.prober = scheduler("multidb-prober", 1);
+			}
+			if (this.retries == null) {
 				this.retries = background("multidb-retry", RETRYING_THREADS);
 			}
-			ExecutorService retrying = Objects.requireNonNull(this.retries);
+			ExecutorService retrying = this.retries;
 			Future<?> unused = this.prober.schedule(() -> retrying.execute(() -> retry(source, failure)),
 					delay.toMillis(), TimeUnit.MILLISECONDS);
+		}
+		finally {
+			this.threads.unlock();
+		}
+	}
+
+	CallerSession callerSession() {
+		return this.callerSession;
+	}
+
+	/**
+	 * Runs something that waits for nothing, later.
+	 * @return whether it will be run
+	 */
+	boolean later(Runnable task, Duration delay) {
+		this.threads.lock();
+		try {
+			if (this.closed) {
+				return false;
+			}
+			if (this.prober == null) {
+				this.prober = scheduler("multidb-prober", 1);
+			}
+			Future<?> unused = this.prober.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+			return true;
+		}
+		finally {
+			this.threads.unlock();
+		}
+	}
+
+	/** Looks at replicas, which may take a while. */
+	void inBackgroundOfReplicas(Runnable task) {
+		this.threads.lock();
+		try {
+			if (this.closed) {
+				return;
+			}
+			if (this.examiner == null) {
+				this.examiner = background("multidb-replicas", EXAMINING_THREADS);
+			}
+			this.examiner.execute(task);
 		}
 		finally {
 			this.threads.unlock();
@@ -548,8 +707,8 @@ public final class SourceRegistry implements AutoCloseable {
 				return;
 			}
 			this.closed = true;
-			for (ExecutorService executor : new ExecutorService[] { this.prober, this.retries, this.closer,
-					this.poolScheduler }) {
+			for (ExecutorService executor : new ExecutorService[] { this.prober, this.retries, this.examiner,
+					this.closer, this.poolScheduler }) {
 				if (executor != null) {
 					running.add(executor);
 				}

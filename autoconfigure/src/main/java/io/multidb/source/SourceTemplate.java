@@ -25,6 +25,14 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 	private static final int POSTGRESQL_MAX_NAME_BYTES = 63;
 
 	public SourceTemplate {
+		if (!definition.replicas().sources().isEmpty()) {
+			throw new IllegalArgumentException("The template '" + definition.name()
+					+ "' has 'replicas', which only a source can have, not each of a template's");
+		}
+		if (definition.readOnly() && create != CreatePolicy.NEVER) {
+			throw new IllegalArgumentException("The template '" + definition.name()
+					+ "' is 'read-only: true', so it can make no database:" + " remove 'create', or 'read-only'");
+		}
 		if (!names.fills(definition.url().text())) {
 			throw new IllegalArgumentException(
 					"The URL of template '" + definition.name() + "' has no placeholder that '" + names + "' can fill");
@@ -70,6 +78,7 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 			.liquibase(template.liquibase())
 			.essential(template.essential())
 			.attributes(template.attributes())
+			.readOnly(template.readOnly())
 			.origin("template '" + template.name() + "' in " + template.origin())
 			.template(template.name(), this.create, this.maintenance)
 			.build();

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.http.ProblemDetail;
 import org.springframework.http.server.PathContainer;
+import org.springframework.web.context.request.async.WebAsyncUtils;
 import org.springframework.web.filter.OncePerRequestFilter;
 import org.springframework.web.servlet.HandlerExceptionResolver;
 import org.springframework.web.servlet.ModelAndView;
@@ -24,7 +25,8 @@ import io.multidb.TenantContext;
 /**
  * Makes a request's tenant current while it is handled. The first resolver that knows one
  * decides; a request without a tenant goes on without, and fails only where it needs a
- * database. The second half of an asynchronous request is for the tenant of the first.
+ * database. The second half of an asynchronous request is for the tenant of the first,
+ * and so is what a controller returns to be run in between.
  * <p>
  * What escapes the controllers because of a tenant or source is answered as the
  * application's exception handlers answer it, by default with a problem detail.
@@ -59,6 +61,12 @@ public final class TenantFilter extends OncePerRequestFilter {
 	protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
 			throws ServletException, IOException {
 		try (Scope scope = enter(request)) {
+			if (!isAsyncDispatch(request)) {
+				// Before others register theirs, such as open-in-view's session: first to
+				// begin is last to end.
+				WebAsyncUtils.getAsyncManager(request)
+					.registerCallableInterceptor(CallableTarget.class, new CallableTarget());
+			}
 			chain.doFilter(request, response);
 		}
 		catch (ServletException | IOException | RuntimeException ex) {

@@ -23,6 +23,7 @@ import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.health.contributor.Status;
 
 import io.multidb.SourceUnavailableException;
+import io.multidb.source.ReplicaSettings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -86,6 +87,16 @@ class SourcesHealthContributorTests {
 		Health health = ask("dead");
 		assertThat(health.getStatus()).isEqualTo(Status.UNKNOWN);
 		assertThat(health.getDetails()).containsKeys("error", "since", "nextTry");
+	}
+
+	@Test
+	void replicasAreShownWithTheirSource() throws SQLException {
+		this.registry.add(sqlite("copy").readOnly(true).internal(true).build());
+		this.registry.add(sqlite("lisbon").replicas(ReplicaSettings.of("copy")).build());
+		assertThat(ask("lisbon").getDetails()).containsEntry("replicas", Map.of("copy", "in use"));
+		assertThat(ask("copy").getDetails()).doesNotContainKey("replicas");
+		this.registry.remove("copy");
+		assertThat(ask("lisbon").getDetails()).containsEntry("replicas", Map.of("copy", "left out: it was removed"));
 	}
 
 	@Test

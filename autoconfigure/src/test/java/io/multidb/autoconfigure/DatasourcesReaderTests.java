@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 
@@ -30,6 +31,7 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.routing.Route;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.LiquibaseSettings;
+import io.multidb.source.ReplicaSettings;
 import io.multidb.source.SourceDefinition;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -792,7 +794,7 @@ class DatasourcesReaderTests {
 				spring.datasource.url: jdbc:sqlite:b.db
 				""")).singleElement()
 			.asString()
-			.contains("Both 'spring.datasource.url' and 'app.datasources.default'", "remove one");
+			.contains("Both 'spring.datasource' and 'app.datasources.default'", "remove one");
 	}
 
 	@Test
@@ -856,7 +858,7 @@ class DatasourcesReaderTests {
 		assertThat(datasources.toString()).contains("main").doesNotContain("s3cret");
 		assertThat(new SourceProperties("jdbc:x?password=s3cret", "me", "s3cret", null, Map.of("a", "s3cret"),
 				new SourceProperties.Liquibase(true, null, null, null, Map.of("a", "s3cret")), null, false, null,
-				CreatePolicy.NEVER, Map.of("a", "s3cret"))
+				CreatePolicy.NEVER, false, List.of(), null, null, Map.of("a", "s3cret"))
 			.toString()).doesNotContain("s3cret");
 	}
 
@@ -865,6 +867,105 @@ class DatasourcesReaderTests {
 			.get(0)
 			.liquibase()
 			.changeLog();
+	}
+
+	// Read and write
+
+	@Test
+	void aReplicaIsReadOnlyInternalNotEssentialAndNotMigrated() {
+		Datasources datasources = read("""
+				app:
+				  datasources:
+				    main: { url: "jdbc:postgresql://db/x", replicas: [copy-1, copy-2], max-lag: 5s, sticky: 0s }
+				    copy-1: { url: "jdbc:postgresql://copy1/x" }
+				    copy-2: { url: "jdbc:postgresql://copy2/x", essential: true }
+				  tenancy.liquibase.change-log: "classpath:db/notes.yaml"
+				""");
+		assertThat(datasources.sources()).filteredOn((source) -> source.name().startsWith("copy"))
+			.hasSize(2)
+			.allSatisfy((source) -> {
+				assertThat(source.readOnly()).isTrue();
+				assertThat(source.internal()).isTrue();
+				assertThat(source.liquibase().changeLog()).isNull();
+				assertThat(source.essential()).isEqualTo(source.name().equals("copy-2"));
+			});
+		assertThat(datasources.sources()).filteredOn((source) -> source.name().equals("main"))
+			.singleElement()
+			.satisfies((source) -> {
+				assertThat(source.replicas())
+					.isEqualTo(new ReplicaSettings(List.of("copy-1", "copy-2"), Duration.ofSeconds(5), Duration.ZERO));
+				assertThat(source.liquibase().changeLog()).isNotNull();
+				assertThat(source.readOnly()).isFalse();
+			});
+	}
+
+	@Test
+	void whoHasWrittenReadsFromThePrimaryForAsLongAsAReplicaMayBeBehind() {
+		Datasources datasources = read("""
+				app:
+				  datasources:
+				    main: { url: "jdbc:postgresql://db/x", replicas: copy, max-lag: 3s }
+				    copy: { url: "jdbc:postgresql://copy/x" }
+				    other: { url: "jdbc:sqlite:other.db", replicas: other-copy }
+				    other-copy: { url: "jdbc:sqlite:other-copy.db" }
+				""");
+		assertThat(datasources.sources()).filteredOn((source) -> !source.replicas().sources().isEmpty())
+			.extracting((source) -> source.replicas().sticky())
+			.containsExactly(Duration.ofSeconds(3), Duration.ofSeconds(10));
+	}
+
+	@Test
+	void aReadOnlySourceIsNotMigratedByDefault() {
+		Datasources datasources = read("""
+				app:
+				  datasources:
+				    main: { url: "jdbc:sqlite:main.db", read-only: true }
+				    e: { url: "jdbc:sqlite:{id}.db", read-only: true }
+				  tenancy:
+				    liquibase.change-log: "classpath:db/notes.yaml"
+				    routes: [ { tenants: "e-{id}", source: e } ]
+				""");
+		assertThat(datasources.sources()).singleElement().satisfies((source) -> {
+			assertThat(source.readOnly()).isTrue();
+			assertThat(source.liquibase().changeLog()).isNull();
+		});
+		assertThat(datasources.templates()).singleElement()
+			.satisfies((template) -> assertThat(template.definition().readOnly()).isTrue());
+	}
+
+	@Test
+	void mistakesOfReplicasAreCollected() {
+		assertThat(mistakes(
+				"""
+						app:
+						  datasources:
+						    a: { url: "jdbc:sqlite:a.db", replicas: [copie, t, broken], max-lag: 5s }
+						    b: { url: "jdbc:postgresql://db/b", replicas: [c, b], max-lag: 1ms, sticky: -1s }
+						    c: { url: "jdbc:sqlite:c.db", liquibase: { change-log: "classpath:db/notes.yaml" } }
+						    d: { url: "jdbc:sqlite:d.db", sticky: 5s, read-only: true, liquibase: { change-log: "classpath:db/notes.yaml" } }
+						    t: { url: "jdbc:sqlite:{id}.db", replicas: c, read-only: true, create: explicit }
+						    broken: { url: "mysql://x" }
+						    copy: { url: "jdbc:sqlite:copy.db" }
+						  tenancy:
+						    routes: [ { tenants: "t-{id}", source: t }, { tenants: "x", source: c } ]
+						"""))
+			.anyMatch((mistake) -> mistake.contains("'copie', which is no source.") && mistake.contains("'copy'"))
+			.anyMatch((mistake) -> mistake.contains("names 't', which is a template"))
+			.noneMatch((mistake) -> mistake.contains("names 'broken'"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.a.max-lag'")
+					&& mistake.contains("measured on PostgreSQL only"))
+			.anyMatch((mistake) -> mistake.contains("names 'c', which is of another product"))
+			.anyMatch((mistake) -> mistake.contains("names 'b', itself"))
+			.anyMatch(
+					(mistake) -> mistake.contains("'app.datasources.b.max-lag'") && mistake.contains("at least 500 ms"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.b.sticky'") && mistake.contains("negative"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.c.liquibase.change-log'")
+					&& mistake.contains("a replica"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.d.liquibase.change-log'")
+					&& mistake.contains("read-only"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.d.sticky'") && mistake.contains("'replicas'"))
+			.anyMatch((mistake) -> mistake.contains("The template 't'") && mistake.contains("'replicas'"))
+			.anyMatch((mistake) -> mistake.contains("leads to 'c', which is a replica"));
 	}
 
 	private List<String> mistakes(String yaml) {
@@ -901,7 +1002,7 @@ class DatasourcesReaderTests {
 		};
 		resourceLoader.addProtocolResolver((location, loader) -> location.startsWith("classpath:/")
 				? loader.getResource(location.substring("classpath:".length())) : null);
-		return new DatasourcesReader(environment, resourceLoader, "byToken"::equals).read();
+		return new DatasourcesReader(environment, resourceLoader, null, "byToken"::equals).read();
 	}
 
 }

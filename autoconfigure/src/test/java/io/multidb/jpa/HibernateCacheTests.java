@@ -35,7 +35,7 @@ import static org.assertj.core.api.Assertions.assertThat;
  */
 class HibernateCacheTests {
 
-	private static final String[] CACHES = { "spring.jpa.properties.hibernate.cache.region.factory_class=jcache",
+	static final String[] CACHES = { "spring.jpa.properties.hibernate.cache.region.factory_class=jcache",
 			"spring.jpa.properties.hibernate.javax.cache.provider=com.github.benmanes.caffeine.jcache.spi.CaffeineCachingProvider",
 			"spring.jpa.properties.hibernate.cache.use_query_cache=true",
 			"spring.jpa.properties.hibernate.generate_statistics=true",

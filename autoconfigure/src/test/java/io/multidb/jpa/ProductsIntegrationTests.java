@@ -48,7 +48,7 @@ class ProductsIntegrationTests {
 
 	private static JpaApplication application;
 
-	private static Parcels parcels;
+	private static Crates crates;
 
 	@BeforeAll
 	static void start() {
@@ -62,7 +62,7 @@ class ProductsIntegrationTests {
 				"spring.jpa.properties.hibernate.generate_statistics=true",
 				"logging.level.org.hibernate.session.metrics=off");
 		application.createSchemas();
-		parcels = application.bean(Parcels.class);
+		crates = application.bean(Crates.class);
 	}
 
 	@AfterAll
@@ -73,7 +73,7 @@ class ProductsIntegrationTests {
 	@BeforeEach
 	void empty() {
 		for (String source : JpaApplication.SOURCES) {
-			TenantContext.run(source, () -> parcels.deleteAll());
+			TenantContext.run(source, () -> crates.deleteAll());
 		}
 	}
 
@@ -86,15 +86,15 @@ class ProductsIntegrationTests {
 				String source = JpaApplication.SOURCES[(thread + i) % 2];
 				String code = source + "-" + thread + "-" + i;
 				TenantContext.run(source, () -> {
-					parcels.save(new Parcel(code).text(source));
-					assertThat(parcels.findByCode(code).orElseThrow().text).isEqualTo(source);
+					crates.save(new Crate(code).text(source));
+					assertThat(crates.findByCode(code).orElseThrow().text).isEqualTo(source);
 				});
 			}
 			return "done";
 		});
 		assertThat(outcomes).containsOnly("done");
 		for (String source : JpaApplication.SOURCES) {
-			assertThat(application.column(source, "select code from parcel")).hasSize(100)
+			assertThat(application.column(source, "select code from crate")).hasSize(100)
 				.allMatch((code) -> code.startsWith(source));
 		}
 	}
@@ -105,15 +105,15 @@ class ProductsIntegrationTests {
 		TransactionTemplate none = new TransactionTemplate(transaction.getTransactionManager());
 		none.setPropagationBehavior(TransactionDefinition.PROPAGATION_NOT_SUPPORTED);
 		TenantContext.run("lisbon", () -> transaction.executeWithoutResult((status) -> {
-			parcels.saveAndFlush(new Parcel("outer"));
+			crates.saveAndFlush(new Crate("outer"));
 			none.executeWithoutResult((suspended) -> TenantContext.run("porto",
-					() -> transaction.executeWithoutResult((inner) -> parcels.save(new Parcel("inner")))));
-			assertThat(parcels.existsByCode("outer")).isTrue();
-			assertThat(parcels.existsByCode("inner")).isFalse();
+					() -> transaction.executeWithoutResult((inner) -> crates.save(new Crate("inner")))));
+			assertThat(crates.existsByCode("outer")).isTrue();
+			assertThat(crates.existsByCode("inner")).isFalse();
 			status.setRollbackOnly();
 		}));
-		assertThat(application.column("lisbon", "select code from parcel")).isEmpty();
-		assertThat(application.column("porto", "select code from parcel")).containsExactly("inner");
+		assertThat(application.column("lisbon", "select code from crate")).isEmpty();
+		assertThat(application.column("porto", "select code from crate")).containsExactly("inner");
 	}
 
 	@Test
@@ -134,7 +134,7 @@ class ProductsIntegrationTests {
 				TransactionSynchronizationManager.bindResource(factory, new EntityManagerHolder(entities));
 				try {
 					assertThatExceptionOfType(SourceSwitchException.class)
-						.isThrownBy(() -> TenantContext.run("porto", () -> parcels.count()))
+						.isThrownBy(() -> TenantContext.run("porto", () -> crates.count()))
 						.withMessageContainingAll("lisbon", "porto");
 				}
 				finally {
@@ -152,7 +152,7 @@ class ProductsIntegrationTests {
 			try (EntityManager entities = TenantContext.call(from, () -> factory.createEntityManager())) {
 				assertThatException()
 					.isThrownBy(() -> TenantContext.run(to,
-							() -> entities.createQuery("select p from Parcel p", Parcel.class).getResultList()))
+							() -> entities.createQuery("select p from Crate p", Crate.class).getResultList()))
 					.satisfies(
 							(ex) -> assertThat(ex).hasStackTraceContaining(WrongSourceException.class.getSimpleName()));
 			}
@@ -162,16 +162,16 @@ class ProductsIntegrationTests {
 	@Test
 	void aLockHoldsOnPostgresqlOnly() {
 		for (String source : JpaApplication.SOURCES) {
-			TenantContext.run(source, () -> parcels.save(new Parcel("locked")));
+			TenantContext.run(source, () -> crates.save(new Crate("locked")));
 		}
 		application.in("porto", (entities) -> {
-			parcels.lock("locked");
+			crates.lock("locked");
 			List<Object> outcomes = race(() -> application.in("porto", ProductsIntegrationTests::lockNow));
 			assertThat(outcomes).singleElement().isInstanceOf(RuntimeException.class);
 			return null;
 		});
 		application.in("lisbon", (entities) -> {
-			parcels.lock("locked");
+			crates.lock("locked");
 			List<Object> outcomes = race(() -> application.in("lisbon", ProductsIntegrationTests::lockNow));
 			assertThat(outcomes).containsExactly("locked");
 			return null;
@@ -179,7 +179,7 @@ class ProductsIntegrationTests {
 	}
 
 	private static String lockNow(EntityManager entities) {
-		return entities.createQuery("select p from Parcel p where p.code = 'locked'", Parcel.class)
+		return entities.createQuery("select p from Crate p where p.code = 'locked'", Crate.class)
 			.setLockMode(LockModeType.PESSIMISTIC_WRITE)
 			.setHint("jakarta.persistence.lock.timeout", 0)
 			.getSingleResult().code;
@@ -202,7 +202,7 @@ class ProductsIntegrationTests {
 		}
 		for (int i = 0; i < 3; i++) {
 			for (String source : JpaApplication.SOURCES) {
-				assertThat(application.<String>in(source, (entities) -> entities.find(Parcel.Shelf.class, 1L).name))
+				assertThat(application.<String>in(source, (entities) -> entities.find(Crate.Shelf.class, 1L).name))
 					.isEqualTo(source);
 				assertThat(application.<List<String>>in(source,
 						(entities) -> entities.createQuery("select s.name from Shelf s", String.class)
@@ -225,9 +225,9 @@ class ProductsIntegrationTests {
 		CriteriaQuery<String> query = TenantContext.call("lisbon", () -> {
 			CriteriaBuilder criteria = factory.getCriteriaBuilder();
 			CriteriaQuery<String> built = criteria.createQuery(String.class);
-			Root<Parcel> parcel = built.from(Parcel.class);
-			built.select(parcel.get("code"));
-			return built.where(criteria.equal(criteria.locate(parcel.get("text"), "x"), 3));
+			Root<Crate> crate = built.from(Crate.class);
+			built.select(crate.get("code"));
+			return built.where(criteria.equal(criteria.locate(crate.get("text"), "x"), 3));
 		});
 		assertThatException()
 			.isThrownBy(() -> application.in("porto", (entities) -> entities.createQuery(query).getResultList()))

@@ -105,7 +105,7 @@ class ProductsTests {
 			assertThat(((EntityManagerFactoryInfo) application.bean(EntityManagerFactory.class))
 				.getNativeEntityManagerFactory()).isInstanceOf(SessionFactoryImplementor.class);
 			assertThatException()
-				.isThrownBy(() -> application.in("lisbon", (entities) -> entities.find(Parcel.class, 1)))
+				.isThrownBy(() -> application.in("lisbon", (entities) -> entities.find(Crate.class, 1)))
 				.havingRootCause()
 				.isInstanceOfSatisfying(WrongProductException.class,
 						(ex) -> assertThat(ex.source()).isEqualTo("lisbon"))
@@ -117,14 +117,13 @@ class ProductsTests {
 	void aDeadServerIsItsOwnUsersTrouble() {
 		try (JpaApplication application = start()) {
 			assertThatException()
-				.isThrownBy(() -> application.in("porto", (entities) -> entities.find(Parcel.class, 1L)))
+				.isThrownBy(() -> application.in("porto", (entities) -> entities.find(Crate.class, 1L)))
 				.havingRootCause()
 				.isNotInstanceOf(WrongProductException.class);
 			assertThatException()
-				.isThrownBy(() -> application.in("porto", (entities) -> entities.find(Parcel.class, 1L)))
+				.isThrownBy(() -> application.in("porto", (entities) -> entities.find(Crate.class, 1L)))
 				.satisfies((ex) -> assertThat(ex).hasStackTraceContaining(SourceUnavailableException.class.getName()));
-			Parcel saved = TenantContext.call("lisbon",
-					() -> application.bean(Parcels.class).save(new Parcel("works")));
+			Crate saved = TenantContext.call("lisbon", () -> application.bean(Crates.class).save(new Crate("works")));
 			assertThat(saved.getId()).isNotNull();
 		}
 	}
@@ -135,7 +134,7 @@ class ProductsTests {
 				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("missing/lisbon.db"),
 				"app.datasources.porto.url=jdbc:postgresql://localhost:1/porto")) {
 			assertThatException()
-				.isThrownBy(() -> application.in("lisbon", (entities) -> entities.find(Parcel.class, 1L)))
+				.isThrownBy(() -> application.in("lisbon", (entities) -> entities.find(Crate.class, 1L)))
 				.satisfies((ex) -> assertThat(ex).hasStackTraceContaining("missing"));
 		}
 	}
@@ -143,14 +142,14 @@ class ProductsTests {
 	@Test
 	void withoutATenantASessionGetsNoConnection() {
 		try (JpaApplication application = start()) {
-			Parcels parcels = application.bean(Parcels.class);
-			assertThatException().isThrownBy(parcels::count).havingRootCause().isInstanceOf(NoTenantException.class);
-			assertThatException().isThrownBy(() -> parcels.save(new Parcel("lost")))
+			Crates crates = application.bean(Crates.class);
+			assertThatException().isThrownBy(crates::count).havingRootCause().isInstanceOf(NoTenantException.class);
+			assertThatException().isThrownBy(() -> crates.save(new Crate("lost")))
 				.satisfies((ex) -> assertThat(ex).hasStackTraceContaining(NoTenantException.class.getName()));
 			assertThatException()
-				.isThrownBy(() -> application.in("madrid", (entities) -> entities.find(Parcel.class, 1L)))
+				.isThrownBy(() -> application.in("madrid", (entities) -> entities.find(Crate.class, 1L)))
 				.satisfies((ex) -> assertThat(ex).hasStackTraceContaining(UnknownTenantException.class.getName()));
-			assertThat(application.column("lisbon", "select code from parcel")).isEmpty();
+			assertThat(application.column("lisbon", "select code from crate")).isEmpty();
 		}
 	}
 
@@ -159,7 +158,7 @@ class ProductsTests {
 		try (JpaApplication application = start()) {
 			application.bean(SourceRegistry.class).add(SourceDefinition.named("faro").url("jdbc:h2:mem:faro").build());
 			assertThatExceptionOfType(CannotCreateTransactionException.class)
-				.isThrownBy(() -> application.in("faro", (entities) -> entities.find(Parcel.class, 1L)))
+				.isThrownBy(() -> application.in("faro", (entities) -> entities.find(Crate.class, 1L)))
 				.havingRootCause()
 				.isInstanceOf(WrongProductException.class)
 				.withMessage("Source 'faro' is a H2 database, and the EntityManagerFactory was built for SQLite and"
@@ -175,10 +174,10 @@ class ProductsTests {
 				.add(SourceDefinition.named("faro").url("jdbc:sqlite:" + this.directory.resolve("faro.db")).build());
 			TenantContext.run("faro", () -> {
 				application.sessions().getSchemaManager().exportMappedObjects(false);
-				assertThat(application.bean(Parcels.class).save(new Parcel("late")).getId()).isNotNull();
+				assertThat(application.bean(Crates.class).save(new Crate("late")).getId()).isNotNull();
 			});
-			assertThat(application.column("lisbon", "select code from parcel")).isEmpty();
-			assertThat(application.column("faro", "select code from parcel")).containsExactly("late");
+			assertThat(application.column("lisbon", "select code from crate")).isEmpty();
+			assertThat(application.column("faro", "select code from crate")).containsExactly("late");
 		}
 	}
 
@@ -192,7 +191,7 @@ class ProductsTests {
 			application.bean(SourceRegistry.class).create("city-lisbon");
 			TenantContext.run("city-lisbon", () -> {
 				application.sessions().getSchemaManager().exportMappedObjects(false);
-				assertThat(application.bean(Parcels.class).save(new Parcel("made")).getId()).isNotNull();
+				assertThat(application.bean(Crates.class).save(new Crate("made")).getId()).isNotNull();
 			});
 		}
 		assertThat(output).contains(SQLITE);
@@ -264,20 +263,20 @@ class ProductsTests {
 		try (JpaApplication application = start(SameRepositoryContract.Shop.class,
 				"app.datasources.lisbon.hikari.data-source-properties.date_class=text")) {
 			TenantContext.run("lisbon", () -> application.sessions().getSchemaManager().exportMappedObjects(false));
-			Parcel parcel = new Parcel("time");
-			parcel.sent = Instant.parse("2026-10-25T00:30:00.123Z");
-			parcel.due = LocalDate.of(2026, 2, 28);
-			Parcels parcels = application.bean(Parcels.class);
-			TenantContext.run("lisbon", () -> parcels.save(parcel));
+			Crate crate = new Crate("time");
+			crate.sent = Instant.parse("2026-10-25T00:30:00.123Z");
+			crate.due = LocalDate.of(2026, 2, 28);
+			Crates crates = application.bean(Crates.class);
+			TenantContext.run("lisbon", () -> crates.save(crate));
 			assertThat(application.<Integer>in("lisbon",
-					(entities) -> entities.createQuery("select year(p.sent) from Parcel p", Integer.class)
+					(entities) -> entities.createQuery("select year(p.sent) from Crate p", Integer.class)
 						.getSingleResult()))
 				.isEqualTo(2026);
 			TenantContext.run("lisbon", () -> {
-				Parcel found = parcels.findByCode("time").orElseThrow();
-				assertThat(found.sent).isEqualTo(parcel.sent);
-				assertThat(found.due).isEqualTo(parcel.due);
-				assertThat(parcels.findBySentBetween(parcel.sent.minusMillis(1), parcel.sent.plusMillis(1))).hasSize(1);
+				Crate found = crates.findByCode("time").orElseThrow();
+				assertThat(found.sent).isEqualTo(crate.sent);
+				assertThat(found.due).isEqualTo(crate.due);
+				assertThat(crates.findBySentBetween(crate.sent.minusMillis(1), crate.sent.plusMillis(1))).hasSize(1);
 			});
 		}
 	}
@@ -287,9 +286,9 @@ class ProductsTests {
 		try (JpaApplication application = start(OwnFactory.class, "spring.jpa.show-sql=false")) {
 			TenantContext.run("lisbon", () -> {
 				application.sessions().getSchemaManager().exportMappedObjects(false);
-				assertThat(application.bean(Parcels.class).save(new Parcel("own")).getId()).isNotNull();
+				assertThat(application.bean(Crates.class).save(new Crate("own")).getId()).isNotNull();
 			});
-			assertThat(application.column("lisbon", "select typeof(id) from parcel")).containsExactly("integer");
+			assertThat(application.column("lisbon", "select typeof(id) from crate")).containsExactly("integer");
 			TenantContext.run("porto", () -> {
 				try (EntityManager entities = application.bean(EntityManagerFactory.class).createEntityManager()) {
 					assertThat(dialect(entities)).isInstanceOf(PostgreSQLDialect.class);
@@ -304,7 +303,7 @@ class ProductsTests {
 				"spring.data.jpa.repositories.bootstrap-mode=deferred")) {
 			TenantContext.run("lisbon", () -> {
 				application.sessions().getSchemaManager().exportMappedObjects(false);
-				assertThat(application.bean(Parcels.class).save(new Parcel("async")).getId()).isNotNull();
+				assertThat(application.bean(Crates.class).save(new Crate("async")).getId()).isNotNull();
 			});
 		}
 	}
@@ -366,7 +365,7 @@ class ProductsTests {
 		LocalContainerEntityManagerFactoryBean entityManagerFactory(DataSource dataSource) {
 			LocalContainerEntityManagerFactoryBean factory = new LocalContainerEntityManagerFactoryBean();
 			factory.setDataSource(dataSource);
-			factory.setPackagesToScan(Parcel.class.getPackageName());
+			factory.setPackagesToScan(Crate.class.getPackageName());
 			factory.setJpaVendorAdapter(new HibernateJpaVendorAdapter());
 			return factory;
 		}

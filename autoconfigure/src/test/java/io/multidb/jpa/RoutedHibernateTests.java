@@ -1,22 +1,63 @@
 package io.multidb.jpa;
 
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+import javax.sql.DataSource;
 
 import jakarta.persistence.Entity;
+import jakarta.persistence.EntityManager;
+import jakarta.persistence.EntityManagerFactory;
 import jakarta.persistence.GeneratedValue;
 import jakarta.persistence.Id;
+import org.hibernate.Session;
+import org.hibernate.annotations.TenantId;
+import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
+import org.hibernate.engine.jdbc.connections.internal.UserSuppliedConnectionProviderImpl;
+import org.hibernate.engine.jdbc.connections.spi.AbstractMultiTenantConnectionProvider;
+import org.hibernate.engine.jdbc.connections.spi.ConnectionProvider;
+import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
+import org.hibernate.engine.spi.SessionFactoryImplementor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
+import org.springframework.beans.factory.annotation.Qualifier;
+import org.springframework.boot.diagnostics.FailureAnalyzedException;
+import org.springframework.boot.hibernate.autoconfigure.HibernatePropertiesCustomizer;
+import org.springframework.boot.jpa.EntityManagerFactoryBuilder;
 import org.springframework.boot.persistence.autoconfigure.EntityScan;
+import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Primary;
+import org.springframework.core.NestedExceptionUtils;
+import org.springframework.core.env.Environment;
+import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.datasource.DelegatingDataSource;
+import org.springframework.jdbc.datasource.DriverManagerDataSource;
+import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
+
+import io.multidb.Scope;
+import io.multidb.SourceContext;
+import io.multidb.TenantContext;
+import io.multidb.WrongSourceException;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 /**
  * Tests for {@link RoutedHibernate} in an ordinary application.
  */
 class RoutedHibernateTests {
+
+	private static final String DEAD = "jdbc:postgresql://localhost:1/lisbon";
 
 	@TempDir
 	private Path directory;
@@ -24,21 +65,175 @@ class RoutedHibernateTests {
 	@Test
 	void entitiesGoToTheirSource() {
 		try (JpaApplication application = JpaApplication.start(this.directory, Cities.class)) {
-			application.in("lisbon", (entities) -> {
-				entities.persist(new City("a"));
-				return null;
-			});
+			application.in("lisbon", RoutedHibernateTests::save);
 			assertThat(application.column("lisbon", "select name from city")).containsExactly("a");
 			assertThat(application.column("porto", "select name from city")).isEmpty();
 		}
 	}
 
 	@Test
-	void startsWithItsDatabaseDown() {
-		try (JpaApplication application = JpaApplication.start(Cities.class,
-				"app.datasources.lisbon.url=jdbc:postgresql://localhost:1/lisbon")) {
+	@Timeout(60)
+	void startsWithItsDatabaseDownAndAsksNone() {
+		try (JpaApplication application = JpaApplication.start(Cities.class, "app.datasources.lisbon.url=" + DEAD)) {
+			assertThat(application.sessions().isOpen()).isTrue();
+			assertThat(application.bean(SourceRegistry.class).get("lisbon").state())
+				.isInstanceOf(SourceState.Cold.class);
+		}
+	}
+
+	@Test
+	void theDialectIsKnownWithoutADatabase() {
+		try (JpaApplication application = JpaApplication.start(Cities.class, "app.datasources.lisbon.url=" + DEAD)) {
+			assertThat(dialect(application)).contains("PostgreSQLDialect, version: 14");
+		}
+		try (JpaApplication application = JpaApplication.start(Cities.class, "app.datasources.lisbon.url=" + DEAD,
+				"spring.jpa.properties.jakarta.persistence.database-major-version=18")) {
+			assertThat(dialect(application)).contains("PostgreSQLDialect, version: 18");
+		}
+		try (JpaApplication application = JpaApplication.start(this.directory, Cities.class)) {
+			assertThat(dialect(application)).contains("SqliteConstraintDialect, version: 3.");
+		}
+	}
+
+	private static SessionFactoryImplementor implementor(JpaApplication application) {
+		return application.bean(EntityManagerFactory.class).unwrap(SessionFactoryImplementor.class);
+	}
+
+	private static String dialect(JpaApplication application) {
+		return implementor(application).getJdbcServices().getDialect().toString();
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "spring.jpa.hibernate.ddl-auto=update", "spring.jpa.hibernate.ddl-auto=validate",
+			"spring.jpa.generate-ddl=true", "spring.jpa.properties.hibernate.hbm2ddl.auto=create-drop",
+			"spring.jpa.properties.jakarta.persistence.schema-generation.database.action=create" })
+	void schemaToolsAreRefusedAtTheStart(String property) {
+		assertThatThrownBy(() -> JpaApplication.start(Cities.class, "app.datasources.lisbon.url=" + DEAD, property))
+			.satisfies((ex) -> assertThat(NestedExceptionUtils.getRootCause(ex))
+				.isInstanceOfSatisfying(FailureAnalyzedException.class, (failure) -> {
+					assertThat(failure.analysis().getDescription()).contains("one database only");
+					assertThat(failure.analysis().getAction()).contains("app.tenancy.liquibase.change-log");
+				}));
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "none", "" })
+	void noSchemaToolIsFine(String action) {
+		try (JpaApplication application = JpaApplication.start(Cities.class, "app.datasources.lisbon.url=" + DEAD,
+				"spring.jpa.hibernate.ddl-auto=" + action)) {
 			assertThat(application.sessions().isOpen()).isTrue();
 		}
+	}
+
+	@Test
+	void anUnrelatedDataSourcesFactoryIsUntouched() {
+		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
+				"test.file=" + this.directory.resolve("other.db"))) {
+			SessionFactoryImplementor other = application.context()
+				.getBean("other", EntityManagerFactory.class)
+				.unwrap(SessionFactoryImplementor.class);
+			assertThat(other.getProperties()).doesNotContainKeys("hibernate.tenant_identifier_resolver",
+					"hibernate.multi_tenant_connection_provider", "hibernate.boot.allow_jdbc_metadata_access");
+			assertThat(other.getServiceRegistry().getService(MultiTenantConnectionProvider.class)).isNull();
+			// Created by Hibernate, as the application has it there, and used without a
+			// tenant and across one.
+			other.inTransaction((session) -> {
+				session.persist(new City("mine"));
+				try (Scope scope = TenantContext.enter("lisbon")) {
+					session.flush();
+				}
+			});
+			application.in("porto", RoutedHibernateTests::save);
+			assertThat(application.column("porto", "select name from city")).containsExactly("a");
+			assertThat(JdbcClient.create(application.context().getBean("otherDataSource", DataSource.class))
+				.sql("select name from city")
+				.query(String.class)
+				.list()).containsExactly("mine");
+		}
+	}
+
+	@Test
+	void aWrappedRouterIsTheRouter() {
+		try (JpaApplication application = JpaApplication.start(this.directory, Wrapped.class)) {
+			application.in("lisbon", RoutedHibernateTests::save);
+			assertThat(application.column("lisbon", "select name from city")).containsExactly("a");
+			try (Scope scope = TenantContext.enter("lisbon"); Session session = application.sessions().openSession()) {
+				assertThat(session.getTenantIdentifier()).isEqualTo("lisbon");
+			}
+		}
+	}
+
+	@Test
+	void aSourceOfAnotherProductIsRefused() {
+		try (JpaApplication application = JpaApplication.start(this.directory, Cities.class)) {
+			application.bean(SourceRegistry.class).add(SourceDefinition.named("madrid").url(DEAD).build());
+			assertThatThrownBy(() -> application.in("madrid", RoutedHibernateTests::save))
+				.hasRootCauseInstanceOf(WrongProductException.class)
+				.hasStackTraceContaining("app.tenancy.jpa.products");
+		}
+	}
+
+	@Test
+	void theApplicationsOwnResolverWinsAndMayTellTenantsApart() {
+		try (JpaApplication application = JpaApplication.start(this.directory, TenantResolver.class,
+				"app.tenancy.routes[0].tenants=lisbon,belem", "app.tenancy.routes[0].source=lisbon",
+				"app.tenancy.routes[1].tenants=porto", "app.tenancy.routes[1].source=porto")) {
+			for (String tenant : new String[] { "lisbon", "belem", "porto" }) {
+				application.in(tenant, (entities) -> {
+					entities.persist(new Note());
+					return null;
+				});
+			}
+			assertThat(application.column("lisbon", "select owner from note order by owner")).containsExactly("belem",
+					"lisbon");
+			List<String> owners = application.in("belem",
+					(entities) -> entities.createQuery("select n.owner from Note n", String.class).getResultList());
+			assertThat(owners).containsExactly("belem");
+		}
+	}
+
+	@Test
+	void anIdentifierThatStandsForTwoSourcesIsRefused() {
+		try (JpaApplication application = JpaApplication.start(Constant.class,
+				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
+				"app.datasources.porto.url=jdbc:sqlite:" + this.directory.resolve("porto.db"))) {
+			TenantContext.run("lisbon", () -> application.sessions().openSession().close());
+			TenantContext.run("porto",
+					() -> assertThatThrownBy(() -> application.sessions().openSession())
+						.isInstanceOf(WrongSourceException.class)
+						.hasMessageContaining("stood for source 'lisbon'"));
+		}
+	}
+
+	@Test
+	void aResolverThatIsOnlyNamedIsRefused() {
+		assertThatThrownBy(() -> JpaApplication.start(Cities.class, "app.datasources.lisbon.url=" + DEAD,
+				"spring.jpa.properties.hibernate.tenant_identifier_resolver=com.example.Resolver"))
+			.rootCause()
+			.hasMessageContaining("Define the resolver as a bean");
+	}
+
+	@Test
+	void theApplicationsOwnConnectionProviderWins() {
+		try (JpaApplication application = JpaApplication.start(OwnProvider.class,
+				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"))) {
+			assertThat(implementor(application).getServiceRegistry().getService(MultiTenantConnectionProvider.class))
+				.isSameAs(OwnProvider.PROVIDER);
+		}
+	}
+
+	@Test
+	void sourcesAreSessionsToo() {
+		try (JpaApplication application = JpaApplication.start(this.directory, Cities.class);
+				Scope scope = SourceContext.enter("porto")) {
+			application.sessions().inTransaction((session) -> session.persist(new City("a")));
+			assertThat(application.column("porto", "select name from city")).containsExactly("a");
+		}
+	}
+
+	private static Void save(EntityManager entities) {
+		entities.persist(new City("a"));
+		return null;
 	}
 
 	@Entity(name = "City")
@@ -63,10 +258,137 @@ class RoutedHibernateTests {
 
 	}
 
+	@Entity(name = "Note")
+	static class Note {
+
+		@Id
+		@GeneratedValue
+		private Long id;
+
+		@TenantId
+		private String owner;
+
+		Long getId() {
+			return this.id;
+		}
+
+		String getOwner() {
+			return this.owner;
+		}
+
+	}
+
 	@Configuration(proxyBeanMethods = false)
 	@EntityScan(basePackageClasses = RoutedHibernateTests.class)
 	static class Cities {
 
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class TwoFactories extends Cities {
+
+		@Bean
+		@Primary
+		LocalContainerEntityManagerFactoryBean entityManagerFactory(EntityManagerFactoryBuilder builder,
+				DataSource dataSource) {
+			return builder.dataSource(dataSource).packages(City.class).build();
+		}
+
+		@Bean(defaultCandidate = false)
+		DataSource otherDataSource(Environment environment) {
+			return new DriverManagerDataSource("jdbc:sqlite:" + environment.getRequiredProperty("test.file"));
+		}
+
+		@Bean(defaultCandidate = false)
+		LocalContainerEntityManagerFactoryBean other(EntityManagerFactoryBuilder builder,
+				@Qualifier("otherDataSource") DataSource dataSource) {
+			return builder.dataSource(dataSource)
+				.managedTypes(
+						org.springframework.orm.jpa.persistenceunit.PersistenceManagedTypes.of(City.class.getName()))
+				.properties(Map.of("hibernate.hbm2ddl.auto", "create"))
+				.build();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class Wrapped extends Cities {
+
+		@Bean
+		@Primary
+		LocalContainerEntityManagerFactoryBean entityManagerFactory(EntityManagerFactoryBuilder builder,
+				RoutingDataSource router) {
+			return builder.dataSource(new DelegatingDataSource(router)).packages(City.class).build();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class TenantResolver extends Cities {
+
+		@Bean
+		CurrentTenantIdentifierResolver<String> tenants() {
+			return resolver("none");
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class Constant extends Cities {
+
+		@Bean
+		HibernatePropertiesCustomizer constant() {
+			return (properties) -> properties.put("hibernate.tenant_identifier_resolver",
+					new CurrentTenantIdentifierResolver<String>() {
+						@Override
+						public String resolveCurrentTenantIdentifier() {
+							return "all";
+						}
+
+						@Override
+						public boolean validateExistingCurrentSessions() {
+							return false;
+						}
+					});
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class OwnProvider extends Cities {
+
+		static final MultiTenantConnectionProvider<?> PROVIDER = new AbstractMultiTenantConnectionProvider<Object>() {
+			@Override
+			protected ConnectionProvider getAnyConnectionProvider() {
+				return new UserSuppliedConnectionProviderImpl();
+			}
+
+			@Override
+			protected ConnectionProvider selectConnectionProvider(Object identifier) {
+				return getAnyConnectionProvider();
+			}
+		};
+
+		@Bean
+		MultiTenantConnectionProvider<?> provider() {
+			return PROVIDER;
+		}
+
+	}
+
+	private static CurrentTenantIdentifierResolver<String> resolver(String none) {
+		return new CurrentTenantIdentifierResolver<>() {
+			@Override
+			public String resolveCurrentTenantIdentifier() {
+				String tenant = TenantContext.current();
+				return (tenant != null) ? tenant : none;
+			}
+
+			@Override
+			public boolean validateExistingCurrentSessions() {
+				return true;
+			}
+		};
 	}
 
 }

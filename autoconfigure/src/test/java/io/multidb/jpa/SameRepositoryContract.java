@@ -56,7 +56,7 @@ abstract class SameRepositoryContract {
 
 	private JpaApplication application;
 
-	private Parcels parcels;
+	private Crates crates;
 
 	private Scope scope;
 
@@ -68,9 +68,9 @@ abstract class SameRepositoryContract {
 	@BeforeEach
 	void enter() {
 		this.application = application();
-		this.parcels = this.application.bean(Parcels.class);
+		this.crates = this.application.bean(Crates.class);
 		this.scope = TenantContext.enter(source());
-		this.parcels.deleteAll();
+		this.crates.deleteAll();
 	}
 
 	@AfterEach
@@ -80,141 +80,140 @@ abstract class SameRepositoryContract {
 
 	@Test
 	void savesFindsChangesAndDeletes() {
-		Parcel saved = this.parcels.save(new Parcel("a").text("one"));
-		assertThat(this.parcels.findById(saved.id)).hasValueSatisfying((it) -> assertThat(it.text).isEqualTo("one"));
+		Crate saved = this.crates.save(new Crate("a").text("one"));
+		assertThat(this.crates.findById(saved.id)).hasValueSatisfying((it) -> assertThat(it.text).isEqualTo("one"));
 		saved.text = "two";
-		this.parcels.save(saved);
-		assertThat(this.parcels.findByCode("a")).hasValueSatisfying((it) -> assertThat(it.text).isEqualTo("two"));
-		assertThat(this.parcels.existsByCode("a")).isTrue();
-		this.parcels.deleteById(saved.id);
-		assertThat(this.parcels.count()).isZero();
-		assertThat(this.parcels.existsByCode("a")).isFalse();
+		this.crates.save(saved);
+		assertThat(this.crates.findByCode("a")).hasValueSatisfying((it) -> assertThat(it.text).isEqualTo("two"));
+		assertThat(this.crates.existsByCode("a")).isTrue();
+		this.crates.deleteById(saved.id);
+		assertThat(this.crates.count()).isZero();
+		assertThat(this.crates.existsByCode("a")).isFalse();
 	}
 
 	@Test
 	void keepsValuesOfEveryKind() {
-		Parcel parcel = new Parcel("values");
-		parcel.delivered = true;
-		parcel.status = Parcel.Status.LOST;
-		parcel.former = Parcel.Status.SENT;
-		parcel.sent = SENT;
-		parcel.due = LocalDate.of(2026, 2, 28);
-		parcel.local = LocalDateTime.of(2026, 3, 29, 1, 30, 0, 5_000_000);
-		parcel.reference = REFERENCE;
-		parcel.price = new BigDecimal("1234567890.12");
-		parcel.seal = "seal".getBytes(StandardCharsets.UTF_8);
-		parcel.note = "\uD83C\uDF89".repeat(3000);
-		Parcel found = this.parcels.findById(this.parcels.save(parcel).id).orElseThrow();
-		assertThat(found).usingRecursiveComparison().ignoringFields("items", "price").isEqualTo(parcel);
-		assertThat(found.price).isEqualByComparingTo(parcel.price);
+		Crate crate = new Crate("values");
+		crate.delivered = true;
+		crate.status = Crate.Status.LOST;
+		crate.former = Crate.Status.SENT;
+		crate.sent = SENT;
+		crate.due = LocalDate.of(2026, 2, 28);
+		crate.local = LocalDateTime.of(2026, 3, 29, 1, 30, 0, 5_000_000);
+		crate.reference = REFERENCE;
+		crate.price = new BigDecimal("1234567890.12");
+		crate.seal = "seal".getBytes(StandardCharsets.UTF_8);
+		crate.note = "\uD83C\uDF89".repeat(3000);
+		Crate found = this.crates.findById(this.crates.save(crate).id).orElseThrow();
+		assertThat(found).usingRecursiveComparison().ignoringFields("items", "price").isEqualTo(crate);
+		assertThat(found.price).isEqualByComparingTo(crate.price);
 	}
 
 	@Test
 	void findsByValuesOfEveryKind() {
-		Parcel parcel = new Parcel("found");
-		parcel.delivered = true;
-		parcel.status = Parcel.Status.LOST;
-		parcel.sent = SENT;
-		parcel.reference = REFERENCE;
-		this.parcels.save(parcel);
-		this.parcels.save(new Parcel("other"));
-		assertThat(this.parcels.findByDeliveredTrueOrderByCode()).extracting("code").containsExactly("found");
-		assertThat(this.parcels.findBySentBetween(SENT.minusMillis(1), SENT.plusMillis(1))).hasSize(1);
-		assertThat(this.parcels.findBySentBetween(SENT.plusMillis(1), SENT.plusMillis(2))).isEmpty();
-		assertThat(this.parcels.findByReference(REFERENCE)).hasSize(1);
-		assertThat(this.parcels.findByStatusInOrderByCode(List.of(Parcel.Status.LOST, Parcel.Status.SENT)))
+		Crate crate = new Crate("found");
+		crate.delivered = true;
+		crate.status = Crate.Status.LOST;
+		crate.sent = SENT;
+		crate.reference = REFERENCE;
+		this.crates.save(crate);
+		this.crates.save(new Crate("other"));
+		assertThat(this.crates.findByDeliveredTrueOrderByCode()).extracting("code").containsExactly("found");
+		assertThat(this.crates.findBySentBetween(SENT.minusMillis(1), SENT.plusMillis(1))).hasSize(1);
+		assertThat(this.crates.findBySentBetween(SENT.plusMillis(1), SENT.plusMillis(2))).isEmpty();
+		assertThat(this.crates.findByReference(REFERENCE)).hasSize(1);
+		assertThat(this.crates.findByStatusInOrderByCode(List.of(Crate.Status.LOST, Crate.Status.SENT)))
 			.extracting("code")
 			.containsExactly("found");
-		Parcel probe = new Parcel(null);
+		Crate probe = new Crate(null);
 		probe.delivered = true;
-		probe.status = Parcel.Status.LOST;
-		assertThat(this.parcels.findAll(Example.of(probe))).extracting("code").containsExactly("found");
+		probe.status = Crate.Status.LOST;
+		assertThat(this.crates.findAll(Example.of(probe))).extracting("code").containsExactly("found");
 	}
 
 	@Test
 	void escapesPercentAndUnderscore() {
-		this.parcels.saveAll(List.of(new Parcel("a").text("50% off_now"), new Parcel("b").text("50 of_f"),
-				new Parcel("c").text("505 offXnow"), new Parcel("d").text("back\\slash"),
-				new Parcel("e").text("it's \"quoted\"")));
-		assertThat(this.parcels.findByTextContainingOrderByCode("50%")).extracting("code").containsExactly("a");
-		assertThat(this.parcels.findByTextContainingOrderByCode("f_n")).extracting("code").containsExactly("a");
-		assertThat(this.parcels.findByTextContainingOrderByCode("k\\s")).extracting("code").containsExactly("d");
-		assertThat(this.parcels.findByTextContainingOrderByCode("t's \"q")).extracting("code").containsExactly("e");
-		assertThat(this.parcels.findByTextStartingWithIgnoreCaseOrderByCode("50% OFF")).extracting("code")
+		this.crates.saveAll(List.of(new Crate("a").text("50% off_now"), new Crate("b").text("50 of_f"),
+				new Crate("c").text("505 offXnow"), new Crate("d").text("back\\slash"),
+				new Crate("e").text("it's \"quoted\"")));
+		assertThat(this.crates.findByTextContainingOrderByCode("50%")).extracting("code").containsExactly("a");
+		assertThat(this.crates.findByTextContainingOrderByCode("f_n")).extracting("code").containsExactly("a");
+		assertThat(this.crates.findByTextContainingOrderByCode("k\\s")).extracting("code").containsExactly("d");
+		assertThat(this.crates.findByTextContainingOrderByCode("t's \"q")).extracting("code").containsExactly("e");
+		assertThat(this.crates.findByTextStartingWithIgnoreCaseOrderByCode("50% OFF")).extracting("code")
 			.containsExactly("a");
 	}
 
 	@Test
 	void pagesSortsAndCounts() {
 		fill(25);
-		Page<Parcel> page = this.parcels.findByWeightGreaterThan(4,
-				PageRequest.of(1, 8, Sort.by("weight").descending()));
+		Page<Crate> page = this.crates.findByWeightGreaterThan(4, PageRequest.of(1, 8, Sort.by("weight").descending()));
 		assertThat(page.getTotalElements()).isEqualTo(20);
 		assertThat(page.getTotalPages()).isEqualTo(3);
 		assertThat(page).extracting("weight").containsExactly(16, 15, 14, 13, 12, 11, 10, 9);
-		assertThat(this.parcels.findByWeightLessThan(3, PageRequest.of(0, 2, Sort.by("code"))).hasNext()).isTrue();
-		assertThat(this.parcels.findTop2ByOrderByWeightDesc()).extracting("weight").containsExactly(24, 23);
-		assertThat(this.parcels.findAll(PageRequest.of(4, 6, Sort.by("code")))).hasSize(1);
+		assertThat(this.crates.findByWeightLessThan(3, PageRequest.of(0, 2, Sort.by("code"))).hasNext()).isTrue();
+		assertThat(this.crates.findTop2ByOrderByWeightDesc()).extracting("weight").containsExactly(24, 23);
+		assertThat(this.crates.findAll(PageRequest.of(4, 6, Sort.by("code")))).hasSize(1);
 		assertThat(
-				this.parcels.findAll(Sort.by(Sort.Order.desc("text").nullsLast(), Sort.Order.asc("code"))).get(0).code)
+				this.crates.findAll(Sort.by(Sort.Order.desc("text").nullsLast(), Sort.Order.asc("code"))).get(0).code)
 			.isEqualTo("c00");
 	}
 
 	@Test
 	void queriesByJpqlAndSql() {
 		fill(5);
-		assertThat(this.parcels.heaviest()).extracting("code").containsExactly("c04");
-		assertThat(this.parcels.codesAbove(2)).containsExactly("c03", "c04");
+		assertThat(this.crates.heaviest()).extracting("code").containsExactly("c04");
+		assertThat(this.crates.codesAbove(2)).containsExactly("c03", "c04");
 		int heaviest = entities(
-				(entities) -> entities.createNamedQuery("Parcel.heaviest", Integer.class).getSingleResult());
+				(entities) -> entities.createNamedQuery("Crate.heaviest", Integer.class).getSingleResult());
 		assertThat(heaviest).isEqualTo(4);
 	}
 
 	@Test
 	void queriesBySpecification() {
 		fill(6);
-		Specification<Parcel> heavy = (parcel, query, criteria) -> criteria.greaterThan(parcel.get("weight"), 2);
-		Specification<Parcel> odd = (parcel, query, criteria) -> criteria
-			.equal(criteria.mod(parcel.<Integer>get("weight"), 2), 1);
-		assertThat(this.parcels.findAll(heavy.and(odd), Sort.by("code"))).extracting("code")
+		Specification<Crate> heavy = (crate, query, criteria) -> criteria.greaterThan(crate.get("weight"), 2);
+		Specification<Crate> odd = (crate, query, criteria) -> criteria
+			.equal(criteria.mod(crate.<Integer>get("weight"), 2), 1);
+		assertThat(this.crates.findAll(heavy.and(odd), Sort.by("code"))).extracting("code")
 			.containsExactly("c03", "c05");
-		assertThat(this.parcels.count(heavy)).isEqualTo(3);
+		assertThat(this.crates.count(heavy)).isEqualTo(3);
 		// locate is instr on one product and position on the other.
-		Specification<Parcel> located = (parcel, query, criteria) -> criteria
-			.equal(criteria.locate(parcel.get("text"), "x"), 3);
-		assertThat(this.parcels.count(located)).isEqualTo(6);
-		assertThat(this.parcels.exists(odd)).isTrue();
+		Specification<Crate> located = (crate, query, criteria) -> criteria
+			.equal(criteria.locate(crate.get("text"), "x"), 3);
+		assertThat(this.crates.count(located)).isEqualTo(6);
+		assertThat(this.crates.exists(odd)).isTrue();
 	}
 
 	/** Its attributes are of one session factory, whichever is asked. */
 	@Test
 	void queriesByStaticMetamodel() {
-		Parcel parcel = new Parcel("typed");
-		parcel.delivered = true;
-		parcel.status = Parcel.Status.LOST;
-		parcel.sent = SENT;
-		parcel.reference = REFERENCE;
-		this.parcels.save(parcel);
-		this.parcels.save(new Parcel("other"));
-		Specification<Parcel> typed = (it, query, criteria) -> criteria.and(
-				criteria.equal(it.get(Parcel_.code), "typed"), criteria.isTrue(it.get(Parcel_.delivered)),
-				criteria.equal(it.get(Parcel_.status), Parcel.Status.LOST), criteria.equal(it.get(Parcel_.sent), SENT),
-				criteria.equal(it.get(Parcel_.reference), REFERENCE), it.get(Parcel_.reference).in(List.of(REFERENCE)));
-		assertThat(this.parcels.findAll(typed)).extracting("code").containsExactly("typed");
+		Crate crate = new Crate("typed");
+		crate.delivered = true;
+		crate.status = Crate.Status.LOST;
+		crate.sent = SENT;
+		crate.reference = REFERENCE;
+		this.crates.save(crate);
+		this.crates.save(new Crate("other"));
+		Specification<Crate> typed = (it, query, criteria) -> criteria.and(criteria.equal(it.get(Crate_.code), "typed"),
+				criteria.isTrue(it.get(Crate_.delivered)), criteria.equal(it.get(Crate_.status), Crate.Status.LOST),
+				criteria.equal(it.get(Crate_.sent), SENT), criteria.equal(it.get(Crate_.reference), REFERENCE),
+				it.get(Crate_.reference).in(List.of(REFERENCE)));
+		assertThat(this.crates.findAll(typed)).extracting("code").containsExactly("typed");
 	}
 
 	@Test
 	void projects() {
 		fill(2);
-		assertThat(this.parcels.findByWeight(1)).extracting(Parcels.CodeOnly::getCode).containsExactly("c01");
-		assertThat(this.parcels.labels()).containsExactly(new Parcels.Label("c00", 0), new Parcels.Label("c01", 1));
+		assertThat(this.crates.findByWeight(1)).extracting(Crates.CodeOnly::getCode).containsExactly("c01");
+		assertThat(this.crates.labels()).containsExactly(new Crates.Label("c00", 0), new Crates.Label("c01", 1));
 	}
 
 	@Test
 	void streams() {
 		fill(30);
 		assertThat(this.<List<String>>inTransaction((entities) -> {
-			try (Stream<Parcel> all = this.parcels.stream()) {
+			try (Stream<Crate> all = this.crates.stream()) {
 				return all.map((it) -> it.code).toList();
 			}
 		})).hasSize(30).startsWith("c00", "c01");
@@ -223,17 +222,17 @@ abstract class SameRepositoryContract {
 	@Test
 	void updatesAndDeletesInBulk() {
 		fill(10);
-		assertThat(this.parcels.makeHeavier(8)).isEqualTo(2);
-		assertThat(this.parcels.findByStatusInOrderByCode(List.of(Parcel.Status.SENT))).extracting("weight")
+		assertThat(this.crates.makeHeavier(8)).isEqualTo(2);
+		assertThat(this.crates.findByStatusInOrderByCode(List.of(Crate.Status.SENT))).extracting("weight")
 			.containsExactly(9, 10);
-		assertThat(this.parcels.deleteLight(5)).isEqualTo(5);
-		assertThat(this.parcels.deleteByText("text")).isEqualTo(5);
+		assertThat(this.crates.deleteLight(5)).isEqualTo(5);
+		assertThat(this.crates.deleteByText("text")).isEqualTo(5);
 		fill(4);
-		this.parcels.deleteAllByIdInBatch(this.parcels.findAll().stream().map(Parcel::getId).limit(3).toList());
-		assertThat(this.parcels.count()).isEqualTo(1);
+		this.crates.deleteAllByIdInBatch(this.crates.findAll().stream().map(Crate::getId).limit(3).toList());
+		assertThat(this.crates.count()).isEqualTo(1);
 		int updated = inTransaction((entities) -> {
-			CriteriaUpdate<Parcel> update = entities.getCriteriaBuilder().createCriteriaUpdate(Parcel.class);
-			update.set(update.from(Parcel.class).<String>get("text"), "new");
+			CriteriaUpdate<Crate> update = entities.getCriteriaBuilder().createCriteriaUpdate(Crate.class);
+			update.set(update.from(Crate.class).<String>get("text"), "new");
 			return entities.createQuery(update).executeUpdate();
 		});
 		assertThat(updated).isEqualTo(1);
@@ -243,57 +242,57 @@ abstract class SameRepositoryContract {
 	void locks() {
 		fill(1);
 		String text = inTransaction((entities) -> {
-			Parcel locked = this.parcels.lock("c00");
+			Crate locked = this.crates.lock("c00");
 			locked.text = "locked";
 			return locked.text;
 		});
 		assertThat(text).isEqualTo("locked");
-		assertThat(this.parcels.findByCode("c00").orElseThrow().text).isEqualTo("locked");
+		assertThat(this.crates.findByCode("c00").orElseThrow().text).isEqualTo("locked");
 	}
 
 	@Test
 	void refusesStaleVersions() {
-		Parcel first = this.parcels.save(new Parcel("stale"));
-		Parcel second = this.parcels.findById(first.id).orElseThrow();
+		Crate first = this.crates.save(new Crate("stale"));
+		Crate second = this.crates.findById(first.id).orElseThrow();
 		first.text = "first";
-		this.parcels.save(first);
+		this.crates.save(first);
 		second.text = "second";
-		assertThatExceptionOfType(OptimisticLockingFailureException.class).isThrownBy(() -> this.parcels.save(second));
-		assertThat(this.parcels.findById(first.id).orElseThrow().text).isEqualTo("first");
+		assertThatExceptionOfType(OptimisticLockingFailureException.class).isThrownBy(() -> this.crates.save(second));
+		assertThat(this.crates.findById(first.id).orElseThrow().text).isEqualTo("first");
 	}
 
 	@Test
 	void rollsBack() {
 		assertThatExceptionOfType(IllegalStateException.class).isThrownBy(() -> inTransaction((entities) -> {
-			this.parcels.saveAndFlush(new Parcel("gone"));
-			assertThat(this.parcels.count()).isEqualTo(1);
+			this.crates.saveAndFlush(new Crate("gone"));
+			assertThat(this.crates.count()).isEqualTo(1);
 			throw new IllegalStateException("roll back");
 		}));
-		assertThat(this.parcels.count()).isZero();
+		assertThat(this.crates.count()).isZero();
 	}
 
 	@Test
 	void saysWhenAConstraintIsViolated() {
-		this.parcels.save(new Parcel("twice"));
+		this.crates.save(new Crate("twice"));
 		assertThatExceptionOfType(DataIntegrityViolationException.class)
-			.isThrownBy(() -> this.parcels.save(new Parcel("twice")))
+			.isThrownBy(() -> this.crates.save(new Crate("twice")))
 			.satisfies((ex) -> assertThat(ex.getCause()).isInstanceOfSatisfying(ConstraintViolationException.class,
 					(cause) -> assertThat(cause.getKind())
 						.isEqualTo(ConstraintViolationException.ConstraintKind.UNIQUE)));
 		assertThatExceptionOfType(ConstraintViolationException.class)
 			.isThrownBy(() -> inTransaction((entities) -> entities
-				.createNativeQuery("insert into parcel (id, version, weight, delivered) values (-1, 0, 0, true)")
+				.createNativeQuery("insert into crate (id, version, weight, delivered) values (-1, 0, 0, true)")
 				.executeUpdate()));
 	}
 
 	@Test
 	void loadsCollections() {
-		Parcel parcel = new Parcel("full");
-		parcel.items.add(new Parcel.Item("cup"));
-		parcel.items.add(new Parcel.Item("spoon"));
-		this.parcels.save(parcel);
-		assertThat(this.parcels.withItems("full").items).extracting("name").containsExactlyInAnyOrder("cup", "spoon");
-		int lazily = inTransaction((entities) -> this.parcels.findByCode("full").orElseThrow().items.size());
+		Crate crate = new Crate("full");
+		crate.items.add(new Crate.Item("cup"));
+		crate.items.add(new Crate.Item("spoon"));
+		this.crates.save(crate);
+		assertThat(this.crates.withItems("full").items).extracting("name").containsExactlyInAnyOrder("cup", "spoon");
+		int lazily = inTransaction((entities) -> this.crates.findByCode("full").orElseThrow().items.size());
 		assertThat(lazily).isEqualTo(2);
 	}
 
@@ -301,13 +300,13 @@ abstract class SameRepositoryContract {
 	void numbersByEveryStrategy() {
 		inTransaction((entities) -> {
 			for (int i = 0; i < 25; i++) {
-				entities.persist(new Parcel.OfAuto());
-				entities.persist(new Parcel.OfSequence());
-				entities.persist(new Parcel.OfTable());
-				entities.persist(new Parcel.OfUuid());
+				entities.persist(new Crate.OfAuto());
+				entities.persist(new Crate.OfSequence());
+				entities.persist(new Crate.OfTable());
+				entities.persist(new Crate.OfUuid());
 			}
 			// Written at once; SQLite then has no numbers to give until the commit.
-			entities.persist(new Parcel.Item("item"));
+			entities.persist(new Crate.Item("item"));
 			return null;
 		});
 		for (String entity : List.of("OfAuto", "OfSequence", "OfTable", "OfUuid")) {
@@ -320,36 +319,36 @@ abstract class SameRepositoryContract {
 
 	@Test
 	void savesManyInBatches() {
-		this.parcels.saveAll(IntStream.range(0, 120).mapToObj((i) -> new Parcel("b" + i)).toList());
-		assertThat(this.parcels.count()).isEqualTo(120);
+		this.crates.saveAll(IntStream.range(0, 120).mapToObj((i) -> new Crate("b" + i)).toList());
+		assertThat(this.crates.count()).isEqualTo(120);
 	}
 
 	@Test
 	void injectedEntityManagersAndStatelessSessionsWork() {
 		Injected injected = this.application.bean(Injected.class);
 		inTransaction((entities) -> {
-			injected.entities.persist(new Parcel("injected"));
+			injected.entities.persist(new Crate("injected"));
 			return null;
 		});
-		assertThat(this.parcels.existsByCode("injected")).isTrue();
+		assertThat(this.crates.existsByCode("injected")).isTrue();
 		try (EntityManager own = injected.factory.createEntityManager()) {
 			assertThat(own.unwrap(Session.class).getTenantIdentifier()).isEqualTo(source());
-			assertThat(own.createQuery("select p.code from Parcel p", String.class).getResultList())
+			assertThat(own.createQuery("select p.code from Crate p", String.class).getResultList())
 				.containsExactly("injected");
 		}
 		SessionFactory sessions = injected.factory.unwrap(SessionFactory.class);
 		try (StatelessSession session = sessions.openStatelessSession()) {
 			session.beginTransaction();
-			session.insert(new Parcel("stateless"));
+			session.insert(new Crate("stateless"));
 			session.getTransaction().commit();
 		}
-		sessions.inTransaction((session) -> session.persist(new Parcel("native")));
-		assertThat(this.parcels.count()).isEqualTo(3);
+		sessions.inTransaction((session) -> session.persist(new Crate("native")));
+		assertThat(this.crates.count()).isEqualTo(3);
 	}
 
 	private void fill(int count) {
-		this.parcels.saveAll(IntStream.range(0, count)
-			.mapToObj((i) -> new Parcel("c%02d".formatted(i)).text("text").weight(i))
+		this.crates.saveAll(IntStream.range(0, count)
+			.mapToObj((i) -> new Crate("c%02d".formatted(i)).text("text").weight(i))
 			.toList());
 	}
 
@@ -373,8 +372,8 @@ abstract class SameRepositoryContract {
 	}
 
 	@Configuration(proxyBeanMethods = false)
-	@EntityScan(basePackageClasses = Parcel.class)
-	@EnableJpaRepositories(basePackageClasses = Parcels.class)
+	@EntityScan(basePackageClasses = Crate.class)
+	@EnableJpaRepositories(basePackageClasses = Crates.class)
 	static class Shop {
 
 		@Bean

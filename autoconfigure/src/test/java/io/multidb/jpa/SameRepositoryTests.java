@@ -4,9 +4,12 @@ import java.nio.file.Path;
 
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import io.multidb.TenantContext;
+
+import static org.assertj.core.api.Assertions.assertThat;
 
 /**
  * The repository on SQLite, while the PostgreSQL beside it is down.
@@ -39,6 +42,20 @@ class SameRepositoryTests extends SameRepositoryContract {
 	@Override
 	String source() {
 		return "lisbon";
+	}
+
+	/** As the guide says; a change log must declare what Hibernate reads. */
+	@Test
+	void keepsIdentifiersAsTheGuideSays() {
+		application.in("lisbon", (entities) -> {
+			entities.persist(new Crate.OfUuid());
+			entities.persist(new Crate("typed"));
+			return null;
+		});
+		assertThat(application.column("lisbon", "select distinct typeof(id) from of_uuid")).containsExactly("blob");
+		assertThat(application.column("lisbon", "select distinct typeof(id) from crate")).containsExactly("integer");
+		assertThat(application.column("lisbon", "select name from sqlite_master where name like '%_seq'"))
+			.contains("of_auto_seq");
 	}
 
 }

@@ -30,6 +30,8 @@ public final class Sources implements AutoCloseable {
 
 	private SourceMigrator migrator = new LiquibaseMigrator(new DefaultResourceLoader());
 
+	private CallerSession callerSession = CallerSession.NONE;
+
 	public final List<SourceEvent> events = new CopyOnWriteArrayList<>();
 
 	private SourceRegistry registry;
@@ -58,9 +60,15 @@ public final class Sources implements AutoCloseable {
 		return this;
 	}
 
+	public Sources with(CallerSession callerSession) {
+		this.callerSession = callerSession;
+		return this;
+	}
+
 	public SourceRegistry registry() {
 		if (this.registry == null) {
-			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this.events::add);
+			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this.events::add,
+					this.callerSession);
 		}
 		return this.registry;
 	}

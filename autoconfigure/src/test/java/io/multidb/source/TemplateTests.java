@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -24,6 +25,7 @@ import io.multidb.UnknownTenantException;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 /**
  * Tests for sources that templates make, on SQLite files.
@@ -77,6 +79,29 @@ class TemplateTests {
 			.withMessageContaining("template 'election'");
 		assertThat(files()).isEmpty();
 		assertThat(registry.find("election-42")).as("nothing is kept of it").isNull();
+	}
+
+	@Test
+	void closingLetsWorkInProgressFinishAndItsNextUseOpensItAgain() throws Exception {
+		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
+		registry.create("election-42");
+		Source source = registry.get("election-42");
+		try (Connection connection = source.getConnection()) {
+			assertThat(registry.close("election-42")).isTrue();
+			assertThat(registry.find("election-42")).isNull();
+			Sources.execute(connection, "insert into note (text) values ('in progress')");
+		}
+		await().untilAsserted(() -> assertThat(source.state()).isInstanceOf(SourceState.Removed.class));
+		assertThat(Sources.query(registry.get("election-42"), "select count(*) from note")).isEqualTo("1");
+		assertThat(registry.close("election-43")).isFalse();
+	}
+
+	@Test
+	void closingIsForSourcesOfTemplatesOnly() throws Exception {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("lisbon", this.directory)).registry();
+		registry.get("lisbon").getConnection().close();
+		assertThat(registry.close("lisbon")).isFalse();
+		assertThat(registry.get("lisbon").state()).isInstanceOf(SourceState.Open.class);
 	}
 
 	@Test

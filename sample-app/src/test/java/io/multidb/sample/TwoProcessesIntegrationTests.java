@@ -3,7 +3,6 @@ package io.multidb.sample;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
@@ -11,8 +10,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 import org.junit.jupiter.api.AfterEach;
@@ -22,14 +19,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 /**
  * Two processes of the sample in one folder.
  */
 class TwoProcessesIntegrationTests {
-
-	private static final Pattern LISTENING = Pattern.compile("Tomcat started on port (\\d+)");
 
 	private static final Pattern CREATED = Pattern.compile("election-(\\S+): database created");
 
@@ -54,7 +48,7 @@ class TwoProcessesIntegrationTests {
 
 	@AfterEach
 	void kill() {
-		this.processes.forEach((process) -> process.process().destroyForcibly());
+		this.processes.forEach(RunningSample::kill);
 	}
 
 	@Test
@@ -99,53 +93,6 @@ class TwoProcessesIntegrationTests {
 		for (Future<Void> vote : this.threads.invokeAll(votes)) {
 			vote.get();
 		}
-	}
-
-	/** A process of the sample, and where its output goes. */
-	private record RunningSample(String name, Process process, Path output) {
-
-		static RunningSample start(String name, Path folder) throws IOException {
-			Path output = folder.resolve(name + ".log");
-			Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-					"-XX:TieredStopAtLevel=1", "-Xmx256m", "-cp", System.getProperty("java.class.path"),
-					SampleApplication.class.getName(), "--server.port=0",
-					// The tests' logging shows warnings only.
-					"--logging.level.org.springframework.boot.tomcat=info")
-				.directory(folder.toFile())
-				.redirectErrorStream(true)
-				.redirectOutput(output.toFile())
-				.start();
-			return new RunningSample(name, process, output);
-		}
-
-		SampleClient connect() {
-			int port = await("the start of process " + this.name).atMost(Duration.ofMinutes(2))
-				.until(this::port, (found) -> {
-					assertThat(this.process.isAlive()).as(this::log).isTrue();
-					return found > 0;
-				});
-			return SampleClient.at(port);
-		}
-
-		private int port() {
-			Matcher listening = LISTENING.matcher(log());
-			return listening.find() ? Integer.parseInt(listening.group(1)) : 0;
-		}
-
-		void stop() throws InterruptedException {
-			this.process.destroy();
-			assertThat(this.process.waitFor(30, TimeUnit.SECONDS)).as(this::log).isTrue();
-		}
-
-		String log() {
-			try {
-				return Files.readString(this.output);
-			}
-			catch (IOException ex) {
-				return ex.toString();
-			}
-		}
-
 	}
 
 }

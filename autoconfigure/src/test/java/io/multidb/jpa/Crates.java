@@ -23,64 +23,64 @@ import org.springframework.transaction.annotation.Transactional;
 /**
  * One repository for all products.
  */
-interface Parcels extends JpaRepository<Parcel, Long>, JpaSpecificationExecutor<Parcel> {
+interface Crates extends JpaRepository<Crate, Long>, JpaSpecificationExecutor<Crate> {
 
-	Optional<Parcel> findByCode(String code);
+	Optional<Crate> findByCode(String code);
 
-	List<Parcel> findByTextContainingOrderByCode(String part);
+	List<Crate> findByTextContainingOrderByCode(String part);
 
-	List<Parcel> findByTextStartingWithIgnoreCaseOrderByCode(String start);
+	List<Crate> findByTextStartingWithIgnoreCaseOrderByCode(String start);
 
-	List<Parcel> findByDeliveredTrueOrderByCode();
+	List<Crate> findByDeliveredTrueOrderByCode();
 
-	List<Parcel> findBySentBetween(Instant from, Instant to);
+	List<Crate> findBySentBetween(Instant from, Instant to);
 
-	List<Parcel> findByReference(UUID reference);
+	List<Crate> findByReference(UUID reference);
 
-	List<Parcel> findByStatusInOrderByCode(List<Parcel.Status> status);
+	List<Crate> findByStatusInOrderByCode(List<Crate.Status> status);
 
-	Page<Parcel> findByWeightGreaterThan(int weight, Pageable page);
+	Page<Crate> findByWeightGreaterThan(int weight, Pageable page);
 
-	Slice<Parcel> findByWeightLessThan(int weight, Pageable page);
+	Slice<Crate> findByWeightLessThan(int weight, Pageable page);
 
-	List<Parcel> findTop2ByOrderByWeightDesc();
+	List<Crate> findTop2ByOrderByWeightDesc();
 
 	boolean existsByCode(String code);
 
-	@Query("select p from Parcel p where p.weight = (select max(q.weight) from Parcel q)")
-	List<Parcel> heaviest();
+	@Query("select p from Crate p where p.weight = (select max(q.weight) from Crate q)")
+	List<Crate> heaviest();
 
-	@Query(value = "select code from parcel where weight > :weight order by code", nativeQuery = true)
+	@Query(value = "select code from crate where weight > :weight order by code", nativeQuery = true)
 	List<String> codesAbove(@Param("weight") int weight);
 
 	List<CodeOnly> findByWeight(int weight);
 
-	@Query("select new io.multidb.jpa.Parcels$Label(p.code, p.weight) from Parcel p order by p.code")
+	@Query("select new io.multidb.jpa.Crates$Label(p.code, p.weight) from Crate p order by p.code")
 	List<Label> labels();
 
-	@Query("select p from Parcel p order by p.code")
-	Stream<Parcel> stream();
+	@Query("select p from Crate p order by p.code")
+	Stream<Crate> stream();
 
 	@Modifying(clearAutomatically = true)
 	@Transactional
-	@Query("update Parcel p set p.weight = p.weight + 1, p.status = SENT where p.weight >= :weight")
+	@Query("update Crate p set p.weight = p.weight + 1, p.status = SENT where p.weight >= :weight")
 	int makeHeavier(@Param("weight") int weight);
 
 	@Modifying(clearAutomatically = true)
 	@Transactional
-	@Query("delete from Parcel p where p.weight < :weight")
+	@Query("delete from Crate p where p.weight < :weight")
 	int deleteLight(@Param("weight") int weight);
 
 	@Transactional
 	long deleteByText(String text);
 
 	@Lock(LockModeType.PESSIMISTIC_WRITE)
-	@Query("select p from Parcel p where p.code = :code")
-	Parcel lock(@Param("code") String code);
+	@Query("select p from Crate p where p.code = :code")
+	Crate lock(@Param("code") String code);
 
 	@EntityGraph(attributePaths = "items")
-	@Query("select p from Parcel p where p.code = :code")
-	Parcel withItems(@Param("code") String code);
+	@Query("select p from Crate p where p.code = :code")
+	Crate withItems(@Param("code") String code);
 
 	/** A projection of Spring Data's. */
 	interface CodeOnly {

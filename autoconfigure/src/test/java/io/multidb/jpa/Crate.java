@@ -29,9 +29,9 @@ import org.hibernate.annotations.CacheConcurrencyStrategy;
 /**
  * An entity with a field of every kind that products keep in their own ways.
  */
-@Entity(name = "Parcel")
-@NamedQuery(name = "Parcel.heaviest", query = "select max(p.weight) from Parcel p")
-class Parcel {
+@Entity(name = "Crate")
+@NamedQuery(name = "Crate.heaviest", query = "select max(p.weight) from Crate p")
+class Crate {
 
 	/** Of all numbers, SQLite's threads can take only these at the same time. */
 	@Id
@@ -73,22 +73,22 @@ class Parcel {
 	String note;
 
 	@OneToMany(cascade = CascadeType.ALL, orphanRemoval = true)
-	@JoinColumn(name = "parcel_id")
+	@JoinColumn(name = "crate_id")
 	List<Item> items = new ArrayList<>();
 
-	Parcel() {
+	Crate() {
 	}
 
-	Parcel(String code) {
+	Crate(String code) {
 		this.code = code;
 	}
 
-	Parcel text(String text) {
+	Crate text(String text) {
 		this.text = text;
 		return this;
 	}
 
-	Parcel weight(int weight) {
+	Crate weight(int weight) {
 		this.weight = weight;
 		return this;
 	}

@@ -1,0 +1,118 @@
+package io.multidb.routing;
+
+import java.io.PrintWriter;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.SQLFeatureNotSupportedException;
+import java.util.logging.Logger;
+
+import javax.sql.DataSource;
+
+import io.multidb.MultiDbException;
+import io.multidb.source.Source;
+import io.multidb.source.SourceRegistry;
+
+/**
+ * One source as a {@link DataSource}, whatever the current target is: for what belongs to
+ * the application and not to a tenant, such as a scheduler's tables or the sessions of
+ * all users. Thread-safe.
+ * <p>
+ * The source is looked up for each connection, so that it may be removed and added again.
+ * There is nothing to close; the {@link SourceRegistry} owns the pool.
+ */
+public final class SourceDataSource implements DataSource {
+
+	private final SourceRegistry registry;
+
+	private final String source;
+
+	/**
+	 * Creates the DataSource; nothing is looked up or opened.
+	 * @param registry where the source is found
+	 * @param source the source's name
+	 */
+	public SourceDataSource(SourceRegistry registry, String source) {
+		this.registry = registry;
+		this.source = source;
+	}
+
+	/**
+	 * Takes a connection of the source, opening it if that is needed.
+	 * @return a connection that works under any target
+	 * @throws java.sql.SQLTransientConnectionException if the source is unavailable
+	 * @throws java.sql.SQLNonTransientConnectionException if there is no such source (any
+	 * more); the cause says so
+	 */
+	@Override
+	public Connection getConnection() throws SQLException {
+		try {
+			Source found = this.registry.get(this.source);
+			try {
+				return found.getConnection();
+			}
+			catch (MultiDbException ex) {
+				if (!found.isGone()) {
+					throw ex;
+				}
+				// It went between the look-up and the lease; another may be there by now.
+				return this.registry.get(this.source).getConnection();
+			}
+		}
+		catch (MultiDbException ex) {
+			throw RoutingDataSource.asSqlException(ex);
+		}
+	}
+
+	@Override
+	public Connection getConnection(String username, String password) throws SQLException {
+		throw new SQLFeatureNotSupportedException(
+				"Source '" + this.source + "' connects with its own credentials, not with those of a caller");
+	}
+
+	@Override
+	public <T> T unwrap(Class<T> type) throws SQLException {
+		if (type.isInstance(this)) {
+			return type.cast(this);
+		}
+		throw new SQLException("The DataSource of source '" + this.source + "' is no wrapper of one " + type.getName()
+				+ "; a connection of it can be unwrapped");
+	}
+
+	@Override
+	public boolean isWrapperFor(Class<?> type) {
+		return type.isInstance(this);
+	}
+
+	@Override
+	public PrintWriter getLogWriter() {
+		throw new UnsupportedOperationException("A source writes no log of its own");
+	}
+
+	@Override
+	public void setLogWriter(PrintWriter out) {
+		throw new UnsupportedOperationException("A source writes no log of its own");
+	}
+
+	/** {@code 0}: the pool's own timeout applies. */
+	@Override
+	public int getLoginTimeout() {
+		return 0;
+	}
+
+	@Override
+	public void setLoginTimeout(int seconds) {
+		throw new UnsupportedOperationException(
+				"Set 'app.datasources." + this.source + ".hikari.connection-timeout' instead");
+	}
+
+	@Override
+	public Logger getParentLogger() {
+		return Logger.getLogger(Logger.GLOBAL_LOGGER_NAME);
+	}
+
+	@Override
+	public String toString() {
+		return "DataSource of source '" + this.source + "'";
+	}
+
+}

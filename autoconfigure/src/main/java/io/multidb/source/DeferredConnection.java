@@ -1,0 +1,616 @@
+package io.multidb.source;
+
+import java.sql.Array;
+import java.sql.Blob;
+import java.sql.CallableStatement;
+import java.sql.ClientInfoStatus;
+import java.sql.Clob;
+import java.sql.Connection;
+import java.sql.DatabaseMetaData;
+import java.sql.NClob;
+import java.sql.PreparedStatement;
+import java.sql.SQLClientInfoException;
+import java.sql.SQLException;
+import java.sql.SQLNonTransientConnectionException;
+import java.sql.SQLTransientConnectionException;
+import java.sql.SQLWarning;
+import java.sql.SQLXML;
+import java.sql.Savepoint;
+import java.sql.ShardingKey;
+import java.sql.Statement;
+import java.sql.Struct;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+
+import org.jspecify.annotations.Nullable;
+
+import io.multidb.MultiDbException;
+import io.multidb.SourceUnavailableException;
+
+/**
+ * A connection of a source that has replicas. Which database it leads to is decided at
+ * the first statement: Spring takes the connection of a transaction first, and then asks
+ * for a read-only one. It is decided anew when {@code setReadOnly} is called between two
+ * transactions, as in a session that stays open in view.
+ * <p>
+ * Nothing is taken by a transaction without a statement. {@code close}, {@code abort} and
+ * {@code isClosed} may be called from any thread; otherwise as thread-safe as the
+ * driver's connection.
+ */
+final class DeferredConnection implements Connection {
+
+	private static final AtomicReferenceFieldUpdater<DeferredConnection, Taken> TAKEN = AtomicReferenceFieldUpdater
+		.newUpdater(DeferredConnection.class, Taken.class, "taken");
+
+	/**
+	 * The connection behind this one.
+	 *
+	 * @param source whose it is
+	 * @param connection the connection
+	 * @param readOnly whether it is the primary's, and was asked to refuse writes
+	 */
+	private record Taken(Source source, Connection connection, boolean readOnly) {
+	}
+
+	private final Source primary;
+
+	private final Replicas replicas;
+
+	private final RecentWrites.Caller caller;
+
+	private volatile @Nullable Taken taken;
+
+	private volatile boolean closed;
+
+	private boolean readOnly;
+
+	private boolean autoCommit;
+
+	/** Whether something was begun that commit or rollback ends. */
+	private boolean begun;
+
+	/** Whether something was written, as far as can be told, since it was taken. */
+	private volatile boolean written;
+
+	private @Nullable String catalog;
+
+	private @Nullable String schema;
+
+	private @Nullable Integer isolation;
+
+	private @Nullable Integer holdability;
+
+	private @Nullable NetworkTimeout networkTimeout;
+
+	private record NetworkTimeout(Executor executor, int milliseconds) {
+	}
+
+	DeferredConnection(Source primary, Replicas replicas) {
+		this.primary = primary;
+		this.replicas = replicas;
+		this.caller = replicas.caller();
+		this.autoCommit = replicas.autoCommit();
+	}
+
+	private Connection target() throws SQLException {
+		Taken current = this.taken;
+		return (current != null) ? current.connection() : take();
+	}
+
+	private Connection take() throws SQLException {
+		refuseClosed();
+		Taken fresh = choose();
+		boolean ready = false;
+		try {
+			prepare(fresh);
+			ready = true;
+		}
+		finally {
+			if (!ready) {
+				giveBack(fresh);
+			}
+		}
+		this.taken = fresh;
+		if (this.closed) {
+			// Meanwhile, by another thread
+			close();
+			throw closed();
+		}
+		return fresh.connection();
+	}
+
+	private Taken choose() throws SQLException {
+		try {
+			Replicas.Taken chosen = this.replicas.take(this.readOnly, this.caller);
+			return new Taken(chosen.source(), chosen.connection(), this.readOnly && chosen.source() == this.primary);
+		}
+		catch (SourceUnavailableException ex) {
+			throw new SQLTransientConnectionException(ex.getMessage(), "08001", ex);
+		}
+		catch (MultiDbException ex) {
+			throw new SQLNonTransientConnectionException(ex.getMessage(), "08003", ex);
+		}
+	}
+
+	/** What was set while there was no connection to set it on. */
+	private void prepare(Taken fresh) throws SQLException {
+		Connection connection = fresh.connection();
+		if (this.networkTimeout != null) {
+			connection.setNetworkTimeout(this.networkTimeout.executor(), this.networkTimeout.milliseconds());
+		}
+		if (this.catalog != null) {
+			connection.setCatalog(this.catalog);
+		}
+		if (this.schema != null) {
+			connection.setSchema(this.schema);
+		}
+		if (this.holdability != null) {
+			connection.setHoldability(this.holdability);
+		}
+		if (fresh.readOnly()) {
+			this.primary.refuseWrites(connection, true);
+		}
+		if (this.isolation != null) {
+			connection.setTransactionIsolation(this.isolation);
+		}
+		if (connection.getAutoCommit() != this.autoCommit) {
+			connection.setAutoCommit(this.autoCommit);
+		}
+	}
+
+	private static void giveBack(Taken taken) throws SQLException {
+		taken.source().giveBack(taken.connection(), taken.readOnly());
+	}
+
+	private boolean hasTarget() {
+		return this.taken != null;
+	}
+
+	private void refuseClosed() throws SQLException {
+		if (this.closed) {
+			throw closed();
+		}
+	}
+
+	private static SQLException closed() {
+		return new SQLException("The connection is closed", "08003");
+	}
+
+	/** For a statement whose text comes later, see {@link #using(String)}. */
+	private Connection beginning() throws SQLException {
+		Connection connection = target();
+		this.begun = !this.autoCommit;
+		return connection;
+	}
+
+	/**
+	 * For a statement that may write. In a transaction that is not read-only anything
+	 * may; outside of one, what is no plain query.
+	 */
+	Connection using(String sql) throws SQLException {
+		Connection connection = beginning();
+		if (!this.readOnly && (!this.autoCommit || !isQuery(sql))) {
+			this.written = true;
+			this.replicas.written(this.caller);
+		}
+		return connection;
+	}
+
+	private static boolean isQuery(String sql) {
+		String text = sql.stripLeading();
+		return text.regionMatches(true, 0, "select", 0, 6) || text.regionMatches(true, 0, "values", 0, 6)
+				|| text.regionMatches(true, 0, "show", 0, 4);
+	}
+
+	/** What was written is there from now on. */
+	private void remember() {
+		if (this.written) {
+			this.replicas.written(this.caller);
+		}
+	}
+
+	@Override
+	public void close() throws SQLException {
+		this.closed = true;
+		Taken last = TAKEN.getAndSet(this, null);
+		if (last != null) {
+			try {
+				giveBack(last);
+			}
+			finally {
+				remember();
+			}
+		}
+	}
+
+	@Override
+	public boolean isClosed() throws SQLException {
+		Taken current = this.taken;
+		return this.closed || (current != null && current.connection().isClosed());
+	}
+
+	@Override
+	public void abort(Executor executor) throws SQLException {
+		Taken current = this.taken;
+		if (current != null) {
+			current.connection().abort(executor);
+		}
+		else {
+			close();
+		}
+	}
+
+	@Override
+	public boolean isValid(int timeout) throws SQLException {
+		Taken current = this.taken;
+		return !this.closed && (current == null || current.connection().isValid(timeout));
+	}
+
+	@Override
+	public void setReadOnly(boolean readOnly) throws SQLException {
+		refuseClosed();
+		if (readOnly == this.readOnly) {
+			return;
+		}
+		if (this.begun) {
+			throw new SQLException("A transaction cannot be made read-only, or the opposite, once it has begun",
+					"25001");
+		}
+		Taken former = this.taken;
+		if (former != null && TAKEN.compareAndSet(this, former, null)) {
+			giveBack(former);
+			remember();
+			this.written = false;
+		}
+		this.readOnly = readOnly;
+	}
+
+	@Override
+	public boolean isReadOnly() {
+		return this.readOnly;
+	}
+
+	@Override
+	public void setAutoCommit(boolean autoCommit) throws SQLException {
+		refuseClosed();
+		if (hasTarget()) {
+			target().setAutoCommit(autoCommit);
+			if (autoCommit && !this.autoCommit) {
+				this.begun = false;
+				remember();
+			}
+		}
+		this.autoCommit = autoCommit;
+	}
+
+	@Override
+	public boolean getAutoCommit() throws SQLException {
+		refuseClosed();
+		return this.autoCommit;
+	}
+
+	@Override
+	public void commit() throws SQLException {
+		refuseClosed();
+		if (hasTarget()) {
+			try {
+				target().commit();
+				this.begun = false;
+			}
+			finally {
+				// Also if it is not known whether it was done
+				remember();
+			}
+		}
+	}
+
+	@Override
+	public void rollback() throws SQLException {
+		refuseClosed();
+		if (hasTarget()) {
+			target().rollback();
+			this.begun = false;
+		}
+	}
+
+	@Override
+	public void setCatalog(@Nullable String catalog) throws SQLException {
+		refuseClosed();
+		this.catalog = catalog;
+		if (hasTarget()) {
+			target().setCatalog(catalog);
+		}
+	}
+
+	@Override
+	public void setSchema(@Nullable String schema) throws SQLException {
+		refuseClosed();
+		this.schema = schema;
+		if (hasTarget()) {
+			target().setSchema(schema);
+		}
+	}
+
+	@Override
+	public void setTransactionIsolation(int level) throws SQLException {
+		refuseClosed();
+		this.isolation = level;
+		if (hasTarget()) {
+			target().setTransactionIsolation(level);
+		}
+	}
+
+	@Override
+	public void setHoldability(int holdability) throws SQLException {
+		refuseClosed();
+		this.holdability = holdability;
+		if (hasTarget()) {
+			target().setHoldability(holdability);
+		}
+	}
+
+	@Override
+	public void setNetworkTimeout(Executor executor, int milliseconds) throws SQLException {
+		refuseClosed();
+		this.networkTimeout = new NetworkTimeout(executor, milliseconds);
+		if (hasTarget()) {
+			target().setNetworkTimeout(executor, milliseconds);
+		}
+	}
+
+	@Override
+	public @Nullable SQLWarning getWarnings() throws SQLException {
+		refuseClosed();
+		return hasTarget() ? target().getWarnings() : null;
+	}
+
+	@Override
+	public void clearWarnings() throws SQLException {
+		refuseClosed();
+		if (hasTarget()) {
+			target().clearWarnings();
+		}
+	}
+
+	@Override
+	public void beginRequest() throws SQLException {
+		if (hasTarget()) {
+			target().beginRequest();
+		}
+	}
+
+	@Override
+	public void endRequest() throws SQLException {
+		if (hasTarget()) {
+			target().endRequest();
+		}
+	}
+
+	@Override
+	public void setClientInfo(String name, String value) throws SQLClientInfoException {
+		targetForClientInfo().setClientInfo(name, value);
+	}
+
+	@Override
+	public void setClientInfo(Properties properties) throws SQLClientInfoException {
+		targetForClientInfo().setClientInfo(properties);
+	}
+
+	private Connection targetForClientInfo() throws SQLClientInfoException {
+		try {
+			return target();
+		}
+		catch (SQLException ex) {
+			throw new SQLClientInfoException(ex.getMessage(), ex.getSQLState(), Map.<String, ClientInfoStatus>of(), ex);
+		}
+	}
+
+	@Override
+	public <T> T unwrap(Class<T> type) throws SQLException {
+		return type.isInstance(this) ? type.cast(this) : target().unwrap(type);
+	}
+
+	@Override
+	public boolean isWrapperFor(Class<?> type) throws SQLException {
+		return type.isInstance(this) || target().isWrapperFor(type);
+	}
+
+	@Override
+	public Statement createStatement() throws SQLException {
+		return beginning().createStatement();
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql) throws SQLException {
+		return using(sql).prepareStatement(sql);
+	}
+
+	@Override
+	public CallableStatement prepareCall(String sql) throws SQLException {
+		return using(sql).prepareCall(sql);
+	}
+
+	@Override
+	public String nativeSQL(String sql) throws SQLException {
+		return target().nativeSQL(sql);
+	}
+
+	@Override
+	public DatabaseMetaData getMetaData() throws SQLException {
+		return target().getMetaData();
+	}
+
+	@Override
+	public @Nullable String getCatalog() throws SQLException {
+		return target().getCatalog();
+	}
+
+	@Override
+	public int getTransactionIsolation() throws SQLException {
+		return target().getTransactionIsolation();
+	}
+
+	@Override
+	public Statement createStatement(int resultSetType, int resultSetConcurrency) throws SQLException {
+		return beginning().createStatement(resultSetType, resultSetConcurrency);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int resultSetType, int resultSetConcurrency)
+			throws SQLException {
+		return using(sql).prepareStatement(sql, resultSetType, resultSetConcurrency);
+	}
+
+	@Override
+	public CallableStatement prepareCall(String sql, int resultSetType, int resultSetConcurrency) throws SQLException {
+		return using(sql).prepareCall(sql, resultSetType, resultSetConcurrency);
+	}
+
+	@Override
+	public Map<String, Class<?>> getTypeMap() throws SQLException {
+		return target().getTypeMap();
+	}
+
+	@Override
+	public void setTypeMap(Map<String, Class<?>> map) throws SQLException {
+		target().setTypeMap(map);
+	}
+
+	@Override
+	public int getHoldability() throws SQLException {
+		return target().getHoldability();
+	}
+
+	@Override
+	public Savepoint setSavepoint() throws SQLException {
+		return target().setSavepoint();
+	}
+
+	@Override
+	public Savepoint setSavepoint(String name) throws SQLException {
+		return target().setSavepoint(name);
+	}
+
+	@Override
+	public void rollback(Savepoint savepoint) throws SQLException {
+		target().rollback(savepoint);
+	}
+
+	@Override
+	public void releaseSavepoint(Savepoint savepoint) throws SQLException {
+		target().releaseSavepoint(savepoint);
+	}
+
+	@Override
+	public Statement createStatement(int resultSetType, int resultSetConcurrency, int resultSetHoldability)
+			throws SQLException {
+		return beginning().createStatement(resultSetType, resultSetConcurrency, resultSetHoldability);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int resultSetType, int resultSetConcurrency,
+			int resultSetHoldability) throws SQLException {
+		return using(sql).prepareStatement(sql, resultSetType, resultSetConcurrency, resultSetHoldability);
+	}
+
+	@Override
+	public CallableStatement prepareCall(String sql, int resultSetType, int resultSetConcurrency,
+			int resultSetHoldability) throws SQLException {
+		return using(sql).prepareCall(sql, resultSetType, resultSetConcurrency, resultSetHoldability);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int autoGeneratedKeys) throws SQLException {
+		return using(sql).prepareStatement(sql, autoGeneratedKeys);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, int[] columnIndexes) throws SQLException {
+		return using(sql).prepareStatement(sql, columnIndexes);
+	}
+
+	@Override
+	public PreparedStatement prepareStatement(String sql, String[] columnNames) throws SQLException {
+		return using(sql).prepareStatement(sql, columnNames);
+	}
+
+	@Override
+	public Clob createClob() throws SQLException {
+		return target().createClob();
+	}
+
+	@Override
+	public Blob createBlob() throws SQLException {
+		return target().createBlob();
+	}
+
+	@Override
+	public NClob createNClob() throws SQLException {
+		return target().createNClob();
+	}
+
+	@Override
+	public SQLXML createSQLXML() throws SQLException {
+		return target().createSQLXML();
+	}
+
+	@Override
+	public @Nullable String getClientInfo(String name) throws SQLException {
+		return target().getClientInfo(name);
+	}
+
+	@Override
+	public Properties getClientInfo() throws SQLException {
+		return target().getClientInfo();
+	}
+
+	@Override
+	public Array createArrayOf(String typeName, Object[] elements) throws SQLException {
+		return target().createArrayOf(typeName, elements);
+	}
+
+	@Override
+	public Struct createStruct(String typeName, Object[] attributes) throws SQLException {
+		return target().createStruct(typeName, attributes);
+	}
+
+	@Override
+	public @Nullable String getSchema() throws SQLException {
+		return target().getSchema();
+	}
+
+	@Override
+	public int getNetworkTimeout() throws SQLException {
+		return target().getNetworkTimeout();
+	}
+
+	@Override
+	public boolean setShardingKeyIfValid(ShardingKey shardingKey, ShardingKey superShardingKey, int timeout)
+			throws SQLException {
+		return target().setShardingKeyIfValid(shardingKey, superShardingKey, timeout);
+	}
+
+	@Override
+	public boolean setShardingKeyIfValid(ShardingKey shardingKey, int timeout) throws SQLException {
+		return target().setShardingKeyIfValid(shardingKey, timeout);
+	}
+
+	@Override
+	public void setShardingKey(ShardingKey shardingKey, ShardingKey superShardingKey) throws SQLException {
+		target().setShardingKey(shardingKey, superShardingKey);
+	}
+
+	@Override
+	public void setShardingKey(ShardingKey shardingKey) throws SQLException {
+		target().setShardingKey(shardingKey);
+	}
+
+	@Override
+	public String toString() {
+		Taken current = this.taken;
+		return (current != null) ? current.source() + ", " + current.connection() : "not taken yet";
+	}
+
+}

@@ -1,0 +1,41 @@
+package io.multidb.web;
+
+import java.util.concurrent.Callable;
+
+import org.jspecify.annotations.Nullable;
+
+import org.springframework.web.context.request.NativeWebRequest;
+import org.springframework.web.context.request.async.CallableProcessingInterceptor;
+
+import io.multidb.Scope;
+import io.multidb.Target;
+
+/**
+ * Takes the target to the thread on which a controller's {@code Callable} or
+ * {@code StreamingResponseBody} runs, whatever executor that is of. One per request; its
+ * methods are called one after another.
+ */
+final class CallableTarget implements CallableProcessingInterceptor {
+
+	private Target target = Target.current();
+
+	private @Nullable Scope scope;
+
+	@Override
+	public <T> void beforeConcurrentHandling(NativeWebRequest request, Callable<T> task) {
+		this.target = Target.current();
+	}
+
+	@Override
+	public <T> void preProcess(NativeWebRequest request, Callable<T> task) {
+		this.scope = this.target.enter();
+	}
+
+	@Override
+	public <T> void postProcess(NativeWebRequest request, Callable<T> task, @Nullable Object concurrentResult) {
+		if (this.scope != null) {
+			this.scope.close();
+		}
+	}
+
+}

@@ -1,0 +1,301 @@
+package io.multidb.cache;
+
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.cache.autoconfigure.CacheAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.JdbcClientAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.JdbcTemplateAutoConfiguration;
+import org.springframework.boot.test.context.assertj.AssertableApplicationContext;
+import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.cache.Cache;
+import org.springframework.cache.CacheManager;
+import org.springframework.cache.annotation.CacheEvict;
+import org.springframework.cache.annotation.CachePut;
+import org.springframework.cache.annotation.Cacheable;
+import org.springframework.cache.annotation.EnableCaching;
+import org.springframework.cache.caffeine.CaffeineCacheManager;
+import org.springframework.cache.support.SimpleCacheManager;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
+import org.springframework.jdbc.core.simple.JdbcClient;
+
+import io.multidb.Tenant;
+import io.multidb.TenantContext;
+import io.multidb.UnknownTenantException;
+import io.multidb.autoconfigure.MultiDbAutoConfiguration;
+import io.multidb.autoconfigure.MultiDbCacheAutoConfiguration;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+/**
+ * {@code @Cacheable} and its like on rows of two sources.
+ */
+class SourceCacheTests {
+
+	@TempDir
+	private Path directory;
+
+	@ParameterizedTest
+	@ValueSource(strings = { "simple", "caffeine", "jcache" })
+	void eachSourceHasItsOwnEntries(String type) {
+		run(type, (context, cities) -> {
+			for (int round = 0; round < 2; round++) {
+				for (String source : List.of("lisbon", "porto")) {
+					TenantContext.run(source, () -> {
+						assertThat(cities.name(1)).isEqualTo("of " + source);
+						assertThat(cities.nameByKey()).isEqualTo("of " + source);
+						assertThat(cities.nameInStep(1)).isEqualTo("of " + source);
+					});
+				}
+			}
+			assertThat(cities.queries()).isEqualTo(6);
+		});
+	}
+
+	@Test
+	void eachSourceHasItsOwnFutures() {
+		run("simple", (context, cities) -> {
+			for (String source : List.of("lisbon", "porto", "lisbon")) {
+				TenantContext.run(source, () -> assertThat(cities.nameLater(1).join()).isEqualTo("of " + source));
+			}
+			assertThat(cities.queries()).isEqualTo(2);
+		});
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "simple", "caffeine", "jcache" })
+	void twoTenantsOfOneSourceShareEntries(String type) {
+		run(type, (context, cities) -> {
+			TenantContext.run("lisbon", () -> cities.name(1));
+			TenantContext.run("belem", () -> cities.name(1));
+			assertThat(cities.queries()).isEqualTo(1);
+		});
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "simple", "caffeine", "jcache" })
+	void puttingAndEvictingConcernTheCurrentSource(String type) {
+		run(type, (context, cities) -> {
+			TenantContext.run("lisbon", () -> cities.rename(1, "new"));
+			TenantContext.run("porto", () -> assertThat(cities.name(1)).isEqualTo("of porto"));
+			TenantContext.run("lisbon", () -> assertThat(cities.name(1)).isEqualTo("new"));
+			TenantContext.run("porto", () -> cities.forget(1));
+			TenantContext.run("lisbon", () -> assertThat(cities.name(1)).isEqualTo("new"));
+			TenantContext.run("lisbon", () -> cities.forget(1));
+			TenantContext.run("lisbon", () -> assertThat(cities.name(1)).isEqualTo("of lisbon"));
+		});
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "simple, 1", "caffeine, 1", "jcache, 2" })
+	void clearingConcernsTheCurrentSourceWhereEntriesCanBeToldApart(String type, int queriesAfter) {
+		run(type, (context, cities) -> {
+			for (String source : List.of("lisbon", "porto")) {
+				TenantContext.run(source, () -> cities.name(1));
+			}
+			TenantContext.run("lisbon", cities::forgetAll);
+			cities.reset();
+			for (String source : List.of("lisbon", "porto")) {
+				TenantContext.run(source, () -> cities.name(1));
+			}
+			assertThat(cities.queries()).isEqualTo(queriesAfter);
+		});
+	}
+
+	@Test
+	void theTenantOfTheMethodItselfCounts() {
+		run("simple", (context, cities) -> {
+			assertThat(cities.nameInPorto(1)).isEqualTo("of porto");
+			TenantContext.run("lisbon", () -> assertThat(cities.nameInPorto(1)).isEqualTo("of porto"));
+			TenantContext.run("lisbon", () -> assertThat(cities.name(1)).isEqualTo("of lisbon"));
+			TenantContext.run("porto", () -> assertThat(cities.name(1)).isEqualTo("of porto"));
+			assertThat(cities.queries()).isEqualTo(2);
+		});
+	}
+
+	@Test
+	void codeThatAsksTheCacheManagerGetsItsSourcesEntries() {
+		run("caffeine", (context, cities) -> {
+			CacheManager caches = context.getBean(CaffeineCacheManager.class);
+			TenantContext.run("lisbon", () -> cache(caches, "names").put("key", "of lisbon"));
+			TenantContext.run("porto", () -> assertThat(cache(caches, "names").get("key")).isNull());
+			// A cache that is kept follows the thread, too.
+			Cache kept = cache(caches, "names");
+			TenantContext.run("lisbon", () -> assertThat(kept.get("key", String.class)).isEqualTo("of lisbon"));
+			assertThat(kept.getName()).isEqualTo("names");
+			assertThat(((com.github.benmanes.caffeine.cache.Cache<?, ?>) kept.getNativeCache()).asMap().keySet())
+				.map(Object::toString)
+				.containsExactly("lisbon:key");
+		});
+	}
+
+	@Test
+	void whatIsCachedWithoutATargetIsNoSources() {
+		run("simple", (context, cities) -> {
+			assertThat(cities.greeting()).isEqualTo("hello null");
+			TenantContext.run("lisbon", () -> assertThat(cities.greeting()).isEqualTo("hello lisbon"));
+			assertThat(cities.greeting()).isEqualTo("hello null");
+			assertThat(cities.queries()).isEqualTo(2);
+		});
+	}
+
+	@Test
+	void aTenantWithoutSourceIsRefused() {
+		run("simple", (context, cities) -> TenantContext.run("nowhere",
+				() -> assertThatThrownBy(cities::greeting).isInstanceOf(UnknownTenantException.class)));
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "names", "*" })
+	void aSharedCacheIsShared(String shared) {
+		run("simple", (context, cities) -> {
+			TenantContext.run("lisbon", () -> cities.name(1));
+			TenantContext.run("porto", () -> assertThat(cities.name(1)).isEqualTo("of lisbon"));
+		}, "app.tenancy.cache.shared=" + shared);
+	}
+
+	@Test
+	void aCacheManagerThatIsFinalOrAProxyIsWrappedByItsInterfaces() {
+		SourceCachePostProcessor processor = new SourceCachePostProcessor(() -> null, () -> Map.of("a", 1).keySet());
+		CacheManager lambda = new FinalCacheManager(new SimpleCacheManager());
+		assertThat(processor.postProcessAfterInitialization(lambda, "caches")).isInstanceOf(CacheManager.class);
+	}
+
+	private static Cache cache(CacheManager caches, String name) {
+		return Objects.requireNonNull(caches.getCache(name));
+	}
+
+	private interface Check {
+
+		void accept(AssertableApplicationContext context, Cities cities);
+
+	}
+
+	private void run(String type, Check check, String... properties) {
+		new ApplicationContextRunner()
+			.withConfiguration(
+					AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbCacheAutoConfiguration.class,
+							DataSourceAutoConfiguration.class, JdbcTemplateAutoConfiguration.class,
+							JdbcClientAutoConfiguration.class, CacheAutoConfiguration.class))
+			.withUserConfiguration(Caching.class)
+			.withPropertyValues("app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
+					"app.datasources.porto.url=jdbc:sqlite:" + this.directory.resolve("porto.db"),
+					"app.tenancy.routes[0].tenants=lisbon,belem", "app.tenancy.routes[0].source=lisbon",
+					"app.tenancy.routes[1].tenants=porto", "app.tenancy.routes[1].source=porto",
+					"spring.cache.type=" + type, "spring.cache.cache-names=names",
+					"spring.cache.jcache.provider=com.github.benmanes.caffeine.jcache.spi.CaffeineCachingProvider")
+			.withPropertyValues(properties)
+			.run((context) -> {
+				JdbcClient jdbc = context.getBean(JdbcClient.class);
+				for (String source : List.of("lisbon", "porto")) {
+					TenantContext.run(source, () -> {
+						int unused = jdbc.sql("create table city (id integer, name varchar(20))").update();
+						unused = jdbc.sql("insert into city values (1, ?)").param("of " + source).update();
+					});
+				}
+				check.accept(context, context.getBean(Cities.class));
+			});
+	}
+
+	static class Cities {
+
+		private final JdbcClient jdbc;
+
+		private int queries;
+
+		Cities(JdbcClient jdbc) {
+			this.jdbc = jdbc;
+		}
+
+		int queries() {
+			return this.queries;
+		}
+
+		void reset() {
+			this.queries = 0;
+		}
+
+		@Cacheable("names")
+		String name(int id) {
+			this.queries++;
+			return this.jdbc.sql("select name from city where id = ?").param(id).query(String.class).single();
+		}
+
+		@Cacheable(cacheNames = "names", key = "'first'")
+		String nameByKey() {
+			return name(1);
+		}
+
+		@Cacheable(cacheNames = "names", key = "'in step ' + #id", sync = true)
+		String nameInStep(int id) {
+			return name(id);
+		}
+
+		@Cacheable(cacheNames = "names", key = "'later ' + #id")
+		CompletableFuture<String> nameLater(int id) {
+			return CompletableFuture.completedFuture(name(id));
+		}
+
+		@Tenant("porto")
+		@Cacheable("names")
+		String nameInPorto(int id) {
+			return name(id);
+		}
+
+		@Cacheable("names")
+		String greeting() {
+			this.queries++;
+			return "hello " + TenantContext.current();
+		}
+
+		@CachePut(cacheNames = "names", key = "#id")
+		String rename(int id, String name) {
+			return name;
+		}
+
+		@CacheEvict("names")
+		void forget(int id) {
+		}
+
+		@CacheEvict(cacheNames = "names", allEntries = true)
+		void forgetAll() {
+		}
+
+	}
+
+	record FinalCacheManager(CacheManager caches) implements CacheManager {
+
+		@Override
+		public Cache getCache(String name) {
+			return this.caches.getCache(name);
+		}
+
+		@Override
+		public Collection<String> getCacheNames() {
+			return this.caches.getCacheNames();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@EnableCaching
+	@Import(Cities.class)
+	static class Caching {
+
+	}
+
+}

@@ -1,0 +1,191 @@
+package io.multidb.source;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Map;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.support.JdbcTransactionManager;
+import org.springframework.transaction.support.TransactionTemplate;
+
+import io.multidb.SourceContext;
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownTenantException;
+import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+/**
+ * Tests for read-only sources, and read-only work on others, with SQLite.
+ */
+class ReadOnlySourceTests {
+
+	private static final String WRITE = "insert into t values (1)";
+
+	@TempDir
+	private Path directory;
+
+	private final Sources sources = new Sources();
+
+	@BeforeEach
+	void makeFile() throws SQLException {
+		makeFile("main");
+	}
+
+	private void makeFile(String name) throws SQLException {
+		try (Connection connection = DriverManager
+			.getConnection("jdbc:sqlite:" + this.directory.resolve(name + ".db"))) {
+			Sources.execute(connection, "create table t (x int)");
+		}
+	}
+
+	@AfterEach
+	void close() {
+		this.sources.close();
+	}
+
+	private SourceDefinition.Builder main() {
+		return Sources.sqlite("main", this.directory).hikari(Map.of("maximum-pool-size", "1"));
+	}
+
+	@Test
+	void writesAreRefusedWithTheReason() throws SQLException {
+		Source source = this.sources.with(main().readOnly(true)).registry().get("main");
+		try (Connection connection = source.getConnection();
+				PreparedStatement insert = connection.prepareStatement(WRITE);
+				Statement batch = connection.createStatement()) {
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.execute(connection, WRITE))
+				.withMessageContaining("Source 'main' is read-only ('app.datasources.main.read-only')")
+				.satisfies((ex) -> assertThat(ex.getSQLState()).isEqualTo("25006"));
+			assertThatExceptionOfType(SQLException.class).isThrownBy(insert::executeUpdate)
+				.withMessageContaining("is read-only");
+			batch.addBatch(WRITE);
+			assertThatExceptionOfType(SQLException.class).isThrownBy(batch::executeBatch)
+				.withMessageContaining("is read-only");
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.execute(connection, "drop table t"))
+				.withMessageContaining("is read-only");
+			// Not even so, as the file itself is opened to be read.
+			Sources.execute(connection, "pragma query_only = 0");
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.execute(connection, WRITE));
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> connection.setReadOnly(false))
+				.withMessageContaining("cannot be switched");
+			assertThat(Sources.query(connection, "select count(*) from t")).isEqualTo("0");
+		}
+	}
+
+	@Test
+	void anyOtherFailureIsTheDrivers() throws SQLException {
+		Source source = this.sources.with(main().readOnly(true)).registry().get("main");
+		assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.execute(source, "select y from t"))
+			.withMessageNotContaining("read-only");
+	}
+
+	@Test
+	void whatOthersWriteIsSeen() throws SQLException {
+		SourceRegistry registry = this.sources.with(
+				SourceDefinition.named("reader").url("jdbc:sqlite:" + this.directory.resolve("link.db")).readOnly(true))
+			.with(main())
+			.registry();
+		Sources.execute(registry.get("main"), WRITE);
+		try {
+			Files.createSymbolicLink(this.directory.resolve("link.db"), this.directory.resolve("main.db"));
+		}
+		catch (java.io.IOException ex) {
+			throw new IllegalStateException(ex);
+		}
+		assertThat(Sources.query(registry.get("reader"), "select count(*) from t")).isEqualTo("1");
+		Sources.execute(registry.get("main"), WRITE);
+		assertThat(Sources.query(registry.get("reader"), "select count(*) from t")).isEqualTo("2");
+	}
+
+	@Test
+	void aFileThatNobodyWritesCanBeImmutable() throws SQLException {
+		Source source = this.sources
+			.with(SourceDefinition.named("main")
+				.url("jdbc:sqlite:file:" + this.directory.resolve("main.db") + "?immutable=1")
+				.readOnly(true))
+			.registry()
+			.get("main");
+		assertThat(Sources.query(source, "select count(*) from t")).isEqualTo("0");
+		assertThat(this.directory.resolve("main.db-wal")).doesNotExist();
+		assertThat(this.directory.resolve("main.db-shm")).doesNotExist();
+	}
+
+	@Test
+	void aMissingFileIsNotMade() {
+		Source source = this.sources.with(Sources.sqlite("none", this.directory).readOnly(true)).registry().get("none");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection)
+			.withMessageContaining("a read-only source makes none");
+		assertThat(this.directory.resolve("none.db")).doesNotExist();
+	}
+
+	@Test
+	void aTemplateCanBeReadOnlyAndThenMakesNothing() throws SQLException {
+		makeFile("e-1");
+		SourceDefinition definition = SourceDefinition.named("e")
+			.url("jdbc:sqlite:" + this.directory.resolve("{tenant}.db"))
+			.readOnly(true)
+			.build();
+		assertThatIllegalArgumentException()
+			.isThrownBy(() -> Sources.template(definition, "e-{id}", CreatePolicy.EXPLICIT, null))
+			.withMessageContaining("read-only");
+		SourceRegistry registry = this.sources.with(Sources.template(definition, "e-{id}", CreatePolicy.NEVER, null))
+			.registry();
+		assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.execute(registry.get("e-1"), WRITE))
+			.withMessageContaining("Source 'e-1' is read-only ('app.datasources.e.read-only')");
+		assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(() -> registry.get("e-2").getConnection());
+	}
+
+	@Test
+	void readOnlyTransactionsOfAnySourceRefuseWritesAndLeaveNoMark() throws SQLException {
+		this.sources.with(main());
+		RoutingDataSource router = new RoutingDataSource(
+				new Routes(java.util.List.of(), null, this.sources.registry()));
+		JdbcClient jdbc = JdbcClient.create(router);
+		TransactionTemplate readOnly = new TransactionTemplate(new JdbcTransactionManager(router));
+		readOnly.setReadOnly(true);
+		SourceContext.run("main", () -> {
+			for (int i = 0; i < 3; i++) {
+				Integer unused = readOnly
+					.execute((status) -> jdbc.sql("select count(*) from t").query(Integer.class).single());
+				assertThatExceptionOfType(Exception.class)
+					.isThrownBy(() -> readOnly.executeWithoutResult((status) -> jdbc.sql(WRITE).update()))
+					.withStackTraceContaining(
+							"Source 'main' was asked to read only, as by @Transactional(readOnly = true)");
+				// The pool has one connection, so it is the same.
+				jdbc.sql(WRITE).update();
+			}
+			assertThat(jdbc.sql("select count(*) from t").query(Integer.class).single()).isEqualTo(3);
+		});
+		assertThat(this.sources.registry().get("main").leases()).isZero();
+	}
+
+	@Test
+	void aReadOnlyMarkEndsWithTheLeaseEvenInsideOfATransaction() throws SQLException {
+		Source source = this.sources.with(main()).registry().get("main");
+		try (Connection connection = source.getConnection()) {
+			connection.setReadOnly(true);
+			assertThat(connection.isReadOnly()).isTrue();
+			connection.setAutoCommit(false);
+			Sources.query(connection, "select count(*) from t");
+		}
+		try (Connection connection = source.getConnection()) {
+			assertThat(connection.isReadOnly()).isFalse();
+			Sources.execute(connection, WRITE);
+		}
+	}
+
+}

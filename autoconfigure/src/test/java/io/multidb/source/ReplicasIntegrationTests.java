@@ -1,0 +1,296 @@
+package io.multidb.source;
+
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.support.JdbcTransactionManager;
+import org.springframework.transaction.support.TransactionTemplate;
+
+import io.multidb.Scope;
+import io.multidb.TenantContext;
+import io.multidb.routing.Route;
+import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
+
+/**
+ * Tests for replicas on a PostgreSQL primary with a streaming standby.
+ */
+class ReplicasIntegrationTests {
+
+	private static final String ON_STANDBY = "select pg_is_in_recovery()";
+
+	private static PostgresPair pair;
+
+	private final Sources sources = new Sources();
+
+	private RoutingDataSource router;
+
+	private JdbcClient jdbc;
+
+	@BeforeAll
+	static void start() throws SQLException {
+		pair = PostgresPair.start();
+		pair.onPrimary("create table t (x int)");
+	}
+
+	@AfterAll
+	static void stop() throws IOException {
+		pair.close();
+	}
+
+	@BeforeEach
+	void empty() throws SQLException {
+		pair.onPrimary("delete from t");
+	}
+
+	@AfterEach
+	void close() {
+		this.sources.close();
+	}
+
+	private static SourceDefinition.Builder source(String name, String url) {
+		return SourceDefinition.named(name).url(url).username("postgres").hikari(Map.of("connection-timeout", "3000"));
+	}
+
+	private void open(Duration maxLag, Duration sticky) {
+		open(new ReplicaSettings(List.of("copy"), maxLag, sticky));
+	}
+
+	private void open(ReplicaSettings settings) {
+		this.sources.with(source("main", pair.url()).replicas(settings)).with(source("copy", pair.standbyUrl()));
+		route();
+	}
+
+	private void route() {
+		this.router = new RoutingDataSource(new Routes(List.of(Route.EACH_ITS_OWN), null, this.sources.registry()));
+		this.jdbc = JdbcClient.create(this.router);
+	}
+
+	private TransactionTemplate transaction(boolean readOnly) {
+		TransactionTemplate transaction = new TransactionTemplate(new JdbcTransactionManager(this.router));
+		transaction.setReadOnly(readOnly);
+		return transaction;
+	}
+
+	private boolean readsFromStandby() {
+		return TenantContext.<Boolean, RuntimeException>call("main", () -> isOnStandby(true));
+	}
+
+	private boolean isOnStandby(boolean readOnly) {
+		Boolean answer = transaction(readOnly)
+			.execute((status) -> this.jdbc.sql(ON_STANDBY).query(Boolean.class).single());
+		return Boolean.TRUE.equals(answer);
+	}
+
+	private int count() {
+		Integer count = transaction(true)
+			.execute((status) -> this.jdbc.sql("select count(*) from t").query(Integer.class).single());
+		return (count != null) ? count : -1;
+	}
+
+	private void write() {
+		TenantContext.run("main", () -> transaction(false)
+			.executeWithoutResult((status) -> this.jdbc.sql("insert into t values (1)").update()));
+	}
+
+	private Source main() {
+		return this.sources.registry().get("main");
+	}
+
+	private void awaitStandby() {
+		await().atMost(Duration.ofSeconds(30)).until(this::readsFromStandby);
+	}
+
+	@Test
+	void readOnlyTransactionsGoToTheStandbyAndEverythingElseToThePrimary() throws SQLException {
+		open(Duration.ofSeconds(10), Duration.ZERO);
+		awaitStandby();
+		try (Scope scope = TenantContext.enter("main")) {
+			assertThat(isOnStandby(false)).isFalse();
+			assertThat(this.jdbc.sql(ON_STANDBY).query(Boolean.class).single()).isFalse();
+			assertThatExceptionOfType(Exception.class)
+				.isThrownBy(() -> transaction(true)
+					.executeWithoutResult((status) -> this.jdbc.sql("insert into t values (1)").update()))
+				.withStackTraceContaining("asked to read only")
+				.withStackTraceContaining("read-only transaction");
+		}
+		assertThat(this.sources.registry().get("copy").leases()).isZero();
+		assertThat(main().replicas()).singleElement().satisfies((replica) -> {
+			assertThat(replica.inUse()).isTrue();
+			assertThat(replica.lag()).isLessThan(Duration.ofSeconds(10));
+		});
+	}
+
+	@Test
+	void anIdlePrimaryMakesNoLag() {
+		open(Duration.ofSeconds(1), Duration.ZERO);
+		awaitStandby();
+		await().during(Duration.ofSeconds(4)).atMost(Duration.ofSeconds(8)).until(this::readsFromStandby);
+	}
+
+	@Test
+	void aStandbyWhoseReplayIsPausedIsLeftOutUntilItHasCaughtUp() throws SQLException {
+		open(Duration.ofSeconds(1), Duration.ZERO);
+		awaitStandby();
+		pair.onStandby("select pg_wal_replay_pause()");
+		try {
+			write();
+			await().atMost(Duration.ofSeconds(10)).until(() -> !readsFromStandby());
+			assertThat(main().replicas().get(0).reason()).contains("behind");
+			// What is committed now is read at once.
+			write();
+			int seen = TenantContext.<Integer, RuntimeException>call("main", this::count);
+			assertThat(seen).isEqualTo(2);
+		}
+		finally {
+			pair.onStandby("select pg_wal_replay_resume()");
+		}
+		awaitStandby();
+		await().untilAsserted(() -> assertThat(this.sources.events).filteredOn((event) -> event.source().equals("main"))
+			.extracting((event) -> event.getClass().getSimpleName())
+			.containsSubsequence("ReplicaUsed", "ReplicaLeftOut", "ReplicaUsed"));
+		assertThat(this.sources.events).filteredOn(SourceEvent.ReplicaLeftOut.class::isInstance)
+			.singleElement()
+			.satisfies((event) -> assertThat(event.message()).contains("goes to the primary", "'copy'"));
+	}
+
+	@Test
+	void aStandbyThatNoLongerReceivesIsLeftOutThoughItHasReplayedAllItGot() throws SQLException {
+		open(Duration.ofSeconds(1), Duration.ZERO);
+		awaitStandby();
+		pair.onStandby("alter system set primary_conninfo = 'host=localhost port=1'");
+		pair.onStandby("select pg_reload_conf()");
+		try {
+			await().until(() -> {
+				write();
+				return !readsFromStandby();
+			});
+		}
+		finally {
+			pair.onStandby("alter system reset primary_conninfo");
+			pair.onStandby("select pg_reload_conf()");
+		}
+	}
+
+	@Test
+	void whoHasWrittenReadsFromThePrimaryForAWhile() {
+		open(Duration.ofSeconds(10), Duration.ofSeconds(2));
+		awaitStandby();
+		write();
+		assertThat(readsFromStandby()).isFalse();
+		assertThat(main().replicas().get(0).inUse()).isTrue();
+		awaitStandby();
+	}
+
+	@Test
+	void aKilledStandbyIsReplacedByThePrimaryAndUsedAgainOnceItIsBack() throws Exception {
+		open(Duration.ofSeconds(2), Duration.ZERO);
+		awaitStandby();
+		pair.killStandby();
+		try {
+			long start = System.nanoTime();
+			// A connection that was used a moment ago is not tested by the pool.
+			await().ignoreExceptions().atMost(Duration.ofSeconds(10)).until(() -> !readsFromStandby());
+			assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(10));
+			for (int i = 0; i < 20; i++) {
+				assertThat(readsFromStandby()).isFalse();
+			}
+		}
+		finally {
+			pair.restartStandby();
+		}
+		await().atMost(Duration.ofSeconds(60)).until(this::readsFromStandby);
+		await().untilAsserted(() -> {
+			assertThat(this.sources.registry().get("copy").leases()).isZero();
+			assertThat(main().leases()).isZero();
+		});
+	}
+
+	@Test
+	void aServerThatIsNoStandbyIsNeverRead() {
+		this.sources.with(source("main", pair.standbyUrl()).replicas(ReplicaSettings.of("copy")))
+			.with(source("copy", pair.url()));
+		route();
+		assertThat(readsFromStandby()).isTrue();
+		await().untilAsserted(() -> assertThat(main().replicas().get(0).reason()).contains("is no standby"));
+		assertThat(readsFromStandby()).isTrue();
+	}
+
+	@Test
+	void readsGoOnWhileThePrimaryIsDown() throws Exception {
+		try (PostgresPair doomed = PostgresPair.start()) {
+			this.sources
+				.with(source("main", doomed.url())
+					.replicas(new ReplicaSettings(List.of("copy"), Duration.ofSeconds(1), Duration.ZERO)))
+				.with(source("copy", doomed.standbyUrl()));
+			route();
+			awaitStandby();
+			doomed.killPrimary();
+			await().during(Duration.ofSeconds(5)).atMost(Duration.ofSeconds(10)).until(this::readsFromStandby);
+			TenantContext.run("main", () -> assertThatExceptionOfType(Exception.class)
+				.isThrownBy(() -> this.jdbc.sql("select 1").query(Integer.class).single()));
+		}
+	}
+
+	@Test
+	void theStandbyOfAnotherPrimaryIsNeverRead() throws Exception {
+		try (PostgresPair other = PostgresPair.start()) {
+			this.sources.with(source("main", pair.url()).replicas(ReplicaSettings.of("copy")))
+				.with(source("copy", other.standbyUrl()));
+			route();
+			assertThat(readsFromStandby()).isFalse();
+			await().untilAsserted(
+					() -> assertThat(main().replicas().get(0).reason()).contains("their system identifiers differ"));
+			assertThat(readsFromStandby()).isFalse();
+		}
+	}
+
+	@Test
+	void aUserWithoutPrivilegesCanMeasure() throws SQLException {
+		pair.onPrimary("drop role if exists reader");
+		pair.onPrimary("create role reader login");
+		this.sources.with(source("main", pair.url()).username("reader").replicas(ReplicaSettings.of("copy")))
+			.with(source("copy", pair.standbyUrl()).username("reader"));
+		route();
+		awaitStandby();
+	}
+
+	@Test
+	void aReadOnlySourceRefusesWritesInAndOutsideOfTransactions() throws SQLException {
+		Source source = this.sources.with(source("main", pair.url()).readOnly(true)).registry().get("main");
+		try (Connection connection = source.getConnection()) {
+			assertThatExceptionOfType(SQLException.class)
+				.isThrownBy(() -> Sources.execute(connection, "insert into t values (1)"))
+				.withMessageContaining("Source 'main' is read-only ('app.datasources.main.read-only')");
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> connection.setReadOnly(false))
+				.withMessageContaining("is read-only");
+			connection.setAutoCommit(false);
+			assertThatExceptionOfType(SQLException.class)
+				.isThrownBy(() -> Sources.execute(connection, "insert into t values (1)"))
+				.withMessageContaining("is read-only");
+			connection.rollback();
+			connection.setAutoCommit(true);
+			connection.setReadOnly(true);
+			connection.setReadOnly(false);
+			assertThatExceptionOfType(SQLException.class)
+				.isThrownBy(() -> Sources.execute(connection, "insert into t values (1)"));
+		}
+		assertThat(Sources.query(source, "select count(*) from t")).isEqualTo("0");
+	}
+
+}

@@ -1,0 +1,42 @@
+package io.multidb.sample;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeSet;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/**
+ * The sample as the build has processed it ahead of time, on the JVM.
+ */
+class ProcessedAheadIntegrationTests {
+
+	@TempDir
+	private Path folder;
+
+	@Test
+	void worksWithoutReadingItsConfigurationClasses() throws Exception {
+		RunningSample process = RunningSample.start("processed", this.folder, "-Dspring.aot.enabled=true");
+		try {
+			SampleClient sample = process.connect();
+			assertThat(process.log()).contains("Starting AOT-processed SampleApplication");
+			sample.vote("mayor", "Ada").expectStatus().isCreated();
+			sample.results("mayor").expectStatus().isOk().expectBody(String.class).isEqualTo("{\"Ada\":1}");
+			sample.results("unknown").expectStatus().isNotFound();
+			sample.write("1001", "Kept").expectStatus().isCreated();
+			sample.write("77", "Hello").expectStatus().isCreated();
+			sample.health().expectStatus().isOk();
+			SampleFiles files = new SampleFiles(this.folder.resolve("data"));
+			assertThat(files.list()).isEqualTo(new TreeSet<>(List.of("archive.db", "elections/mayor.db", "main.db")));
+			assertThat(files.open("archive.db").sql("SELECT text FROM message").query(String.class).list())
+				.containsExactly("Kept");
+		}
+		finally {
+			process.kill();
+		}
+	}
+
+}

@@ -1,0 +1,1 @@
+create table dossier (title varchar(100) not null);
