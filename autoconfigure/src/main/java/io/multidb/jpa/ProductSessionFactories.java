@@ -69,6 +69,7 @@ final class ProductSessionFactories implements InvocationHandler {
 	}
 
 	@Override
+	@SuppressWarnings("ReferenceEquality") // it is what equals means for a factory
 	public @Nullable Object invoke(Object proxy, Method method, Object @Nullable [] arguments) throws Throwable {
 		Object argument = (arguments != null && arguments.length == 1) ? arguments[0] : null;
 		return switch (method.getName()) {
@@ -81,8 +82,7 @@ final class ProductSessionFactories implements InvocationHandler {
 				close();
 				yield null;
 			}
-			// Spring Data unwraps for as long as it gets a proxy.
-			case "unwrap" -> (argument != null) ? call(method, arguments) : current();
+			// Also unwrap: Spring Data unwraps for as long as it gets a proxy.
 			default -> call(method, arguments);
 		};
 	}
