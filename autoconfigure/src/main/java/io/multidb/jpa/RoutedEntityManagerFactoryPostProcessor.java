@@ -5,8 +5,6 @@ import java.util.function.Supplier;
 
 import javax.sql.DataSource;
 
-import org.jspecify.annotations.Nullable;
-
 import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.orm.jpa.JpaVendorAdapter;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
@@ -21,17 +19,12 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 
 	private final Supplier<RoutedHibernate> hibernate;
 
-	private final Supplier<@Nullable String> product;
-
 	/**
 	 * Creates the post-processor.
 	 * @param hibernate the settings, asked for when the first such factory is built
-	 * @param product the only product of all sources, or {@code null}
 	 */
-	public RoutedEntityManagerFactoryPostProcessor(Supplier<RoutedHibernate> hibernate,
-			Supplier<@Nullable String> product) {
+	public RoutedEntityManagerFactoryPostProcessor(Supplier<RoutedHibernate> hibernate) {
 		this.hibernate = hibernate;
-		this.product = product;
 	}
 
 	@Override
@@ -39,7 +32,7 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 		if (bean instanceof LocalContainerEntityManagerFactoryBean factory) {
 			DataSource dataSource = factory.getDataSource();
 			if (dataSource != null && isRouting(dataSource)) {
-				this.hibernate.get().configure(factory.getJpaPropertyMap(), dataSource, this.product.get());
+				this.hibernate.get().configure(factory, dataSource);
 				JpaVendorAdapter vendor = factory.getJpaVendorAdapter();
 				if (vendor != null) {
 					RoutedHibernate.refuseSchemaTools(vendor.getJpaPropertyMap());

@@ -3,6 +3,7 @@ package io.multidb.jpa;
 import java.io.Serial;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.List;
 
 import javax.sql.DataSource;
 
@@ -35,7 +36,7 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 
 	private final transient SourceIdentifiers identifiers;
 
-	private final @Nullable String product;
+	private final @Nullable HibernateProduct product;
 
 	private final transient SessionGuard guard;
 
@@ -48,7 +49,7 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 	 * @param guard what it registers with its session factory
 	 */
 	SourceConnectionProvider(DataSource dataSource, Routes routes, SourceIdentifiers identifiers,
-			@Nullable String product, SessionGuard guard) {
+			@Nullable HibernateProduct product, SessionGuard guard) {
 		this.dataSource = withoutLazyConnections(dataSource);
 		this.routes = routes;
 		this.identifiers = identifiers;
@@ -95,9 +96,9 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 				|| !identifier.equals(this.identifiers.resolveCurrentTenantIdentifier())) {
 			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier));
 		}
-		String its = HibernateProduct.nameOf(source.definition().url());
-		if (this.product != null && its != null && !this.product.equals(its)) {
-			throw new WrongProductException(source.name(), its, this.product);
+		HibernateProduct its = HibernateProduct.of(source.definition().url());
+		if (this.product != null && its != null && this.product != its) {
+			throw new WrongProductException(source.name(), its, List.of(this.product));
 		}
 	}
 

@@ -1,6 +1,7 @@
 package io.multidb.transaction;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -75,9 +76,10 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		catch (MultiDbException ex) {
 			failure = ex;
 		}
-		BoundResource obstacle = obstacle(bound, resources, source);
-		if (obstacle != null && !(change.leaving() && mayOutlast(obstacle))) {
-			throw change.refused(obstacle, source, failure);
+		for (BoundResource obstacle : obstacles(bound, resources, source)) {
+			if (!change.leaving() || !mayOutlast(obstacle)) {
+				throw change.refused(obstacle, source, failure);
+			}
 		}
 	}
 
@@ -86,16 +88,16 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 	 * where no transaction is active, and what is left of a source that was removed.
 	 */
 	private static boolean mayOutlast(BoundResource resource) {
-		return !TransactionSynchronizationManager.isActualTransactionActive()
-				|| (resource.source() != null && resource.source().isGone());
+		Source source = resource.source();
+		return !TransactionSynchronizationManager.isActualTransactionActive() || source == null || source.isGone();
 	}
 
 	/**
 	 * What keeps the thread from working on a source; idle connections are given back and
 	 * do not.
 	 */
-	private static @Nullable BoundResource obstacle(Map<Object, BoundResource> bound, Map<Object, Object> resources,
-			@Nullable Source source) {
+	private static Collection<BoundResource> obstacles(Map<Object, BoundResource> bound,
+			Map<Object, Object> resources, @Nullable Source source) {
 		Map<Object, BoundResource> obstacles = new LinkedHashMap<>(bound);
 		obstacles.values().removeIf((each) -> each.source() != null && each.source() == source);
 		List<ConnectionHolder> others = new ArrayList<>();
@@ -110,7 +112,7 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		while (released) {
 			released = obstacles.keySet().removeIf((key) -> IdleConnection.release(key, resources.get(key), others));
 		}
-		return obstacles.isEmpty() ? null : obstacles.values().iterator().next();
+		return obstacles.values();
 	}
 
 	/** What is bound to the thread and of the router. */
@@ -148,8 +150,8 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		if (bound.isEmpty()) {
 			return null;
 		}
-		BoundResource obstacle = obstacle(bound, resources, this.routes.resolve(to));
-		return (obstacle != null) ? Suspension.begin(this.kept) : null;
+		boolean free = obstacles(bound, resources, this.routes.resolve(to)).isEmpty();
+		return free ? null : Suspension.begin(this.kept);
 	}
 
 	/**

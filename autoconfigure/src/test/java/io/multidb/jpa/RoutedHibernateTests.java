@@ -93,7 +93,7 @@ class RoutedHibernateTests {
 			assertThat(dialect(application)).contains("PostgreSQLDialect, version: 18");
 		}
 		try (JpaApplication application = JpaApplication.start(this.directory, Cities.class)) {
-			assertThat(dialect(application)).contains("SQLiteDialect, version: 3.");
+			assertThat(dialect(application)).contains("SqliteConstraintDialect, version: 3.");
 		}
 	}
 
