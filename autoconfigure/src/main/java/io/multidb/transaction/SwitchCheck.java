@@ -96,8 +96,8 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 	 * What keeps the thread from working on a source; idle connections are given back and
 	 * do not.
 	 */
-	private static Collection<BoundResource> obstacles(Map<Object, BoundResource> bound,
-			Map<Object, Object> resources, @Nullable Source source) {
+	private static Collection<BoundResource> obstacles(Map<Object, BoundResource> bound, Map<Object, Object> resources,
+			@Nullable Source source) {
 		Map<Object, BoundResource> obstacles = new LinkedHashMap<>(bound);
 		obstacles.values().removeIf((each) -> each.source() != null && each.source() == source);
 		List<ConnectionHolder> others = new ArrayList<>();

@@ -266,7 +266,7 @@ final class EveryWayIn {
 	}
 
 	/** What a transaction will have changed once it is committed. */
-	private static final class Changes {
+	static final class Changes {
 
 		private final String source;
 
