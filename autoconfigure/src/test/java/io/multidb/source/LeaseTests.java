@@ -7,6 +7,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -194,7 +195,7 @@ class LeaseTests {
 			return;
 		}
 		// Of this pool, then; SQLite's driver does not show that its pool was closed.
-		HikariDataSource pool = (field("pool").get(source) == before) ? before : null;
+		HikariDataSource pool = Objects.equals(field("pool").get(source), before) ? before : null;
 		try (Connection connection = leased) {
 			for (int i = ThreadLocalRandom.current().nextInt(3); i >= 0; i--) {
 				assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
