@@ -668,7 +668,10 @@ final class EveryWayIn {
 			this.jdbc = jdbc;
 			this.client = client;
 			this.named = named;
-			this.insert = new SimpleJdbcInsert(jdbc).withTableName("entry").usingColumns("id", "tenant", "way");
+			this.insert = new SimpleJdbcInsert(jdbc).withTableName("entry")
+				.usingColumns("id", "tenant", "way")
+				// It would take SQLite's column types for PostgreSQL's.
+				.withoutTableColumnMetaDataAccess();
 			this.rows = rows;
 			this.entries = entries;
 			this.sessionFactory = factory.unwrap(SessionFactory.class);
