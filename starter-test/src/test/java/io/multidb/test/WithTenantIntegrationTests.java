@@ -27,9 +27,7 @@ import static org.assertj.core.api.Assertions.assertThat;
  * A database per test on PostgreSQL, of a role that may not make databases.
  */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.NONE,
-		properties = { "app.datasources.election.maintenance=server", "app.datasources.server.internal=true",
-				"spring.data.jdbc.dialect=postgresql",
-				"spring.jpa.database-platform=org.hibernate.dialect.PostgreSQLDialect" })
+		properties = { "app.datasources.election.maintenance=server", "app.datasources.server.internal=true" })
 @TemporaryDatabases
 @WithTenant("election-*")
 @DirtiesContext
