@@ -1,5 +1,7 @@
 package io.multidb.jpa;
 
+import java.sql.DatabaseMetaData;
+import java.sql.SQLException;
 import java.util.Objects;
 
 import org.hibernate.engine.spi.SharedSessionContractImplementor;
@@ -38,6 +40,7 @@ import org.hibernate.event.spi.RefreshEventListener;
 import org.hibernate.persister.entity.EntityPersister;
 import org.hibernate.proxy.HibernateProxy;
 import org.hibernate.proxy.LazyInitializer;
+import org.hibernate.resource.jdbc.spi.LogicalConnectionImplementor;
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
@@ -90,15 +93,13 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 	}
 
 	private void check(SharedSessionContractImplementor session) {
-		Target target = Target.current();
 		String its = sourceOf(session);
 		String current;
 		try {
-			current = this.routes.resolve(target).name();
+			current = this.routes.resolve(Target.current()).name();
 		}
 		catch (MultiDbException ex) {
-			if (isAtWork(session) && (target.tenant() != null || target.source() != null)) {
-				// Of a source that was removed: its guarded connection knows better.
+			if (its != null && mayFinish(session)) {
 				return;
 			}
 			current = null;
@@ -118,8 +119,19 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 				String.valueOf(source));
 	}
 
-	private static boolean isAtWork(SharedSessionContractImplementor session) {
-		return session.getJdbcCoordinator().getLogicalConnection().isPhysicallyConnected();
+	/** Of a source that was removed meanwhile: its guarded connection knows. */
+	private static boolean mayFinish(SharedSessionContractImplementor session) {
+		LogicalConnectionImplementor connection = session.getJdbcCoordinator().getLogicalConnection();
+		if (!connection.isPhysicallyConnected()) {
+			return false;
+		}
+		try {
+			DatabaseMetaData allowed = connection.getPhysicalConnection().getMetaData();
+			return allowed != null;
+		}
+		catch (SQLException ex) {
+			return false;
+		}
 	}
 
 	private void check(SharedSessionContractImplementor session, String action, @Nullable Object object) {
