@@ -57,8 +57,8 @@ public final class MultiDbJpaAutoConfiguration {
 	}
 
 	@Bean
-	BoundSessionReader boundSessionReader(SourceRegistry registry) {
-		return new BoundSessionReader(registry);
+	BoundSessionReader boundSessionReader(SourceRegistry registry, Routes routes, RoutingDataSource router) {
+		return new BoundSessionReader(registry, routes, router);
 	}
 
 	/** What a session factory can know beforehand; several need one factory each. */

@@ -57,6 +57,13 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 		return this.guard;
 	}
 
+	/**
+	 * Whether it serves these routes, and not another application's in the same process.
+	 */
+	boolean isOf(Routes others) {
+		return this.routes == others;
+	}
+
 	SourceIdentifiers identifiers() {
 		return this.identifiers;
 	}
