@@ -30,10 +30,14 @@ import org.hibernate.event.spi.PostInsertEvent;
 import org.hibernate.event.spi.PostInsertEventListener;
 import org.hibernate.event.spi.PostLoadEvent;
 import org.hibernate.event.spi.PostLoadEventListener;
+import org.hibernate.event.spi.PostUpsertEvent;
+import org.hibernate.event.spi.PostUpsertEventListener;
 import org.hibernate.event.spi.PreDeleteEvent;
 import org.hibernate.event.spi.PreDeleteEventListener;
 import org.hibernate.event.spi.PreUpdateEvent;
 import org.hibernate.event.spi.PreUpdateEventListener;
+import org.hibernate.event.spi.PreUpsertEvent;
+import org.hibernate.event.spi.PreUpsertEventListener;
 import org.hibernate.event.spi.RefreshContext;
 import org.hibernate.event.spi.RefreshEvent;
 import org.hibernate.event.spi.RefreshEventListener;
@@ -56,7 +60,7 @@ import io.multidb.routing.Routes;
 final class SessionGuard implements LoadEventListener, PersistEventListener, MergeEventListener, DeleteEventListener,
 		RefreshEventListener, LockEventListener, FlushEventListener, AutoFlushEventListener,
 		InitializeCollectionEventListener, PostLoadEventListener, PostInsertEventListener, PreUpdateEventListener,
-		PreDeleteEventListener {
+		PreDeleteEventListener, PreUpsertEventListener, PostUpsertEventListener {
 
 	private final Routes routes;
 
@@ -85,6 +89,8 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 		registry.prependListeners(EventType.POST_INSERT, this);
 		registry.prependListeners(EventType.PRE_UPDATE, this);
 		registry.prependListeners(EventType.PRE_DELETE, this);
+		registry.prependListeners(EventType.PRE_UPSERT, this);
+		registry.prependListeners(EventType.POST_UPSERT, this);
 	}
 
 	private @Nullable String sourceOf(SharedSessionContractImplementor session) {
@@ -257,6 +263,17 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 	public boolean onPreDelete(PreDeleteEvent event) {
 		checkOwner(event.getSession(), "removed", event.getEntity());
 		return false;
+	}
+
+	@Override
+	public boolean onPreUpsert(PreUpsertEvent event) {
+		checkOwner(event.getSession(), "upserted", event.getEntity());
+		return false;
+	}
+
+	@Override
+	public void onPostUpsert(PostUpsertEvent event) {
+		remember(event.getSession(), event.getEntity());
 	}
 
 	@Override

@@ -337,9 +337,27 @@ class SessionGuardTests {
 			try (StatelessSession session = application.sessions().openStatelessSession()) {
 				assertThatThrownBy(() -> session.update(library)).isInstanceOf(WrongSourceException.class);
 				assertThatThrownBy(() -> session.delete(library)).isInstanceOf(WrongSourceException.class);
+				assertThatThrownBy(() -> session.upsert(library)).isInstanceOf(WrongSourceException.class);
+				assertThatThrownBy(() -> session.upsertMultiple(List.of(library)))
+					.isInstanceOf(WrongSourceException.class);
 			}
 		});
 		unchanged();
+	}
+
+	@Test
+	void anEntityThatAnotherSourceHasUpsertedIsRefused() {
+		Library library = new Library("upserted");
+		library.id = 1000L;
+		TenantContext.run("lisbon", () -> {
+			try (StatelessSession session = application.sessions().openStatelessSession()) {
+				session.upsert(library);
+			}
+		});
+		assertThat(application.column("lisbon", "select name from library")).containsExactly("upserted");
+		assertThatThrownBy(() -> application.in("porto", (entities) -> entities.merge(library)))
+			.isInstanceOf(WrongSourceException.class);
+		assertThat(application.column("porto", "select name from library")).containsExactly("of porto");
 	}
 
 	@Test
