@@ -71,7 +71,7 @@ public final class BoundSessionReader implements BoundResourceReader {
 	}
 
 	private BoundResource read(SharedSessionContractImplementor session, SourceIdentifiers identifiers) {
-		String source = identifiers.sourceOf(session.getTenantIdentifierValue());
+		String source = identifiers.areOfSources() ? identifiers.sourceOf(session.getTenantIdentifierValue()) : null;
 		return new BoundResource(SESSION, (source != null) ? this.registry.find(source) : null);
 	}
 

@@ -41,6 +41,11 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 		return identifier.equals(NO_SOURCE) ? null : identifier.toString();
 	}
 
+	@Override
+	public boolean areOfSources() {
+		return true;
+	}
+
 	/** For those who use Hibernate's own current session, which Spring does not. */
 	@Override
 	public boolean validateExistingCurrentSessions() {

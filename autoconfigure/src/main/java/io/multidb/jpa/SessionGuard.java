@@ -110,13 +110,18 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 			}
 			current = null;
 		}
-		if (!Objects.equals(its, current)) {
-			throw wrongSession(its);
+		Object identifier = session.getTenantIdentifierValue();
+		if (!Objects.equals(its, current)
+				|| (its != null && !this.identifiers.resolveCurrentTenantIdentifier().equals(identifier))) {
+			throw wrongSession(its, identifier);
 		}
 	}
 
-	static WrongSourceException wrongSession(@Nullable String source) {
+	static WrongSourceException wrongSession(@Nullable String source, @Nullable Object identifier) {
 		String which = (source != null) ? "of source '" + source + "'" : "that was opened without a source";
+		if (source != null && !source.equals(identifier)) {
+			which += ", opened for '" + identifier + "',";
+		}
 		return new WrongSourceException("A Hibernate session " + which + " was used while the thread's target is "
 				+ Target.current()
 				+ "; nothing was read or written. Open the session inside the scope that uses it, and"

@@ -83,7 +83,7 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 		Source source = this.routes.resolve(Target.current());
 		if (!source.name().equals(this.identifiers.sourceOf(identifier))
 				|| !identifier.equals(this.identifiers.resolveCurrentTenantIdentifier())) {
-			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier));
+			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier), identifier);
 		}
 		String its = HibernateProduct.nameOf(source.definition().url());
 		if (this.product != null && its != null && !this.product.equals(its)) {
