@@ -111,9 +111,14 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 			current = null;
 		}
 		Object identifier = session.getTenantIdentifierValue();
-		if (!Objects.equals(its, current)
-				|| (its != null && !this.identifiers.resolveCurrentTenantIdentifier().equals(identifier))) {
+		if (!Objects.equals(its, current)) {
 			throw wrongSession(its, identifier);
+		}
+		if (its != null && !this.identifiers.resolveCurrentTenantIdentifier().equals(identifier)) {
+			throw this.identifiers.areOfSources() ? new WrongSourceException("A Hibernate session of source '" + its
+					+ "' was used after that was removed"
+					+ " and added again, and is another source; nothing was read or written. Open a new session.", its)
+					: wrongSession(its, identifier);
 		}
 	}
 

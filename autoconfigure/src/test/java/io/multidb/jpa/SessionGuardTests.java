@@ -191,6 +191,25 @@ class SessionGuardTests {
 		unchanged();
 	}
 
+	@Test
+	void aSessionIsRefusedOnceItsSourceIsAnotherOfTheSameName() {
+		SourceRegistry registry = application.bean(SourceRegistry.class);
+		try (Scope scope = TenantContext.enter("porto"); Session session = application.sessions().openSession()) {
+			session.beginTransaction();
+			session.find(Library.class, 1000L).name = "changed";
+			session.find(Library.class, 1000L);
+			registry.remove("porto");
+			registry.add(Sources.sqlite("porto", directory).build());
+			try (Session fresh = application.sessions().openSession()) {
+				assertThat(fresh.find(Library.class, 1000L).name).isEqualTo("of porto");
+			}
+			assertThatThrownBy(() -> session.find(Library.class, 1000L)).isInstanceOf(WrongSourceException.class)
+				.hasMessageContaining("removed and added");
+			session.getTransaction().rollback();
+		}
+		unchanged();
+	}
+
 	@ParameterizedTest(name = "{0}")
 	@MethodSource("uses")
 	void aSessionWorksUnderAnotherTenantOfItsSource(String name, Consumer<Session> use) {
