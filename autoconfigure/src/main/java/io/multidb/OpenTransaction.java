@@ -12,7 +12,8 @@ public enum OpenTransaction {
 	/**
 	 * The transaction and its persistence context are set aside while the method runs and
 	 * put back afterwards. What the method does on the other source is not undone when
-	 * the outer transaction rolls back.
+	 * the outer transaction rolls back. A method that marks its transaction for rollback
+	 * by hand needs a {@code @Transactional} of its own.
 	 */
 	SUSPEND
 

@@ -1,15 +1,13 @@
 package io.multidb.autoconfigure;
 
+import java.util.List;
 import java.util.Objects;
-import java.util.Set;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 import jakarta.persistence.EntityManagerFactory;
 import org.hibernate.SessionFactory;
 import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
 import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
-import org.jspecify.annotations.Nullable;
 
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.config.BeanDefinition;
@@ -28,7 +26,6 @@ import io.multidb.jpa.RoutedEntityManagerFactoryPostProcessor;
 import io.multidb.jpa.RoutedHibernate;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
-import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceTemplate;
 
@@ -43,17 +40,18 @@ public final class MultiDbJpaAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	RoutedHibernate routedHibernate(Routes routes, ObjectProvider<CurrentTenantIdentifierResolver<?>> resolvers,
+	RoutedHibernate routedHibernate(Routes routes, Datasources datasources,
+			ObjectProvider<CurrentTenantIdentifierResolver<?>> resolvers,
 			ObjectProvider<MultiTenantConnectionProvider<?>> providers) {
-		return new RoutedHibernate(routes, resolvers, providers);
+		return new RoutedHibernate(routes, products(datasources), datasources.tenancy().jpa().properties(), resolvers,
+				providers);
 	}
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	static RoutedEntityManagerFactoryPostProcessor routedEntityManagerFactoryPostProcessor(
-			ObjectProvider<RoutedHibernate> hibernate, ObjectProvider<Datasources> datasources) {
-		return new RoutedEntityManagerFactoryPostProcessor(hibernate::getObject,
-				() -> onlyProduct(datasources.getObject()));
+			ObjectProvider<RoutedHibernate> hibernate) {
+		return new RoutedEntityManagerFactoryPostProcessor(hibernate::getObject);
 	}
 
 	@Bean
@@ -61,16 +59,15 @@ public final class MultiDbJpaAutoConfiguration {
 		return new BoundSessionReader(registry, routes, router);
 	}
 
-	/** What a session factory can know beforehand; several need one factory each. */
-	private static @Nullable String onlyProduct(Datasources datasources) {
-		Set<String> products = Stream
+	/** Those that were set, or else those of all that a tenant can reach. */
+	private static List<HibernateProduct> products(Datasources datasources) {
+		List<HibernateProduct> products = datasources.tenancy().jpa().products();
+		Stream<HibernateProduct> declared = Stream
 			.concat(datasources.sources().stream(), datasources.templates().stream().map(SourceTemplate::definition))
 			.filter((source) -> !source.internal())
-			.map(SourceDefinition::url)
-			.map(HibernateProduct::nameOf)
-			.filter(Objects::nonNull)
-			.collect(Collectors.toSet());
-		return (products.size() == 1) ? products.iterator().next() : null;
+			.map((source) -> HibernateProduct.of(source.url()))
+			.filter(Objects::nonNull);
+		return (products.isEmpty() ? declared : products.stream()).distinct().toList();
 	}
 
 }

@@ -9,6 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
+import io.multidb.jpa.HibernateProduct;
+
 /**
  * How tenants find their sources.
  *
@@ -20,10 +22,11 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
+ * @param jpa What Hibernate must know of the sources.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
-		@DefaultValue Cache cache) {
+		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
 
 	/**
 	 * One route.
@@ -147,6 +150,19 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * rates; * for all caches. In any other, each source has its own.
 	 */
 	record Cache(@DefaultValue Set<String> shared) {
+
+	}
+
+	/**
+	 * What Hibernate must know of the sources.
+	 *
+	 * @param products Database products that JPA is used with, such as sqlite and
+	 * postgresql. By default those of the declared sources and templates.
+	 * @param properties Settings of Hibernate for one product, below its name; for all,
+	 * use spring.jpa.properties.
+	 */
+	record Jpa(@DefaultValue List<HibernateProduct> products,
+			@DefaultValue Map<HibernateProduct, Map<String, String>> properties) {
 
 	}
 

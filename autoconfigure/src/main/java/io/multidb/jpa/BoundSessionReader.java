@@ -13,6 +13,7 @@ import org.hibernate.engine.spi.SharedSessionContractImplementor;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.orm.jpa.EntityManagerFactoryInfo;
+import org.springframework.orm.jpa.EntityManagerFactoryUtils;
 import org.springframework.orm.jpa.EntityManagerHolder;
 
 import io.multidb.routing.Routes;
@@ -112,6 +113,17 @@ public final class BoundSessionReader implements BoundResourceReader {
 		}
 		catch (SQLException | RuntimeException ex) {
 			return false;
+		}
+	}
+
+	@Override
+	public void discard(Object resource) {
+		if (resource instanceof EntityManagerHolder holder) {
+			EntityManager entityManager = holder.getEntityManager();
+			if (entityManager.isOpen() && entityManager.getTransaction().isActive()) {
+				entityManager.getTransaction().rollback();
+			}
+			EntityManagerFactoryUtils.closeEntityManager(entityManager);
 		}
 	}
 

@@ -9,7 +9,6 @@ import java.util.function.Supplier;
 import javax.sql.DataSource;
 
 import org.hibernate.cfg.AvailableSettings;
-import org.jspecify.annotations.Nullable;
 
 import org.springframework.beans.PropertyAccessor;
 import org.springframework.beans.PropertyAccessorFactory;
@@ -28,17 +27,12 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 
 	private final Supplier<RoutedHibernate> hibernate;
 
-	private final Supplier<@Nullable String> product;
-
 	/**
 	 * Creates the post-processor.
 	 * @param hibernate the settings, asked for when the first such factory is built
-	 * @param product the only product of all sources, or {@code null}
 	 */
-	public RoutedEntityManagerFactoryPostProcessor(Supplier<RoutedHibernate> hibernate,
-			Supplier<@Nullable String> product) {
+	public RoutedEntityManagerFactoryPostProcessor(Supplier<RoutedHibernate> hibernate) {
 		this.hibernate = hibernate;
-		this.product = product;
 	}
 
 	@Override
@@ -46,7 +40,7 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 		if (bean instanceof LocalContainerEntityManagerFactoryBean factory) {
 			DataSource dataSource = factory.getDataSource();
 			if (dataSource != null && isRouting(dataSource)) {
-				this.hibernate.get().configure(factory.getJpaPropertyMap(), dataSource, this.product.get());
+				this.hibernate.get().configure(factory, dataSource);
 				JpaVendorAdapter vendor = factory.getJpaVendorAdapter();
 				if (vendor != null) {
 					RoutedHibernate.refuseSchemaTools(vendor.getJpaPropertyMap());
@@ -73,7 +67,7 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 			if (resolver != null) {
 				settings.put(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER, resolver);
 			}
-			this.hibernate.get().configure(settings, dataSource, this.product.get());
+			this.hibernate.get().configure(settings, dataSource);
 			Properties properties = new Properties();
 			properties.putAll(settings);
 			factory.setHibernateProperties(properties);

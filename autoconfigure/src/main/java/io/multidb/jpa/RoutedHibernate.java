@@ -1,16 +1,20 @@
 package io.multidb.jpa;
 
+import java.util.List;
 import java.util.Map;
 
 import javax.sql.DataSource;
 
+import jakarta.persistence.spi.PersistenceProvider;
 import org.hibernate.cfg.AvailableSettings;
 import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
 import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
+import org.hibernate.jpa.HibernatePersistenceProvider;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.diagnostics.FailureAnalyzedException;
+import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 import io.multidb.routing.Routes;
 
@@ -23,6 +27,10 @@ public final class RoutedHibernate {
 
 	private final Routes routes;
 
+	private final List<HibernateProduct> products;
+
+	private final Map<HibernateProduct, Map<String, String>> properties;
+
 	private final ObjectProvider<CurrentTenantIdentifierResolver<?>> resolvers;
 
 	private final ObjectProvider<MultiTenantConnectionProvider<?>> providers;
@@ -33,14 +41,56 @@ public final class RoutedHibernate {
 	/**
 	 * Creates the settings.
 	 * @param routes the way from a target to a source
+	 * @param products the products of the sources; none if not known
+	 * @param properties an application's settings for one product each
 	 * @param resolvers an application's own resolver
 	 * @param providers an application's own connection provider
 	 */
-	public RoutedHibernate(Routes routes, ObjectProvider<CurrentTenantIdentifierResolver<?>> resolvers,
+	public RoutedHibernate(Routes routes, List<HibernateProduct> products,
+			Map<HibernateProduct, Map<String, String>> properties,
+			ObjectProvider<CurrentTenantIdentifierResolver<?>> resolvers,
 			ObjectProvider<MultiTenantConnectionProvider<?>> providers) {
 		this.routes = routes;
+		this.products = List.copyOf(products);
+		this.properties = Map.copyOf(properties);
 		this.resolvers = resolvers;
 		this.providers = providers;
+	}
+
+	/**
+	 * Prepares a factory of one session factory, or of one per product if there are
+	 * several.
+	 * @param factory the factory, not yet initialized
+	 * @param dataSource the routing DataSource, or one that wraps it
+	 */
+	void configure(LocalContainerEntityManagerFactoryBean factory, DataSource dataSource) {
+		if (this.products.size() <= 1) {
+			configure(factory.getJpaPropertyMap(), dataSource, this.products.isEmpty() ? null : this.products.get(0));
+			return;
+		}
+		PersistenceProvider provider = factory.getPersistenceProvider();
+		if (provider == null && factory.getJpaVendorAdapter() != null) {
+			provider = factory.getJpaVendorAdapter().getPersistenceProvider();
+		}
+		factory.setPersistenceProvider(
+				new ProductPersistenceProvider((provider != null) ? provider : new HibernatePersistenceProvider(),
+						this.products, (settings, product) -> configure(settings, dataSource, product), this.routes));
+	}
+
+	/**
+	 * Adds what is missing to the settings of a factory that can build one session
+	 * factory only.
+	 * @param settings the settings so far
+	 * @param dataSource the routing DataSource, or one that wraps it
+	 */
+	void configure(Map<String, Object> settings, DataSource dataSource) {
+		if (this.products.size() > 1) {
+			throw new FailureAnalyzedException(
+					"A LocalSessionFactoryBean builds a SessionFactory that speaks to one product, and the sources are of "
+							+ this.products + ".",
+					"Use an EntityManagerFactory, such as Spring Boot's, which has a session factory per product.");
+		}
+		configure(settings, dataSource, this.products.isEmpty() ? null : this.products.get(0));
 	}
 
 	/**
@@ -49,7 +99,10 @@ public final class RoutedHibernate {
 	 * @param dataSource the routing DataSource, or one that wraps it
 	 * @param product the product the factory speaks to, or {@code null} if not known
 	 */
-	public void configure(Map<String, Object> settings, DataSource dataSource, @Nullable String product) {
+	public void configure(Map<String, Object> settings, DataSource dataSource, @Nullable HibernateProduct product) {
+		if (product != null) {
+			settings.putAll(this.properties.getOrDefault(product, Map.of()));
+		}
 		if (!settings.containsKey(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER)) {
 			MultiTenantConnectionProvider<?> own = this.providers.getIfAvailable();
 			settings.put(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER,
@@ -61,7 +114,7 @@ public final class RoutedHibernate {
 		settings.putIfAbsent("hibernate.query.mutation_strategy.persistent.create_tables", false);
 		settings.putIfAbsent("hibernate.query.mutation_strategy.global_temporary.create_tables", false);
 		if (product != null) {
-			HibernateProduct.settings(product).forEach(settings::putIfAbsent);
+			product.settings().forEach(settings::putIfAbsent);
 		}
 		refuseSchemaTools(settings);
 	}
@@ -91,7 +144,7 @@ public final class RoutedHibernate {
 	}
 
 	private SourceConnectionProvider provider(Map<String, Object> settings, DataSource dataSource,
-			@Nullable String product) {
+			@Nullable HibernateProduct product) {
 		SourceIdentifiers identifiers = identifiers(settings);
 		settings.put(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER, identifiers);
 		return new SourceConnectionProvider(dataSource, this.routes, identifiers, product,

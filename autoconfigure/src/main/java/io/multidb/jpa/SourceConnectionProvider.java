@@ -3,12 +3,16 @@ package io.multidb.jpa;
 import java.io.Serial;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.List;
 
 import javax.sql.DataSource;
 
 import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
 import org.hibernate.service.UnknownUnwrapTypeException;
 import org.jspecify.annotations.Nullable;
+
+import org.springframework.jdbc.datasource.DelegatingDataSource;
+import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
 
 import io.multidb.MultiDbException;
 import io.multidb.Target;
@@ -32,7 +36,7 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 
 	private final transient SourceIdentifiers identifiers;
 
-	private final @Nullable String product;
+	private final @Nullable HibernateProduct product;
 
 	private final transient SessionGuard guard;
 
@@ -45,12 +49,26 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 	 * @param guard what it registers with its session factory
 	 */
 	SourceConnectionProvider(DataSource dataSource, Routes routes, SourceIdentifiers identifiers,
-			@Nullable String product, SessionGuard guard) {
-		this.dataSource = dataSource;
+			@Nullable HibernateProduct product, SessionGuard guard) {
+		this.dataSource = withoutLazyConnections(dataSource);
 		this.routes = routes;
 		this.identifiers = identifiers;
 		this.product = product;
 		this.guard = guard;
+	}
+
+	/**
+	 * A connection that is fetched with its first statement would be of whatever source
+	 * is current by then.
+	 */
+	private static DataSource withoutLazyConnections(DataSource dataSource) {
+		DataSource eager = dataSource;
+		DataSource each = dataSource;
+		while (each instanceof DelegatingDataSource wrapper && wrapper.getTargetDataSource() != null) {
+			each = wrapper.getTargetDataSource();
+			eager = (wrapper instanceof LazyConnectionDataSourceProxy) ? each : eager;
+		}
+		return eager;
 	}
 
 	SessionGuard guard() {
@@ -85,9 +103,9 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 				|| !identifier.equals(this.identifiers.resolveCurrentTenantIdentifier())) {
 			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier), identifier);
 		}
-		String its = HibernateProduct.nameOf(source.definition().url());
-		if (this.product != null && its != null && !this.product.equals(its)) {
-			throw new WrongProductException(source.name(), its, this.product);
+		HibernateProduct its = HibernateProduct.of(source.definition().url());
+		if (this.product != null && its != null && this.product != its) {
+			throw new WrongProductException(source.name(), its, List.of(this.product));
 		}
 	}
 

@@ -1,12 +1,16 @@
 package io.multidb.jpa;
 
 import java.io.Serial;
+import java.util.Collection;
+import java.util.stream.Collectors;
+
+import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
 
 /**
- * A source of one product was used through a session factory that speaks to another. No
- * statement ran.
+ * A source of one product was used through an EntityManagerFactory that was built for
+ * others. No statement ran.
  */
 public final class WrongProductException extends MultiDbException {
 
@@ -15,9 +19,14 @@ public final class WrongProductException extends MultiDbException {
 
 	private final String source;
 
-	WrongProductException(String source, String its, String spoken) {
-		super("Source '" + source + "' is a " + its + " database, and the EntityManagerFactory in use was built for "
-				+ spoken + ": its SQL would be wrong. Set 'app.tenancy.jpa.products' to all products in use.");
+	WrongProductException(String source, @Nullable HibernateProduct its, Collection<HibernateProduct> spoken) {
+		super("Source '" + source + "' is "
+				+ ((its != null) ? "a " + its + " database" : "of a product that is not known here")
+				+ ", and the EntityManagerFactory was built for "
+				+ spoken.stream().map(Object::toString).collect(Collectors.joining(" and "))
+				+ ": its SQL would be wrong. "
+				+ ((its != null) ? "Set 'app.tenancy.jpa.products' to all products that come into use."
+						: "Use JDBC for it, or an EntityManagerFactory of your own."));
 		this.source = source;
 	}
 

@@ -49,8 +49,11 @@ final class Replica {
 
 	private final AtomicBoolean examined = new AtomicBoolean();
 
-	/** What listeners were told last; {@code null} before the first time. */
-	private @Nullable Boolean told;
+	/**
+	 * What listeners were told last; {@code null} before the first time. Written by one
+	 * thread at a time.
+	 */
+	private volatile @Nullable Boolean told;
 
 	Replica(String name, SourceRegistry registry, long maxLag) {
 		this.name = name;
@@ -193,9 +196,14 @@ final class Replica {
 				&& unavailable() == null) {
 			return false;
 		}
-		boolean news = this.told == null || this.told != usable;
+		Boolean before = this.told;
 		this.told = usable;
-		return news;
+		return before == null || before != usable;
+	}
+
+	/** Whether listeners still take it for one that is used. */
+	boolean isToldToBeUsed() {
+		return Boolean.TRUE.equals(this.told);
 	}
 
 }

@@ -121,6 +121,10 @@ final class Replicas {
 		for (int i = 0; i < this.replicas.size(); i++) {
 			Replica replica = this.replicas.get(Math.floorMod(start + i, this.replicas.size()));
 			if (!replica.isUsable()) {
+				if (replica.isToldToBeUsed()) {
+					// It fell behind since it was looked at.
+					tell();
+				}
 				continue;
 			}
 			try {

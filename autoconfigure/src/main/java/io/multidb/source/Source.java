@@ -243,13 +243,13 @@ public final class Source {
 		}
 		catch (Throwable ex) {
 			released();
-			if (this.pool != open && !isDraining(open)) {
+			if (!open.equals(this.pool) && !isDraining(open)) {
 				return null;
 			}
 			throw ex;
 		}
 		// After borrowing, see the class's comment.
-		if (this.pool != open && !isDraining(open)) {
+		if (!open.equals(this.pool) && !isDraining(open)) {
 			connection.close();
 			return null;
 		}
@@ -263,7 +263,7 @@ public final class Source {
 	private boolean isDraining(HikariDataSource open) {
 		this.lock.lock();
 		try {
-			return this.draining == open;
+			return open.equals(this.draining);
 		}
 		finally {
 			this.lock.unlock();

@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 import org.springframework.jdbc.datasource.ConnectionHandle;
 import org.springframework.jdbc.datasource.ConnectionHolder;
 import org.springframework.jdbc.datasource.DelegatingDataSource;
+import org.springframework.jdbc.datasource.SimpleConnectionHandle;
+import org.springframework.jdbc.support.JdbcUtils;
 
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.LeasedConnection;
@@ -65,6 +67,15 @@ final class BoundConnectionReader implements BoundResourceReader {
 		}
 		catch (SQLException | RuntimeException ex) {
 			return null;
+		}
+	}
+
+	/** The pool rolls back what was not committed. */
+	@Override
+	public void discard(Object resource) {
+		ConnectionHandle handle = (resource instanceof ConnectionHolder holder) ? holder.getConnectionHandle() : null;
+		if (handle instanceof SimpleConnectionHandle) {
+			JdbcUtils.closeConnection(handle.getConnection());
 		}
 	}
 

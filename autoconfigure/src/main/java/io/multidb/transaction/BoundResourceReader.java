@@ -7,7 +7,6 @@ import org.jspecify.annotations.Nullable;
  * {@link org.springframework.transaction.support.TransactionSynchronizationManager} keeps
  * for the calling thread. Thread-safe.
  */
-@FunctionalInterface
 public interface BoundResourceReader {
 
 	/**
@@ -18,5 +17,13 @@ public interface BoundResourceReader {
 	 * router
 	 */
 	@Nullable BoundResource read(Object key, Object resource);
+
+	/**
+	 * Closes a resource that {@link #read} recognises and that was left open, without
+	 * committing anything. By default it is left to the garbage collector.
+	 * @param resource the resource, no longer bound
+	 */
+	default void discard(Object resource) {
+	}
 
 }

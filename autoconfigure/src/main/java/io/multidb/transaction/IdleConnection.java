@@ -28,13 +28,25 @@ final class IdleConnection {
 	 * Gives the connection back, if it is idle and in no transaction.
 	 * @param key the DataSource it is bound to
 	 * @param resource what is bound there
+	 * @param others what other DataSources than the router's have bound
 	 * @return whether it is gone
 	 */
-	static boolean release(Object key, @Nullable Object resource) {
+	static boolean release(Object key, @Nullable Object resource, List<ConnectionHolder> others) {
 		if (!(resource instanceof ConnectionHolder holder) || holder.isOpen() || !isAutoCommit(holder)
 				|| !TransactionSynchronizationManager.isSynchronizationActive()) {
 			return false;
 		}
+		// What is in use is not given back, whichever synchronization is asked.
+		others.forEach(ConnectionHolder::requested);
+		try {
+			return release(key);
+		}
+		finally {
+			others.forEach(ConnectionHolder::released);
+		}
+	}
+
+	private static boolean release(Object key) {
 		List<TransactionSynchronization> synchronizations = TransactionSynchronizationManager.getSynchronizations();
 		for (TransactionSynchronization each : synchronizations) {
 			// Only this kind gives back a connection that no transaction manager took.
@@ -48,9 +60,11 @@ final class IdleConnection {
 			}
 			TransactionSynchronizationManager.clearSynchronization();
 			TransactionSynchronizationManager.initSynchronization();
-			synchronizations.stream()
-				.filter((other) -> other != each)
-				.forEach(TransactionSynchronizationManager::registerSynchronization);
+			for (TransactionSynchronization other : synchronizations) {
+				if (!other.equals(each)) {
+					TransactionSynchronizationManager.registerSynchronization(other);
+				}
+			}
 			return true;
 		}
 		return false;

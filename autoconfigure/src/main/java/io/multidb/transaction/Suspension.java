@@ -4,15 +4,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.BiPredicate;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-import org.springframework.jdbc.datasource.ConnectionHandle;
-import org.springframework.jdbc.datasource.ConnectionHolder;
-import org.springframework.jdbc.support.JdbcUtils;
 import org.springframework.transaction.support.TransactionSynchronization;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
 
@@ -21,12 +17,11 @@ import org.springframework.transaction.support.TransactionSynchronizationManager
  * switch is over: as a transaction manager does for {@code NOT_SUPPORTED}, but for every
  * manager and for sessions without a transaction alike. Belongs to its thread.
  */
-final class Suspension {
+final class Suspension implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(Suspension.class);
 
-	/** The router's resources. */
-	private final BiPredicate<Object, Object> ours;
+	private final Kept kept;
 
 	private final Map<Object, Object> resources = new LinkedHashMap<>();
 
@@ -41,23 +36,31 @@ final class Suspension {
 
 	private final boolean active = TransactionSynchronizationManager.isActualTransactionActive();
 
-	private Suspension(BiPredicate<Object, Object> ours) {
-		this.ours = ours;
+	private Suspension(Kept kept) {
+		this.kept = kept;
 		this.synchronizations = TransactionSynchronizationManager.isSynchronizationActive() ? suspendAll() : null;
 	}
 
 	/**
 	 * Sets aside what is open.
-	 * @param ours tells the router's resources, by key and value
+	 * @param kept knows the router's resources
 	 * @return puts everything back
 	 */
-	static Suspension begin(BiPredicate<Object, Object> ours) {
-		Suspension suspension = new Suspension(ours);
-		suspension.resources.putAll(unbind(ours));
-		if (suspension.synchronizations != null) {
-			set(null, false, null, false);
-		}
+	static Suspension begin(Kept kept) {
+		Suspension suspension = new Suspension(kept);
+		suspension.resources.putAll(unbind(kept));
+		set(null, false, null, false);
 		return suspension;
+	}
+
+	/** The router's resources among all that Spring keeps for a thread. */
+	interface Kept {
+
+		boolean contains(Object key, Object resource);
+
+		/** Closes a resource that was left open. */
+		void discard(Object resource);
+
 	}
 
 	private static List<TransactionSynchronization> suspendAll() {
@@ -77,11 +80,11 @@ final class Suspension {
 		return all;
 	}
 
-	private static Map<Object, Object> unbind(BiPredicate<Object, Object> ours) {
+	private static Map<Object, Object> unbind(Kept kept) {
 		Map<Object, Object> unbound = new LinkedHashMap<>();
 		// A copy: the map is a view of what is taken out of it.
 		new LinkedHashMap<>(TransactionSynchronizationManager.getResourceMap()).forEach((key, resource) -> {
-			if (ours.test(key, resource)) {
+			if (kept.contains(key, resource)) {
 				unbound.put(key, TransactionSynchronizationManager.unbindResource(key));
 			}
 		});
@@ -91,34 +94,44 @@ final class Suspension {
 	/**
 	 * Puts everything back as it was. What the work in between left open is closed: the
 	 * outer transaction must find its own.
+	 * @throws RuntimeException the first that a synchronization throws; all are resumed
 	 */
-	void end() {
-		unbind(this.ours).values().forEach(Suspension::discard);
+	@Override
+	public void close() {
+		unbind(this.kept).values().forEach(this::discard);
+		if (TransactionSynchronizationManager.isSynchronizationActive()) {
+			TransactionSynchronizationManager.clearSynchronization();
+		}
 		this.resources.forEach(TransactionSynchronizationManager::bindResource);
+		set(this.name, this.readOnly, this.isolation, this.active);
 		if (this.synchronizations != null) {
-			if (TransactionSynchronizationManager.isSynchronizationActive()) {
-				TransactionSynchronizationManager.clearSynchronization();
-			}
-			set(this.name, this.readOnly, this.isolation, this.active);
 			TransactionSynchronizationManager.initSynchronization();
-			for (TransactionSynchronization each : this.synchronizations) {
-				each.resume();
-				TransactionSynchronizationManager.registerSynchronization(each);
-			}
+			resume(this.synchronizations);
 		}
 	}
 
-	/** The pool rolls back what was not committed. */
-	private static void discard(Object resource) {
-		ConnectionHandle handle = (resource instanceof ConnectionHolder holder) ? holder.getConnectionHandle() : null;
-		if (handle == null) {
-			return;
-		}
+	private void discard(Object resource) {
 		try {
-			JdbcUtils.closeConnection(handle.getConnection());
+			this.kept.discard(resource);
 		}
 		catch (RuntimeException ex) {
 			logger.debug("Closing what was left open failed", ex);
+		}
+	}
+
+	private static void resume(List<TransactionSynchronization> synchronizations) {
+		RuntimeException failure = null;
+		for (TransactionSynchronization each : synchronizations) {
+			try {
+				each.resume();
+			}
+			catch (RuntimeException ex) {
+				failure = (failure != null) ? failure : ex;
+			}
+			TransactionSynchronizationManager.registerSynchronization(each);
+		}
+		if (failure != null) {
+			throw failure;
 		}
 	}
 

@@ -1,5 +1,7 @@
 package io.multidb.transaction;
 
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -7,6 +9,7 @@ import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.jdbc.datasource.ConnectionHolder;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
 
 import io.multidb.MultiDbException;
@@ -33,6 +36,8 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 	private final BoundResourceReader connections;
 
 	private final Supplier<List<BoundResourceReader>> others;
+
+	private final Suspension.Kept kept = new Kept();
 
 	private final Registration registration;
 
@@ -71,42 +76,63 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		catch (MultiDbException ex) {
 			failure = ex;
 		}
-		BoundResource obstacle = obstacle(bound, resources, source);
-		if (obstacle != null) {
-			throw change.refused(obstacle, source, failure);
+		for (BoundResource obstacle : obstacles(bound, resources, source)) {
+			if (!change.leaving() || !mayOutlast(obstacle)) {
+				throw change.refused(obstacle, source, failure);
+			}
 		}
+	}
+
+	/**
+	 * Whether something open may outlast the scope it was opened in: what Spring keeps
+	 * where no transaction is active, and what is left of a source that was removed.
+	 */
+	private static boolean mayOutlast(BoundResource resource) {
+		Source source = resource.source();
+		return !TransactionSynchronizationManager.isActualTransactionActive() || source == null || source.isGone();
 	}
 
 	/**
 	 * What keeps the thread from working on a source; idle connections are given back and
 	 * do not.
 	 */
-	private static @Nullable BoundResource obstacle(Map<Object, BoundResource> bound, Map<Object, Object> resources,
+	private static Collection<BoundResource> obstacles(Map<Object, BoundResource> bound, Map<Object, Object> resources,
 			@Nullable Source source) {
-		for (Map.Entry<Object, BoundResource> each : bound.entrySet()) {
-			Source boundSource = each.getValue().source();
-			boolean same = boundSource != null && boundSource == source;
-			if (!same && !IdleConnection.release(each.getKey(), resources.get(each.getKey()))) {
-				return each.getValue();
+		Map<Object, BoundResource> obstacles = new LinkedHashMap<>(bound);
+		obstacles.values().removeIf((each) -> each.source() != null && each.source() == source);
+		List<ConnectionHolder> others = new ArrayList<>();
+		resources.forEach((key, resource) -> {
+			if (!bound.containsKey(key) && resource instanceof ConnectionHolder holder) {
+				others.add(holder);
 			}
+		});
+		// A connection that another holds is idle only when the other has been given
+		// back.
+		boolean released = true;
+		while (released) {
+			released = obstacles.keySet().removeIf((key) -> IdleConnection.release(key, resources.get(key), others));
 		}
-		return null;
+		return obstacles.values();
 	}
 
 	/** What is bound to the thread and of the router. */
 	private Map<Object, BoundResource> bound(Map<Object, Object> resources) {
 		Map<Object, BoundResource> bound = new LinkedHashMap<>();
-		List<BoundResourceReader> readers = this.others.get();
 		resources.forEach((key, resource) -> {
-			BoundResource found = this.connections.read(key, resource);
-			for (int i = 0; found == null && i < readers.size(); i++) {
-				found = readers.get(i).read(key, resource);
-			}
+			BoundResource found = read(key, resource);
 			if (found != null) {
 				bound.put(key, found);
 			}
 		});
 		return bound;
+	}
+
+	private @Nullable BoundResource read(Object key, Object resource) {
+		BoundResource found = this.connections.read(key, resource);
+		for (BoundResourceReader other : this.others.get()) {
+			found = (found != null) ? found : other.read(key, resource);
+		}
+		return found;
 	}
 
 	/**
@@ -124,8 +150,8 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		if (bound.isEmpty()) {
 			return null;
 		}
-		BoundResource obstacle = obstacle(bound, resources, this.routes.resolve(to));
-		return (obstacle == null) ? null : Suspension.begin((key, resource) -> !bound(Map.of(key, resource)).isEmpty());
+		boolean free = obstacles(bound, resources, this.routes.resolve(to)).isEmpty();
+		return free ? null : Suspension.begin(this.kept);
 	}
 
 	/**
@@ -136,12 +162,29 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		this.registration.close();
 	}
 
+	/** What of the router is kept for a thread. */
+	private final class Kept implements Suspension.Kept {
+
+		@Override
+		public boolean contains(Object key, Object resource) {
+			return read(key, resource) != null;
+		}
+
+		@Override
+		public void discard(Object resource) {
+			SwitchCheck.this.connections.discard(resource);
+			SwitchCheck.this.others.get().forEach((other) -> other.discard(resource));
+		}
+
+	}
+
 	/** A change of target, and how it is refused. */
 	private record Switch(Target from, Target to, boolean leaving) {
 
 		SourceSwitchException refused(BoundResource bound, @Nullable Source source, @Nullable MultiDbException why) {
-			String open = bound.what() + " of "
-					+ ((bound.source() != null) ? "source '" + bound.source().name() + "'" : this.from.toString());
+			String open = bound.what() + " of " + ((bound.source() != null)
+					? "source '" + bound.source().name() + "'" + (bound.source().isGone() ? ", since removed," : "")
+					: this.from.toString());
 			String where = this.to + ((source != null) ? " (source '" + source.name() + "')" : "");
 			String message = this.leaving
 					? "The scope of " + this.from + " ended while " + open + ", begun in it, was still open. The"
@@ -151,7 +194,8 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 							+ Thread.currentThread().getName() + "': it would take the new work into the old database."
 							+ " Finish it first; or run the work in a @Tenant method that is REQUIRES_NEW or"
 							+ " NOT_SUPPORTED, or has transaction = SUSPEND; or, in code, in a TransactionTemplate with"
-							+ " PROPAGATION_NOT_SUPPORTED around the scope.";
+							+ " PROPAGATION_NOT_SUPPORTED around the scope. Only the @Tenant method suspends a session"
+							+ " that is open for the whole request (spring.jpa.open-in-view).";
 			return new SourceSwitchException((bound.source() != null) ? bound.source().name() : null, message, why);
 		}
 

@@ -82,14 +82,9 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 		if (to == null) {
 			return invocation.proceed();
 		}
-		Suspension suspension = rule.suspend() ? this.switches.get().suspendFor(to) : null;
-		try (Scope scope = to.enter()) {
+		try (Suspension suspension = rule.suspend() ? this.switches.get().suspendFor(to) : null;
+				Scope scope = to.enter()) {
 			return invocation.proceed();
-		}
-		finally {
-			if (suspension != null) {
-				suspension.end();
-			}
 		}
 	}
 

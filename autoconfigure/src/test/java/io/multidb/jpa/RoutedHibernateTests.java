@@ -12,6 +12,7 @@ import jakarta.persistence.EntityManagerFactory;
 import jakarta.persistence.GeneratedValue;
 import jakarta.persistence.Id;
 import org.hibernate.Session;
+import org.hibernate.StatelessSession;
 import org.hibernate.annotations.TenantId;
 import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
 import org.hibernate.engine.jdbc.connections.internal.UserSuppliedConnectionProviderImpl;
@@ -38,6 +39,7 @@ import org.springframework.core.env.Environment;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.jdbc.datasource.DelegatingDataSource;
 import org.springframework.jdbc.datasource.DriverManagerDataSource;
+import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 import io.multidb.Scope;
@@ -91,7 +93,7 @@ class RoutedHibernateTests {
 			assertThat(dialect(application)).contains("PostgreSQLDialect, version: 18");
 		}
 		try (JpaApplication application = JpaApplication.start(this.directory, Cities.class)) {
-			assertThat(dialect(application)).contains("SQLiteDialect, version: 3.");
+			assertThat(dialect(application)).contains("SqliteConstraintDialect, version: 3.");
 		}
 	}
 
@@ -160,6 +162,21 @@ class RoutedHibernateTests {
 			try (Scope scope = TenantContext.enter("lisbon"); Session session = application.sessions().openSession()) {
 				assertThat(session.getTenantIdentifier()).isEqualTo("lisbon");
 			}
+		}
+	}
+
+	@Test
+	void aLazyConnectionIsOfTheSessionsSource() {
+		try (JpaApplication application = JpaApplication.start(this.directory, Lazy.class,
+				"spring.jpa.hibernate.ddl-auto=none");
+				Scope scope = TenantContext.enter("lisbon");
+				StatelessSession session = application.sessions().openStatelessSession()) {
+			session.beginTransaction();
+			try (Scope inner = TenantContext.enter("porto")) {
+				assertThatThrownBy(() -> session.createNativeMutationQuery("delete from city").executeUpdate())
+					.hasRootCauseInstanceOf(WrongSourceException.class);
+			}
+			session.getTransaction().rollback();
 		}
 	}
 
@@ -319,6 +336,20 @@ class RoutedHibernateTests {
 		LocalContainerEntityManagerFactoryBean entityManagerFactory(EntityManagerFactoryBuilder builder,
 				RoutingDataSource router) {
 			return builder.dataSource(new DelegatingDataSource(router)).packages(City.class).build();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class Lazy extends Cities {
+
+		@Bean
+		@Primary
+		LocalContainerEntityManagerFactoryBean entityManagerFactory(EntityManagerFactoryBuilder builder,
+				RoutingDataSource router) {
+			return builder.dataSource(new DelegatingDataSource(new LazyConnectionDataSourceProxy(router)))
+				.packages(City.class)
+				.build();
 		}
 
 	}

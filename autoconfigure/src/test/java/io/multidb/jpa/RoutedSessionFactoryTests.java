@@ -68,6 +68,15 @@ class RoutedSessionFactoryTests {
 		assertThatThrownBy(() -> start(Creating.class)).hasRootCauseInstanceOf(FailureAnalyzedException.class);
 	}
 
+	@Test
+	void aSessionFactoryBeanForTwoProductsIsRefused() {
+		assertThatThrownBy(() -> JpaApplication.start(Native.class, "app.datasources.lisbon.url=jdbc:sqlite::memory:",
+				"app.datasources.porto.url=jdbc:postgresql://localhost:1/porto"))
+			.hasRootCauseInstanceOf(FailureAnalyzedException.class)
+			.rootCause()
+			.hasMessageContaining("one product");
+	}
+
 	@ParameterizedTest
 	@ValueSource(classes = { Native.class, ByHand.class })
 	void aSwitchInATransactionOfHibernatesManagerIsRefused(Class<?> configuration) {

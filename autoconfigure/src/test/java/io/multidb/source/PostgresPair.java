@@ -19,6 +19,8 @@ import java.util.concurrent.ExecutionException;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 
+import org.springframework.util.FileSystemUtils;
+
 /**
  * A PostgreSQL primary and a standby that streams from it, as processes. The binaries
  * have no pg_basebackup, so the copy is made by PostgreSQL's functions for that.
@@ -196,6 +198,7 @@ public final class PostgresPair implements Closeable {
 	@Override
 	public void close() throws IOException {
 		this.standby.close();
+		FileSystemUtils.deleteRecursively(this.standbyDirectory);
 		this.primary.close();
 	}
 

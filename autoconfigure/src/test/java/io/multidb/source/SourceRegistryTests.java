@@ -127,8 +127,9 @@ class SourceRegistryTests {
 			assertThat(Sources.query(connection, "select count(*) from t")).isEqualTo("1");
 			assertThat(this.sources.events).contains(new SourceEvent.Removed("porto", 1));
 		}
-		Awaitility.await().untilAsserted(() -> assertThat(porto.state()).isInstanceOf(SourceState.Removed.class));
-		assertThat(this.sources.events).contains(new SourceEvent.Closed("porto"));
+		Awaitility.await()
+			.untilAsserted(() -> assertThat(this.sources.events).contains(new SourceEvent.Closed("porto")));
+		assertThat(porto.state()).isInstanceOf(SourceState.Removed.class);
 	}
 
 	@Test

@@ -1,6 +1,7 @@
 package io.multidb.transaction;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -9,6 +10,7 @@ import javax.sql.DataSource;
 import com.zaxxer.hikari.HikariDataSource;
 import jakarta.persistence.Entity;
 import jakarta.persistence.EntityManager;
+import jakarta.persistence.EntityManagerFactory;
 import jakarta.persistence.Id;
 import jakarta.persistence.PersistenceContext;
 import org.junit.jupiter.api.Test;
@@ -35,10 +37,15 @@ import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
 import org.springframework.data.jpa.repository.JpaRepository;
 import org.springframework.data.jpa.repository.config.EnableJpaRepositories;
+import org.springframework.jdbc.core.ConnectionCallback;
+import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
+import org.springframework.jdbc.datasource.TransactionAwareDataSourceProxy;
 import org.springframework.jdbc.support.JdbcTransactionManager;
+import org.springframework.orm.jpa.EntityManagerHolder;
 import org.springframework.orm.jpa.JpaTransactionManager;
+import org.springframework.orm.jpa.SharedEntityManagerCreator;
 import org.springframework.transaction.PlatformTransactionManager;
 import org.springframework.transaction.TransactionDefinition;
 import org.springframework.transaction.TransactionStatus;
@@ -191,7 +198,7 @@ class SwitchCheckTests {
 	@Test
 	void suspendedTransactionIsPutBackAsItWas() {
 		run((context) -> {
-			List<String> told = new java.util.ArrayList<>();
+			List<String> told = new ArrayList<>();
 			context.getBean(Shops.class).inLisbon(() -> {
 				TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
 
@@ -347,7 +354,7 @@ class SwitchCheckTests {
 		run((context) -> {
 			TransactionTemplate unrelated = new TransactionTemplate(
 					context.getBean("unrelatedTransactionManager", PlatformTransactionManager.class));
-			List<String> told = new java.util.ArrayList<>();
+			List<String> told = new ArrayList<>();
 			unrelated.executeWithoutResult((status) -> {
 				TenantContext.run("lisbon", () -> insert(context, "a"));
 				TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
@@ -463,6 +470,447 @@ class SwitchCheckTests {
 		});
 	}
 
+	@Test
+	void scopeInATransactionEndsAlthoughItsSourceWasRemovedMeanwhile() {
+		this.properties = shared();
+		run((context) -> {
+			TransactionTemplate transaction = transaction(context, TransactionDefinition.PROPAGATION_REQUIRED);
+			try {
+				TenantContext.run("x1", () -> transaction.executeWithoutResult((status) -> {
+					insert(context, "a");
+					TenantContext.run("x2", () -> context.getBean(SourceRegistry.class).remove("porto"));
+					insert(context, "b");
+				}));
+			}
+			finally {
+				context.getBean(SourceRegistry.class).add(Sources.sqlite("porto", this.directory).build());
+			}
+			assertNotes(context, "porto", "a", "b");
+		});
+	}
+
+	@Test
+	void transactionAwareProxyInAnUnrelatedTransactionMaySwitch() {
+		this.configurations = new Class<?>[] { Unrelated.class };
+		run((context) -> {
+			TransactionTemplate unrelated = new TransactionTemplate(
+					context.getBean("unrelatedTransactionManager", PlatformTransactionManager.class));
+			int refused = 0;
+			SourceSwitchException last = null;
+			for (int i = 0; i < 20; i++) {
+				int n = i;
+				JdbcClient aware = JdbcClient
+					.create(new TransactionAwareDataSourceProxy(context.getBean(RoutingDataSource.class)));
+				try {
+					unrelated.executeWithoutResult((status) -> {
+						TenantContext.run("lisbon",
+								() -> aware.sql("INSERT INTO note VALUES (?)").param("a" + n).update());
+						TenantContext.run("porto",
+								() -> aware.sql("INSERT INTO note VALUES (?)").param("b" + n).update());
+					});
+				}
+				catch (SourceSwitchException ex) {
+					refused++;
+					last = ex;
+				}
+			}
+			if (refused > 0) {
+				throw new IllegalStateException("refused " + refused + " of 20", last);
+			}
+		});
+	}
+
+	@Test
+	void switchDoesNotRollBackAThirdDataSourceThatDoesNotCommitByItself() {
+		this.configurations = new Class<?>[] { Unrelated.class };
+		run((context) -> {
+			TransactionTemplate unrelated = new TransactionTemplate(
+					context.getBean("unrelatedTransactionManager", PlatformTransactionManager.class));
+			try (HikariDataSource audit = new HikariDataSource()) {
+				audit.setJdbcUrl("jdbc:sqlite:" + this.directory.resolve("audit.db"));
+				JdbcClient entries = JdbcClient.create(audit);
+				entries.sql("CREATE TABLE note (text VARCHAR(50))").update();
+				try (HikariDataSource manual = new HikariDataSource()) {
+					manual.setJdbcUrl(audit.getJdbcUrl());
+					manual.setAutoCommit(false);
+					unrelated.executeWithoutResult((status) -> {
+						JdbcClient.create(manual).sql("INSERT INTO note VALUES ('x')").update();
+						TenantContext.run("lisbon", () -> insert(context, "a"));
+						TenantContext.run("porto", () -> insert(context, "b"));
+						new JdbcTemplate(manual).execute((ConnectionCallback<Void>) (c) -> {
+							c.commit();
+							return null;
+						});
+					});
+				}
+				assertThat(entries.sql("SELECT count(*) FROM note").query(Integer.class).single()).isEqualTo(1);
+			}
+		});
+	}
+
+	@Test
+	void failingResumeLosesNoOtherCallback() {
+		run((context) -> {
+			List<String> told = new ArrayList<>();
+			TransactionTemplate transaction = transaction(context, TransactionDefinition.PROPAGATION_REQUIRED);
+			{
+				TenantContext.run("lisbon", () -> transaction.executeWithoutResult((status) -> {
+					TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
+						@Override
+						public void resume() {
+							throw new IllegalStateException("cannot resume");
+						}
+
+						@Override
+						public void afterCompletion(int how) {
+							told.add("first");
+						}
+					});
+					TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
+						@Override
+						public void afterCompletion(int how) {
+							told.add("second");
+						}
+					});
+					try {
+						context.getBean(Notes.class).inPortoSuspending("b");
+					}
+					catch (IllegalStateException ex) {
+						told.add("caught");
+					}
+				}));
+			}
+			assertThat(told).containsExactly("caught", "first", "second");
+		});
+	}
+
+	@Test
+	void afterCommitEntersAnotherTenantByRequiresNew() {
+		run((context) -> {
+			List<String> told = new ArrayList<>();
+			context.getBean(Shops.class).inLisbon(() -> {
+				for (int i = 0; i < 2; i++) {
+					int n = i;
+					TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
+						@Override
+						public void beforeCommit(boolean readOnly) {
+							context.getBean(Notes.class).inPortoRequiresNew("before" + n);
+						}
+
+						@Override
+						public void beforeCompletion() {
+							context.getBean(Notes.class).inPortoSuspending("completion" + n);
+						}
+
+						@Override
+						public void afterCommit() {
+							context.getBean(Notes.class).inPortoRequiresNew("after" + n);
+							context.getBean(Notes.class).inPortoSuspending("s" + n);
+						}
+
+						@Override
+						public void afterCompletion(int status) {
+							context.getBean(Notes.class).inPortoRequiresNew("z" + n);
+							context.getBean(Notes.class).onPortoSuspending("zs" + n);
+							context.getBean(Notes.class).inPortoNotSupported("zn" + n);
+							told.add("done" + n);
+						}
+					});
+				}
+			});
+			assertThat(told).containsExactly("done0", "done1");
+			assertNotes(context, "lisbon", "a");
+			assertNotes(context, "porto", "after0", "after1", "before0", "before1", "completion0", "completion1", "s0",
+					"s1", "z0", "z1", "zn0", "zn1", "zs0", "zs1");
+		});
+	}
+
+	@Test
+	void callbacksOfAnUnrelatedTransactionEnterTenants() {
+		this.configurations = new Class<?>[] { Unrelated.class };
+		run((context) -> {
+			TransactionTemplate unrelated = new TransactionTemplate(
+					context.getBean("unrelatedTransactionManager", PlatformTransactionManager.class));
+			List<String> told = new ArrayList<>();
+			for (int order : new int[] { 0, Integer.MAX_VALUE }) {
+				unrelated.executeWithoutResult((status) -> {
+					TenantContext.run("lisbon", () -> insert(context, "a" + order));
+					TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
+						@Override
+						public int getOrder() {
+							return order;
+						}
+
+						@Override
+						public void beforeCommit(boolean readOnly) {
+							TenantContext.run("porto", () -> insert(context, "bc" + order));
+							TenantContext.run("lisbon", () -> insert(context, "bc" + order));
+						}
+
+						@Override
+						public void beforeCompletion() {
+							TenantContext.run("porto", () -> insert(context, "bp" + order));
+							TenantContext.run("lisbon", () -> insert(context, "bp" + order));
+						}
+
+						@Override
+						public void afterCommit() {
+							TenantContext.run("porto", () -> insert(context, "ac" + order));
+							TenantContext.run("lisbon", () -> insert(context, "ac" + order));
+						}
+
+						@Override
+						public void afterCompletion(int how) {
+							TenantContext.run("porto", () -> insert(context, "ap" + order));
+							TenantContext.run("lisbon", () -> insert(context, "ap" + order));
+							told.add("done" + order);
+						}
+					});
+				});
+			}
+			assertThat(told).hasSize(2);
+		});
+	}
+
+	@Test
+	void sessionOfASurroundingSynchronizationOutlastsItsScopeAndRefusesAnotherSource() {
+		if (this.manager == Manager.JDBC) {
+			return;
+		}
+		run((context) -> {
+			TransactionTemplate supports = transaction(context, TransactionDefinition.PROPAGATION_SUPPORTS);
+			EntityManager em = SharedEntityManagerCreator
+				.createSharedEntityManager(context.getBean(EntityManagerFactory.class));
+			supports.executeWithoutResult((status) -> {
+				TenantContext.run("lisbon", () -> em.find(Note.class, "a"));
+				assertThatExceptionOfType(SourceSwitchException.class).isThrownBy(() -> TenantContext.enter("porto"))
+					.withMessageContaining("session of source 'lisbon'");
+				context.getBean(Notes.class).inPortoSuspending("b");
+				TenantContext.run("lisbon", () -> em.find(Note.class, "a"));
+			});
+		});
+	}
+
+	@Test
+	void suspendInSuspendInSuspend() {
+		run((context) -> {
+			More more = context.getBean(More.class);
+			TransactionTemplate required = transaction(context, TransactionDefinition.PROPAGATION_REQUIRED);
+			TransactionTemplate nested = transaction(context, TransactionDefinition.PROPAGATION_NESTED);
+			TenantContext.run("lisbon", () -> required
+				.executeWithoutResult((s1) -> more.suspending(() -> required.executeWithoutResult((s2) -> {
+					insert(context, "p1");
+					more.suspendingLisbon(() -> required.executeWithoutResult((s3) -> {
+						insert(context, "l3");
+						more.suspending(() -> required.executeWithoutResult((s4) -> s4.setRollbackOnly()));
+						if (this.manager == Manager.JDBC) {
+							nested.executeWithoutResult((s5) -> {
+								insert(context, "l5");
+								s5.setRollbackOnly();
+							});
+						}
+					}));
+					insert(context, "p2");
+				}))));
+			assertNotes(context, "lisbon", "l3");
+			assertNotes(context, "porto", "p1", "p2");
+		});
+	}
+
+	@Test
+	void suspendFailingInTheMiddleLeavesTheOuterWhole() {
+		this.configurations = new Class<?>[] { Unrelated.class };
+		run((context) -> {
+			HikariDataSource other = context.getBean("unrelated", HikariDataSource.class);
+			List<String> told = new ArrayList<>();
+			context.getBean(Shops.class).inLisbon(() -> {
+				JdbcClient.create(other).sql("INSERT INTO note VALUES ('o')").update();
+				TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
+					@Override
+					public void suspend() {
+						throw new IllegalStateException("cannot suspend");
+					}
+
+					@Override
+					public void afterCommit() {
+						told.add("c");
+					}
+				});
+				assertThatIllegalStateException().isThrownBy(() -> context.getBean(Notes.class).inPortoSuspending("b"));
+				insert(context, "c");
+				JdbcClient.create(other).sql("INSERT INTO note VALUES ('o')").update();
+			});
+			assertThat(told).containsExactly("c");
+			assertNotes(context, "lisbon", "a", "c");
+			assertThat(other.getHikariPoolMXBean().getActiveConnections()).isZero();
+		});
+	}
+
+	@Test
+	void leftOpenEntityManagerOfASuspendingMethodIsClosed() {
+		if (this.manager == Manager.JDBC) {
+			return;
+		}
+		run((context) -> context.getBean(Shops.class).inLisbon(() -> context.getBean(More.class).suspending(() -> {
+			EntityManagerFactory factory = context.getBean(EntityManagerFactory.class);
+			EntityManager em = factory.createEntityManager();
+			TransactionSynchronizationManager.bindResource(factory, new EntityManagerHolder(em));
+			em.createNativeQuery("select 1").getSingleResult();
+		})));
+	}
+
+	@Test
+	void jdbcManagerBesideJpa() {
+		if (this.manager == Manager.JDBC) {
+			return;
+		}
+		run((context) -> {
+			TransactionTemplate tx = new TransactionTemplate(
+					new JdbcTransactionManager(context.getBean(RoutingDataSource.class)));
+			EntityManager em = SharedEntityManagerCreator
+				.createSharedEntityManager(context.getBean(EntityManagerFactory.class));
+			TenantContext.run("lisbon", () -> tx.executeWithoutResult((status) -> {
+				assertThat(em.find(Note.class, "a")).isNull();
+				assertThatExceptionOfType(SourceSwitchException.class).isThrownBy(() -> TenantContext.enter("porto"));
+				context.getBean(Entities.class)
+					.inPortoSuspending("b", (inner) -> assertThat(inner.find(Note.class, "b")).isNotNull());
+				context.getBean(Entities.class)
+					.inPortoRequiresNew("c", (inner) -> assertThat(inner.find(Note.class, "b")).isNotNull());
+				context.getBean(Notes.class).inPortoNotSupported("d");
+				assertThat(em.find(Note.class, "b")).isNull();
+				insert(context, "a");
+			}));
+			assertNotes(context, "lisbon", "a");
+			assertNotes(context, "porto", "b", "c", "d");
+		});
+	}
+
+	@Test
+	void leftOpenTransactionWhereNothingWasSynchronizedLeavesNoSynchronization() {
+		run((context) -> {
+			context.getBean(Shops.class)
+				.inLisbon(() -> TransactionSynchronizationManager
+					.registerSynchronization(new TransactionSynchronization() {
+						@Override
+						public void afterCompletion(int status) {
+							try {
+								context.getBean(Notes.class).leaveOpenInPorto("b");
+							}
+							catch (SourceSwitchException ex) {
+								assertThat(TransactionSynchronizationManager.isSynchronizationActive()).isFalse();
+							}
+						}
+					}));
+		});
+	}
+
+	@Test
+	void afterCompletionKeepsTheStateOfTheTransaction() {
+		run((context) -> {
+			List<Object> told = new ArrayList<>();
+			context.getBean(Shops.class)
+				.inLisbon(() -> TransactionSynchronizationManager
+					.registerSynchronization(new TransactionSynchronization() {
+						@Override
+						public void afterCompletion(int status) {
+							told.add(TransactionSynchronizationManager.isActualTransactionActive() + " "
+									+ TransactionSynchronizationManager.getCurrentTransactionName());
+							context.getBean(Notes.class).inPortoRequiresNew("b");
+							told.add(TransactionSynchronizationManager.isActualTransactionActive() + " "
+									+ TransactionSynchronizationManager.getCurrentTransactionName());
+						}
+					}));
+			assertThat(told.get(1)).isEqualTo(told.get(0));
+		});
+	}
+
+	@Test
+	void lazyProxyInAnUnrelatedTransactionMaySwitch() {
+		this.configurations = new Class<?>[] { Unrelated.class };
+		run((context) -> {
+			TransactionTemplate unrelated = new TransactionTemplate(
+					context.getBean("unrelatedTransactionManager", PlatformTransactionManager.class));
+			for (int i = 0; i < 10; i++) {
+				int n = i;
+				LazyConnectionDataSourceProxy lazy = new LazyConnectionDataSourceProxy();
+				lazy.setTargetDataSource(context.getBean(RoutingDataSource.class));
+				lazy.setDefaultAutoCommit(true);
+				lazy.setDefaultTransactionIsolationName("TRANSACTION_SERIALIZABLE");
+				JdbcClient jdbc = JdbcClient.create(lazy);
+				unrelated.executeWithoutResult((status) -> {
+					TenantContext.run("lisbon", () -> jdbc.sql("INSERT INTO note VALUES (?)").param("a" + n).update());
+					TenantContext.run("porto", () -> jdbc.sql("INSERT INTO note VALUES (?)").param("b" + n).update());
+				});
+			}
+		});
+	}
+
+	@Test
+	void nestedRefusedSwitchRollsBackToTheSavepointOnly() {
+		if (this.manager == Manager.JPA) {
+			return;
+		}
+		run((context) -> {
+			TransactionTemplate nested = transaction(context, TransactionDefinition.PROPAGATION_NESTED);
+			context.getBean(Shops.class).inLisbon(() -> {
+				assertThatExceptionOfType(SourceSwitchException.class)
+					.isThrownBy(() -> nested.executeWithoutResult((status) -> {
+						insert(context, "n");
+						context.getBean(Notes.class).inPorto("b");
+					}));
+				nested.executeWithoutResult((status) -> {
+					insert(context, "m");
+					context.getBean(Notes.class).inPortoSuspending("b");
+				});
+			});
+			assertNotes(context, "lisbon", "a", "m");
+			assertNotes(context, "porto", "b");
+		});
+	}
+
+	@Test
+	void newTransactionOfAnotherTenantWhileTheOuterSourceIsRemoved() {
+		run((context) -> {
+			SourceRegistry registry = context.getBean(SourceRegistry.class);
+			context.getBean(Shops.class).inLisbon(() -> {
+				registry.remove("lisbon");
+				context.getBean(Notes.class).inPortoRequiresNew("b");
+				context.getBean(Notes.class).inPortoSuspending("c");
+				assertThatExceptionOfType(SourceSwitchException.class)
+					.isThrownBy(() -> context.getBean(Notes.class).inPorto("d"));
+				insert(context, "z");
+			});
+			registry.add(Sources.sqlite("lisbon", this.directory).build());
+			assertNotes(context, "lisbon", "a", "z");
+			assertNotes(context, "porto", "b", "c");
+		});
+	}
+
+	@Test
+	void workWithoutATenantOnItsDefault() {
+		this.properties = new String[] { "app.tenancy.no-tenant=lisbon", "app.tenancy.routes[0].tenants=x*",
+				"app.tenancy.routes[0].source=lisbon", "app.tenancy.routes[1].tenants=*",
+				"app.tenancy.routes[1].source={tenant}" };
+		run((context) -> {
+			TransactionTemplate transaction = transaction(context, TransactionDefinition.PROPAGATION_REQUIRED);
+			transaction.executeWithoutResult((status) -> {
+				insert(context, "a");
+				TenantContext.run("x1", () -> insert(context, "b"));
+				assertThatExceptionOfType(SourceSwitchException.class)
+					.isThrownBy(() -> context.getBean(Notes.class).inPorto("d"));
+				context.getBean(Notes.class).inPortoSuspending("p");
+				TenantContext.run("lisbon", () -> insert(context, "c"));
+			});
+			assertNotes(context, "lisbon", "a", "b", "c");
+			assertNotes(context, "porto", "p");
+		});
+	}
+
+	private static String[] shared() {
+		return new String[] { "app.tenancy.routes[0].tenants=x*", "app.tenancy.routes[0].source=porto",
+				"app.tenancy.routes[1].tenants=*", "app.tenancy.routes[1].source={tenant}" };
+	}
+
 	private void run(Consumer<ApplicationContext> test) {
 		ApplicationContextRunner runner = new ApplicationContextRunner()
 			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class, DataSourceAutoConfiguration.class,
@@ -522,7 +970,7 @@ class SwitchCheckTests {
 	}
 
 	@Configuration(proxyBeanMethods = false)
-	@Import({ Shops.class, Notes.class })
+	@Import({ Shops.class, Notes.class, More.class })
 	static class Beans {
 
 	}
@@ -635,6 +1083,20 @@ class SwitchCheckTests {
 		public void leaveOpenInPorto(String text) {
 			this.transactions.getTransaction(null);
 			insert(text);
+		}
+
+	}
+
+	static class More {
+
+		@Tenant(value = "porto", transaction = OpenTransaction.SUSPEND)
+		public void suspending(Runnable work) {
+			work.run();
+		}
+
+		@Tenant(value = "lisbon", transaction = OpenTransaction.SUSPEND)
+		public void suspendingLisbon(Runnable work) {
+			work.run();
 		}
 
 	}

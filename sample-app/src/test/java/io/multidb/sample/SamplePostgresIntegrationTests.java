@@ -1,5 +1,6 @@
 package io.multidb.sample;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -12,6 +13,7 @@ import io.multidb.source.TestPostgres;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.web.server.LocalServerPort;
@@ -23,7 +25,8 @@ import org.springframework.test.context.DynamicPropertySource;
 import static org.assertj.core.api.Assertions.assertThat;
 
 /**
- * The same, unchanged, with the profile {@code postgres}.
+ * The same, unchanged, with the profile {@code postgres}: on a server, and villages'
+ * elections in files.
  */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT)
 @ActiveProfiles("postgres")
@@ -33,11 +36,15 @@ class SamplePostgresIntegrationTests {
 	@AutoClose
 	private static final TestPostgres server = TestPostgres.start();
 
+	@TempDir
+	static Path data;
+
 	private SampleClient sample;
 
 	@DynamicPropertySource
 	static void useServer(DynamicPropertyRegistry registry) {
 		TestSampleApplication.properties(server).forEach((name, value) -> registry.add(name, () -> value));
+		registry.add("app.datasources.village.url", () -> "jdbc:sqlite:" + data.resolve("{id}.db"));
 	}
 
 	@BeforeEach
@@ -52,6 +59,35 @@ class SamplePostgresIntegrationTests {
 		this.sample.vote("mayor", "Bob").expectStatus().isCreated();
 		this.sample.results("mayor").expectStatus().isOk().expectBody(String.class).isEqualTo("{\"Bob\":2,\"Ada\":1}");
 		assertThat(votesIn("election_mayor")).containsExactly("Ada", "Bob", "Bob");
+	}
+
+	@Test
+	void oneElectionIsAFileAndOneADatabaseOnTheServerAtTheSameTime() throws Exception {
+		int votes = 16;
+		ExecutorService threads = Executors.newFixedThreadPool(votes);
+		try {
+			List<Callable<Void>> both = new ArrayList<>();
+			for (int i = 0; i < votes; i++) {
+				String election = (i % 2 == 0) ? "village-both" : "both";
+				both.add(() -> {
+					this.sample.vote(election, election).expectStatus().isCreated();
+					return null;
+				});
+			}
+			for (Future<Void> each : threads.invokeAll(both)) {
+				each.get();
+			}
+		}
+		finally {
+			threads.shutdownNow();
+		}
+		this.sample.results("both").expectBody(String.class).isEqualTo("{\"both\":8}");
+		this.sample.results("village-both").expectBody(String.class).isEqualTo("{\"village-both\":8}");
+		assertThat(votesIn("election_both")).hasSize(8).containsOnly("both");
+		assertThat(new SampleFiles(data).open("both.db").sql("SELECT candidate FROM vote").query(String.class).list())
+			.hasSize(8)
+			.containsOnly("village-both");
+		assertThat(databases()).doesNotContain("election_village-both", "election_village_both");
 	}
 
 	@Test

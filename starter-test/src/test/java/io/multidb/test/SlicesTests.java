@@ -3,6 +3,7 @@ package io.multidb.test;
 import javax.sql.DataSource;
 
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 import org.springframework.beans.factory.annotation.Autowired;
@@ -43,17 +44,11 @@ class SlicesTests {
 			assertThat(count(jdbc)).isOne();
 		}
 
-		@Test
+		@RepeatedTest(2)
 		@WithTenant("main")
 		void areRolledBack(@Autowired JdbcClient jdbc) {
 			assertThat(count(jdbc)).isZero();
 			jdbc.sql("insert into note (text) values ('one')").update();
-		}
-
-		@Test
-		@WithTenant("main")
-		void areRolledBackAgain(@Autowired JdbcClient jdbc) {
-			areRolledBack(jdbc);
 		}
 
 	}
@@ -133,17 +128,11 @@ class SlicesTests {
 			assertThat(count(jdbc)).isOne();
 		}
 
-		@Test
+		@RepeatedTest(2)
 		@WithTenant("main")
 		void areRolledBack(@Autowired NoteRepository notes) {
 			assertThat(notes.count()).isZero();
 			notes.save(new Note("one"));
-		}
-
-		@Test
-		@WithTenant("main")
-		void areRolledBackAgain(@Autowired NoteRepository notes) {
-			areRolledBack(notes);
 		}
 
 	}

@@ -29,7 +29,7 @@ class ElectionController {
 
 	@PostMapping("/votes")
 	@ResponseStatus(HttpStatus.CREATED)
-	void vote(@PathVariable String id, @Valid @RequestBody Vote vote) {
+	void vote(@PathVariable String id, @Valid @RequestBody VoteRequest vote) {
 		this.elections.vote(id, vote.candidate());
 	}
 

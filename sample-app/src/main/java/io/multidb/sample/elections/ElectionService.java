@@ -5,21 +5,20 @@ import java.util.Map;
 
 import io.multidb.Tenant;
 
-import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.stereotype.Service;
 import org.springframework.transaction.annotation.Transactional;
 
 /**
- * Counts votes. Every election is a tenant with a database of its own: no table names the
- * election, no statement filters by it.
+ * Counts votes. Every election is a tenant with a database of its own: no entity names
+ * the election, no query filters by it.
  */
 @Service
 class ElectionService {
 
-	private final JdbcClient jdbc;
+	private final VoteRepository votes;
 
-	ElectionService(JdbcClient jdbc) {
-		this.jdbc = jdbc;
+	ElectionService(VoteRepository votes) {
+		this.votes = votes;
 	}
 
 	/**
@@ -30,7 +29,7 @@ class ElectionService {
 	@Tenant(value = "'election-' + #id", create = true)
 	@Transactional
 	public void vote(String id, String candidate) {
-		this.jdbc.sql("INSERT INTO vote (candidate) VALUES (?)").param(candidate).update();
+		this.votes.save(new Vote(candidate));
 	}
 
 	/**
@@ -42,12 +41,9 @@ class ElectionService {
 	@Tenant("'election-' + #id")
 	@Transactional(readOnly = true)
 	public Map<String, Long> results(String id) {
-		Map<String, Long> votes = new LinkedHashMap<>();
-		this.jdbc.sql("SELECT candidate, count(*) FROM vote GROUP BY candidate ORDER BY count(*) DESC, candidate")
-			.query((row) -> {
-				votes.put(row.getString(1), row.getLong(2));
-			});
-		return votes;
+		Map<String, Long> results = new LinkedHashMap<>();
+		this.votes.countByCandidate().forEach((count) -> results.put(count.getCandidate(), count.getVotes()));
+		return results;
 	}
 
 }

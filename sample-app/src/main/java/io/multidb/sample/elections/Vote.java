@@ -1,15 +1,43 @@
 package io.multidb.sample.elections;
 
-import jakarta.validation.constraints.NotBlank;
-import jakarta.validation.constraints.Pattern;
-import jakarta.validation.constraints.Size;
+import jakarta.persistence.Column;
+import jakarta.persistence.Entity;
+import jakarta.persistence.GeneratedValue;
+import jakarta.persistence.GenerationType;
+import jakarta.persistence.Id;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A vote as it comes in.
- *
- * @param candidate whom it is for; without control characters, which PostgreSQL does not
- * store, or halves of a character
+ * A vote. Which election it is of, its database says.
  */
-record Vote(@NotBlank @Size(max = 100) @Pattern(regexp = "[^\\p{Cc}\\p{Cs}]*") String candidate) {
+@Entity
+class Vote {
+
+	@Id
+	@GeneratedValue(strategy = GenerationType.IDENTITY)
+	private @Nullable Long id;
+
+	@Column(nullable = false, length = 100)
+	private String candidate = "";
+
+	/** For Hibernate. */
+	protected Vote() {
+	}
+
+	/**
+	 * Creates a vote.
+	 * @param candidate whom it is for
+	 */
+	Vote(String candidate) {
+		this.candidate = candidate;
+	}
+
+	@Nullable Long getId() {
+		return this.id;
+	}
+
+	String getCandidate() {
+		return this.candidate;
+	}
 
 }
