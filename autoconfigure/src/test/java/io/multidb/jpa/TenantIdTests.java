@@ -50,7 +50,7 @@ class TenantIdTests {
 		this.application = JpaApplication.start(Owned.class, "app.tenancy.routes[0].tenants=x*",
 				"app.tenancy.routes[0].source=shared",
 				"app.datasources.shared.url=jdbc:sqlite:" + this.directory.resolve("shared.db"));
-		this.application.update("x1", "create table crate (id bigint primary key, owner varchar(64))");
+		this.application.update("x1", "create table barrel (id bigint primary key, owner varchar(64))");
 		this.entities = SharedEntityManagerCreator
 			.createSharedEntityManager(this.application.bean(EntityManagerFactory.class));
 	}
@@ -63,23 +63,23 @@ class TenantIdTests {
 	@Test
 	void anotherTenantIsRefusedInATransactionOfTheSameSource() {
 		TenantContext.run("x1", () -> transaction().executeWithoutResult((status) -> {
-			this.entities.persist(new Crate(1L));
+			this.entities.persist(new Barrel(1L));
 			this.entities.flush();
 			assertThatExceptionOfType(SourceSwitchException.class).isThrownBy(() -> TenantContext.enter("x2"))
 				.withMessageContaining("an open Hibernate session of tenant 'x1'");
-			TenantContext.run("x1", () -> this.entities.persist(new Crate(2L)));
+			TenantContext.run("x1", () -> this.entities.persist(new Barrel(2L)));
 		}));
-		assertThat(this.application.column("x1", "select owner || id from crate order by id")).containsExactly("x11",
+		assertThat(this.application.column("x1", "select owner || id from barrel order by id")).containsExactly("x11",
 				"x12");
 	}
 
 	@Test
 	void anotherTenantReadsItsOwnRowsWhereTheTransactionIsSetAside() {
-		this.application.update("x1", "insert into crate (id, owner) values (1, 'x1'), (2, 'x2')");
+		this.application.update("x1", "insert into barrel (id, owner) values (1, 'x1'), (2, 'x2')");
 		TenantContext.run("x1", () -> transaction().executeWithoutResult((status) -> {
-			assertThat(crates()).containsExactly(1L);
-			this.application.bean(Suspending.class).inX2(() -> assertThat(crates()).containsExactly(2L));
-			assertThat(crates()).containsExactly(1L);
+			assertThat(barrels()).containsExactly(1L);
+			this.application.bean(Suspending.class).inX2(() -> assertThat(barrels()).containsExactly(2L));
+			assertThat(barrels()).containsExactly(1L);
 		}));
 	}
 
@@ -87,29 +87,29 @@ class TenantIdTests {
 	void aSessionThatIsHeldIsRefusedUnderAnotherTenant() {
 		try (Scope scope = TenantContext.enter("x1"); Session session = this.application.sessions().openSession()) {
 			session.beginTransaction();
-			session.find(Crate.class, 1L);
+			session.find(Barrel.class, 1L);
 			try (Scope inner = TenantContext.enter("x2")) {
-				assertThatExceptionOfType(WrongSourceException.class).isThrownBy(() -> session.persist(new Crate(1L)))
+				assertThatExceptionOfType(WrongSourceException.class).isThrownBy(() -> session.persist(new Barrel(1L)))
 					.withMessageContaining("of source 'shared', opened for 'x1'")
 					.withMessageContaining("tenant 'x2'");
 				assertThatExceptionOfType(WrongSourceException.class)
-					.isThrownBy(() -> session.createQuery("from Crate", Crate.class).list());
+					.isThrownBy(() -> session.createQuery("from Barrel", Barrel.class).list());
 			}
 			session.getTransaction().commit();
 		}
-		assertThat(this.application.column("x1", "select id from crate")).isEmpty();
+		assertThat(this.application.column("x1", "select id from barrel")).isEmpty();
 	}
 
-	private List<Long> crates() {
-		return this.entities.createQuery("select id from Crate", Long.class).getResultList();
+	private List<Long> barrels() {
+		return this.entities.createQuery("select id from Barrel", Long.class).getResultList();
 	}
 
 	private TransactionTemplate transaction() {
 		return new TransactionTemplate(this.application.bean(PlatformTransactionManager.class));
 	}
 
-	@Entity(name = "Crate")
-	static class Crate {
+	@Entity(name = "Barrel")
+	static class Barrel {
 
 		@Id
 		private Long id;
@@ -117,10 +117,10 @@ class TenantIdTests {
 		@TenantId
 		private String owner;
 
-		Crate() {
+		Barrel() {
 		}
 
-		Crate(Long id) {
+		Barrel(Long id) {
 			this.id = id;
 		}
 
@@ -172,7 +172,7 @@ class TenantIdTests {
 
 		@Bean
 		PersistenceManagedTypes persistenceManagedTypes() {
-			return PersistenceManagedTypes.of(Crate.class.getName());
+			return PersistenceManagedTypes.of(Barrel.class.getName());
 		}
 
 	}
