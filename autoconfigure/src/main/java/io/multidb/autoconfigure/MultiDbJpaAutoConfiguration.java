@@ -55,8 +55,8 @@ public final class MultiDbJpaAutoConfiguration {
 	}
 
 	@Bean
-	BoundSessionReader boundSessionReader(SourceRegistry registry) {
-		return new BoundSessionReader(registry);
+	BoundSessionReader boundSessionReader(SourceRegistry registry, Routes routes, RoutingDataSource router) {
+		return new BoundSessionReader(registry, routes, router);
 	}
 
 	/** Those that were set, or else those of all that a tenant can reach. */

@@ -55,6 +55,12 @@ final class ApplicationsResolver implements SourceIdentifiers {
 		return this.sources.get(identifier);
 	}
 
+	/** Nobody can tell what it would say of a target that is yet to be entered. */
+	@Override
+	public boolean areOfSources() {
+		return false;
+	}
+
 	@Override
 	public boolean validateExistingCurrentSessions() {
 		return this.resolver.validateExistingCurrentSessions();

@@ -1,10 +1,13 @@
 package io.multidb.jpa;
 
 import java.sql.SQLException;
+import java.util.Map;
+import java.util.stream.Stream;
 
 import javax.sql.DataSource;
 
 import jakarta.persistence.EntityManager;
+import org.hibernate.cfg.JdbcSettings;
 import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
 import org.hibernate.engine.spi.SharedSessionContractImplementor;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +16,7 @@ import org.springframework.orm.jpa.EntityManagerFactoryInfo;
 import org.springframework.orm.jpa.EntityManagerFactoryUtils;
 import org.springframework.orm.jpa.EntityManagerHolder;
 
+import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceRegistry;
 import io.multidb.transaction.BoundResource;
@@ -28,44 +32,86 @@ public final class BoundSessionReader implements BoundResourceReader {
 
 	private final SourceRegistry registry;
 
+	private final Routes routes;
+
+	private final RoutingDataSource router;
+
 	/**
 	 * Creates the reader.
 	 * @param registry where sources are found
+	 * @param routes tell the sessions of this router from those of others
+	 * @param router the DataSource whose sessions count
 	 */
-	public BoundSessionReader(SourceRegistry registry) {
+	public BoundSessionReader(SourceRegistry registry, Routes routes, RoutingDataSource router) {
 		this.registry = registry;
+		this.routes = routes;
+		this.router = router;
 	}
 
 	@Override
 	public @Nullable BoundResource read(Object key, Object resource) {
-		if (!(resource instanceof EntityManagerHolder holder)) {
+		EntityManager entityManager = entityManager(key, resource);
+		if (entityManager == null) {
 			return null;
 		}
 		SharedSessionContractImplementor session;
 		try {
-			session = holder.getEntityManager().unwrap(SharedSessionContractImplementor.class);
+			session = entityManager.unwrap(SharedSessionContractImplementor.class);
 		}
-		catch (IllegalStateException ex) {
-			// It holds a stateless session alone, on a connection that is bound, too.
-			return null;
+		catch (RuntimeException ex) {
+			// Another provider's, or closed.
+			return isRouting(key) ? new BoundResource(SESSION, null) : null;
 		}
 		MultiTenantConnectionProvider<?> provider = session.getFactory()
 			.getServiceRegistry()
 			.getService(MultiTenantConnectionProvider.class);
 		if (provider instanceof SourceConnectionProvider ours) {
-			String source = ours.identifiers().sourceOf(session.getTenantIdentifierValue());
-			return new BoundResource(SESSION, (source != null) ? this.registry.find(source) : null);
+			return ours.isOf(this.routes) ? read(session, ours.identifiers()) : null;
 		}
-		return isRouting(key) ? new BoundResource(SESSION, null) : null;
+		return (isRouting(key) || isRouting(session)) ? new BoundResource(SESSION, null) : null;
+	}
+
+	private BoundResource read(SharedSessionContractImplementor session, SourceIdentifiers identifiers) {
+		String source = identifiers.areOfSources() ? identifiers.sourceOf(session.getTenantIdentifierValue()) : null;
+		return new BoundResource(SESSION, (source != null) ? this.registry.find(source) : null);
+	}
+
+	private static @Nullable EntityManager entityManager(Object key, Object resource) {
+		if (key instanceof EntityManager managedByTheApplication) {
+			return managedByTheApplication;
+		}
+		if (resource instanceof EntityManagerHolder holder) {
+			try {
+				return holder.getEntityManager();
+			}
+			catch (IllegalStateException ex) {
+				// It holds a stateless session alone, on a connection that is bound, too.
+				return null;
+			}
+		}
+		return (resource instanceof EntityManager bound) ? bound : null;
 	}
 
 	/** With a connection provider of the application's own, nothing tells the source. */
-	private static boolean isRouting(Object key) {
-		DataSource dataSource = (key instanceof EntityManagerFactoryInfo factory) ? factory.getDataSource() : null;
+	private boolean isRouting(Object key) {
+		return key instanceof EntityManagerFactoryInfo factory && leadsToRouter(factory.getDataSource());
+	}
+
+	/** Of a session factory that was built by hand. */
+	private boolean isRouting(SharedSessionContractImplementor session) {
+		Map<String, Object> settings = session.getFactory().getProperties();
+		return Stream
+			.of(JdbcSettings.JAKARTA_NON_JTA_DATASOURCE, JdbcSettings.JAKARTA_JTA_DATASOURCE,
+					"hibernate.connection.datasource")
+			.anyMatch((name) -> leadsToRouter(settings.get(name)));
+	}
+
+	private boolean leadsToRouter(@Nullable Object object) {
 		try {
-			return dataSource != null && dataSource.isWrapperFor(RoutingDataSource.class);
+			return object instanceof DataSource dataSource && dataSource.isWrapperFor(RoutingDataSource.class)
+					&& dataSource.unwrap(RoutingDataSource.class) == this.router;
 		}
-		catch (SQLException ex) {
+		catch (SQLException | RuntimeException ex) {
 			return false;
 		}
 	}

@@ -1,19 +1,27 @@
 package io.multidb.jpa;
 
 import java.sql.SQLException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Properties;
 import java.util.function.Supplier;
 
 import javax.sql.DataSource;
 
+import org.hibernate.cfg.AvailableSettings;
+
+import org.springframework.beans.PropertyAccessor;
+import org.springframework.beans.PropertyAccessorFactory;
 import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.orm.jpa.JpaVendorAdapter;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
+import org.springframework.orm.jpa.hibernate.LocalSessionFactoryBean;
 
 import io.multidb.routing.RoutingDataSource;
 
 /**
- * Applies {@link RoutedHibernate} to every EntityManagerFactory that an application, or
- * Spring Boot, builds on the routing DataSource, and to no other.
+ * Applies {@link RoutedHibernate} to every EntityManagerFactory or SessionFactory that an
+ * application, or Spring Boot, builds on the routing DataSource, and to no other.
  */
 public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostProcessor {
 
@@ -39,7 +47,31 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 				}
 			}
 		}
+		else if (bean instanceof LocalSessionFactoryBean factory) {
+			configure(factory);
+		}
 		return bean;
+	}
+
+	/** It has setters for all of this, and no getters. */
+	private void configure(LocalSessionFactoryBean factory) {
+		PropertyAccessor fields = PropertyAccessorFactory.forDirectFieldAccess(factory);
+		if (fields.getPropertyValue("dataSource") instanceof DataSource dataSource && isRouting(dataSource)) {
+			Map<String, Object> settings = new LinkedHashMap<>();
+			factory.getHibernateProperties().forEach((name, value) -> settings.put(name.toString(), value));
+			Object provider = fields.getPropertyValue("multiTenantConnectionProvider");
+			if (provider != null) {
+				settings.put(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER, provider);
+			}
+			Object resolver = fields.getPropertyValue("currentTenantIdentifierResolver");
+			if (resolver != null) {
+				settings.put(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER, resolver);
+			}
+			this.hibernate.get().configure(settings, dataSource);
+			Properties properties = new Properties();
+			properties.putAll(settings);
+			factory.setHibernateProperties(properties);
+		}
 	}
 
 	private static boolean isRouting(DataSource dataSource) {

@@ -78,6 +78,22 @@ public final class RoutedHibernate {
 	}
 
 	/**
+	 * Adds what is missing to the settings of a factory that can build one session
+	 * factory only.
+	 * @param settings the settings so far
+	 * @param dataSource the routing DataSource, or one that wraps it
+	 */
+	void configure(Map<String, Object> settings, DataSource dataSource) {
+		if (this.products.size() > 1) {
+			throw new FailureAnalyzedException(
+					"A LocalSessionFactoryBean builds a SessionFactory that speaks to one product, and the sources are of "
+							+ this.products + ".",
+					"Use an EntityManagerFactory, such as Spring Boot's, which has a session factory per product.");
+		}
+		configure(settings, dataSource, this.products.isEmpty() ? null : this.products.get(0));
+	}
+
+	/**
 	 * Adds what is missing to the settings of a session factory.
 	 * @param settings the settings so far
 	 * @param dataSource the routing DataSource, or one that wraps it

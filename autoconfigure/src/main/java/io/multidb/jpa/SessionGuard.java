@@ -1,5 +1,7 @@
 package io.multidb.jpa;
 
+import java.sql.DatabaseMetaData;
+import java.sql.SQLException;
 import java.util.Objects;
 
 import org.hibernate.engine.spi.SharedSessionContractImplementor;
@@ -28,16 +30,21 @@ import org.hibernate.event.spi.PostInsertEvent;
 import org.hibernate.event.spi.PostInsertEventListener;
 import org.hibernate.event.spi.PostLoadEvent;
 import org.hibernate.event.spi.PostLoadEventListener;
+import org.hibernate.event.spi.PostUpsertEvent;
+import org.hibernate.event.spi.PostUpsertEventListener;
 import org.hibernate.event.spi.PreDeleteEvent;
 import org.hibernate.event.spi.PreDeleteEventListener;
 import org.hibernate.event.spi.PreUpdateEvent;
 import org.hibernate.event.spi.PreUpdateEventListener;
+import org.hibernate.event.spi.PreUpsertEvent;
+import org.hibernate.event.spi.PreUpsertEventListener;
 import org.hibernate.event.spi.RefreshContext;
 import org.hibernate.event.spi.RefreshEvent;
 import org.hibernate.event.spi.RefreshEventListener;
 import org.hibernate.persister.entity.EntityPersister;
 import org.hibernate.proxy.HibernateProxy;
 import org.hibernate.proxy.LazyInitializer;
+import org.hibernate.resource.jdbc.spi.LogicalConnectionImplementor;
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
@@ -53,7 +60,7 @@ import io.multidb.routing.Routes;
 final class SessionGuard implements LoadEventListener, PersistEventListener, MergeEventListener, DeleteEventListener,
 		RefreshEventListener, LockEventListener, FlushEventListener, AutoFlushEventListener,
 		InitializeCollectionEventListener, PostLoadEventListener, PostInsertEventListener, PreUpdateEventListener,
-		PreDeleteEventListener {
+		PreDeleteEventListener, PreUpsertEventListener, PostUpsertEventListener {
 
 	private final Routes routes;
 
@@ -82,6 +89,8 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 		registry.prependListeners(EventType.POST_INSERT, this);
 		registry.prependListeners(EventType.PRE_UPDATE, this);
 		registry.prependListeners(EventType.PRE_DELETE, this);
+		registry.prependListeners(EventType.PRE_UPSERT, this);
+		registry.prependListeners(EventType.POST_UPSERT, this);
 	}
 
 	private @Nullable String sourceOf(SharedSessionContractImplementor session) {
@@ -90,26 +99,34 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 	}
 
 	private void check(SharedSessionContractImplementor session) {
-		Target target = Target.current();
 		String its = sourceOf(session);
 		String current;
 		try {
-			current = this.routes.resolve(target).name();
+			current = this.routes.resolve(Target.current()).name();
 		}
 		catch (MultiDbException ex) {
-			if (isAtWork(session) && (target.tenant() != null || target.source() != null)) {
-				// Of a source that was removed: its guarded connection knows better.
+			if (its != null && mayFinish(session)) {
 				return;
 			}
 			current = null;
 		}
+		Object identifier = session.getTenantIdentifierValue();
 		if (!Objects.equals(its, current)) {
-			throw wrongSession(its);
+			throw wrongSession(its, identifier);
+		}
+		if (its != null && !this.identifiers.resolveCurrentTenantIdentifier().equals(identifier)) {
+			throw this.identifiers.areOfSources() ? new WrongSourceException("A Hibernate session of source '" + its
+					+ "' was used after that was removed"
+					+ " and added again, and is another source; nothing was read or written. Open a new session.", its)
+					: wrongSession(its, identifier);
 		}
 	}
 
-	static WrongSourceException wrongSession(@Nullable String source) {
+	static WrongSourceException wrongSession(@Nullable String source, @Nullable Object identifier) {
 		String which = (source != null) ? "of source '" + source + "'" : "that was opened without a source";
+		if (source != null && !source.equals(identifier)) {
+			which += ", opened for '" + identifier + "',";
+		}
 		return new WrongSourceException("A Hibernate session " + which + " was used while the thread's target is "
 				+ Target.current()
 				+ "; nothing was read or written. Open the session inside the scope that uses it, and"
@@ -118,8 +135,19 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 				String.valueOf(source));
 	}
 
-	private static boolean isAtWork(SharedSessionContractImplementor session) {
-		return session.getJdbcCoordinator().getLogicalConnection().isPhysicallyConnected();
+	/** Of a source that was removed meanwhile: its guarded connection knows. */
+	private static boolean mayFinish(SharedSessionContractImplementor session) {
+		LogicalConnectionImplementor connection = session.getJdbcCoordinator().getLogicalConnection();
+		if (!connection.isPhysicallyConnected()) {
+			return false;
+		}
+		try {
+			DatabaseMetaData allowed = connection.getPhysicalConnection().getMetaData();
+			return allowed != null;
+		}
+		catch (SQLException ex) {
+			return false;
+		}
 	}
 
 	private void check(SharedSessionContractImplementor session, String action, @Nullable Object object) {
@@ -245,6 +273,17 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 	public boolean onPreDelete(PreDeleteEvent event) {
 		checkOwner(event.getSession(), "removed", event.getEntity());
 		return false;
+	}
+
+	@Override
+	public boolean onPreUpsert(PreUpsertEvent event) {
+		checkOwner(event.getSession(), "upserted", event.getEntity());
+		return false;
+	}
+
+	@Override
+	public void onPostUpsert(PostUpsertEvent event) {
+		remember(event.getSession(), event.getEntity());
 	}
 
 	@Override

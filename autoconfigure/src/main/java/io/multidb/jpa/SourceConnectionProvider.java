@@ -75,6 +75,13 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 		return this.guard;
 	}
 
+	/**
+	 * Whether it serves these routes, and not another application's in the same process.
+	 */
+	boolean isOf(Routes others) {
+		return this.routes == others;
+	}
+
 	SourceIdentifiers identifiers() {
 		return this.identifiers;
 	}
@@ -94,7 +101,7 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 		Source source = this.routes.resolve(Target.current());
 		if (!source.name().equals(this.identifiers.sourceOf(identifier))
 				|| !identifier.equals(this.identifiers.resolveCurrentTenantIdentifier())) {
-			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier));
+			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier), identifier);
 		}
 		HibernateProduct its = HibernateProduct.of(source.definition().url());
 		if (this.product != null && its != null && this.product != its) {

@@ -15,4 +15,10 @@ interface SourceIdentifiers extends CurrentTenantIdentifierResolver<Object> {
 	 */
 	@Nullable String sourceOf(Object identifier);
 
+	/**
+	 * Whether the tenants of a source share an identifier, and so may share a session.
+	 * @return {@code false} if a session may be of one tenant only
+	 */
+	boolean areOfSources();
+
 }

@@ -25,6 +25,8 @@ import org.springframework.boot.persistence.autoconfigure.EntityScan;
 import org.springframework.context.annotation.Configuration;
 
 import io.multidb.TenantContext;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -114,6 +116,29 @@ class HibernateCacheTests {
 	}
 
 	@Test
+	void aSourceAddedAnewUnderItsNameHasNothingOfTheFormer() {
+		try (JpaApplication application = start()) {
+			application.in("porto", (entities) -> entities.find(Town.class, 1L));
+			long first = application.in("porto", HibernateCacheTests::ticket);
+			SourceRegistry registry = application.bean(SourceRegistry.class);
+			registry.remove("porto");
+			registry
+				.add(SourceDefinition.named("porto").url("jdbc:sqlite:" + this.directory.resolve("porto2.db")).build());
+			TenantContext.run("porto", () -> application.sessions().getSchemaManager().exportMappedObjects(false));
+			application.update("porto",
+					"insert into town (id, code, name, population) values (1, 'OPO', 'of the new', 0)");
+			application.in("porto", (entities) -> {
+				entities.find(Town.class, 1L).population = 7;
+				return null;
+			});
+			assertThat(application.column("porto", "select name || population from town"))
+				.containsExactly("of the new7");
+			assertThat(application.in("porto", HibernateCacheTests::ticket)).isEqualTo(first);
+			assertThat(name(application, "porto")).isEqualTo("of the new");
+		}
+	}
+
+	@Test
 	void twoTenantsOfOneSourceShareTheCache() {
 		try (JpaApplication application = start("app.tenancy.routes[0].tenants=lisbon,belem",
 				"app.tenancy.routes[0].source=lisbon", "app.tenancy.routes[1].tenants=porto",
@@ -175,6 +200,12 @@ class HibernateCacheTests {
 		return entities.createQuery("select t.name from Town t", String.class)
 			.setHint(HibernateHints.HINT_CACHEABLE, true)
 			.getResultList();
+	}
+
+	private static long ticket(EntityManager entities) {
+		Ticket ticket = new Ticket();
+		entities.persist(ticket);
+		return ticket.id;
 	}
 
 	private static String name(JpaApplication application, String source) {

@@ -38,6 +38,8 @@ import io.multidb.Scope;
 import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
 import io.multidb.WrongSourceException;
+import io.multidb.source.SourceRegistry;
+import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -146,6 +148,65 @@ class SessionGuardTests {
 				.isInstanceOf(WrongSourceException.class));
 		session.getTransaction().rollback();
 		session.close();
+		unchanged();
+	}
+
+	@ParameterizedTest(name = "{0}")
+	@MethodSource("uses")
+	void aSessionIsRefusedUnderATenantThatLeadsNowhere(String name, Consumer<Session> use) {
+		try (Scope scope = TenantContext.enter("lisbon"); Session session = application.sessions().openSession()) {
+			session.beginTransaction();
+			session.find(Library.class, 1000L);
+			try (Scope inner = TenantContext.enter("atlantis")) {
+				assertThatThrownBy(() -> use.accept(session)).isInstanceOf(WrongSourceException.class)
+					.hasMessageContaining("'lisbon'")
+					.hasMessageContaining("'atlantis'");
+			}
+			session.getTransaction().rollback();
+		}
+		unchanged();
+	}
+
+	@Test
+	void aSessionFinishesItsWorkOnASourceThatWasRemovedAndNoOther() {
+		SourceRegistry registry = application.bean(SourceRegistry.class);
+		try (Scope scope = TenantContext.enter("porto"); Session session = application.sessions().openSession()) {
+			session.beginTransaction();
+			Library library = session.find(Library.class, 1000L);
+			registry.remove("porto");
+			try {
+				session.persist(new Library("new"));
+				assertThat(library.books).hasSize(1);
+				session.flush();
+				try (Scope inner = TenantContext.enter("atlantis")) {
+					assertThatThrownBy(() -> session.find(Library.class, 1000L))
+						.isInstanceOf(WrongSourceException.class);
+				}
+				session.getTransaction().rollback();
+			}
+			finally {
+				registry.add(Sources.sqlite("porto", directory).build());
+			}
+		}
+		unchanged();
+	}
+
+	@Test
+	void aSessionIsRefusedOnceItsSourceIsAnotherOfTheSameName() {
+		SourceRegistry registry = application.bean(SourceRegistry.class);
+		try (Scope scope = TenantContext.enter("porto"); Session session = application.sessions().openSession()) {
+			session.beginTransaction();
+			session.find(Library.class, 1000L).name = "changed";
+			session.find(Library.class, 1000L);
+			registry.remove("porto");
+			registry.add(Sources.sqlite("porto", directory).build());
+			try (Session fresh = application.sessions().openSession()) {
+				assertThat(fresh.find(Library.class, 1000L).name).isEqualTo("of porto");
+			}
+			assertThatThrownBy(() -> session.find(Library.class, 1000L)).isInstanceOf(WrongSourceException.class)
+				.hasMessageContaining("removed and added");
+			session.getTransaction().rollback();
+		}
 		unchanged();
 	}
 
@@ -295,9 +356,27 @@ class SessionGuardTests {
 			try (StatelessSession session = application.sessions().openStatelessSession()) {
 				assertThatThrownBy(() -> session.update(library)).isInstanceOf(WrongSourceException.class);
 				assertThatThrownBy(() -> session.delete(library)).isInstanceOf(WrongSourceException.class);
+				assertThatThrownBy(() -> session.upsert(library)).isInstanceOf(WrongSourceException.class);
+				assertThatThrownBy(() -> session.upsertMultiple(List.of(library)))
+					.isInstanceOf(WrongSourceException.class);
 			}
 		});
 		unchanged();
+	}
+
+	@Test
+	void anEntityThatAnotherSourceHasUpsertedIsRefused() {
+		Library library = new Library("upserted");
+		library.id = 1000L;
+		TenantContext.run("lisbon", () -> {
+			try (StatelessSession session = application.sessions().openStatelessSession()) {
+				session.upsert(library);
+			}
+		});
+		assertThat(application.column("lisbon", "select name from library")).containsExactly("upserted");
+		assertThatThrownBy(() -> application.in("porto", (entities) -> entities.merge(library)))
+			.isInstanceOf(WrongSourceException.class);
+		assertThat(application.column("porto", "select name from library")).containsExactly("of porto");
 	}
 
 	@Test
