@@ -47,8 +47,9 @@ class BoundSessionReaderTests {
 	@BeforeEach
 	void start() {
 		this.application = JpaApplication.start(this.directory, Markets.class,
-				"app.tenancy.routes[0].tenants=lisbon,belem", "app.tenancy.routes[0].source=lisbon",
-				"app.tenancy.routes[1].tenants=porto", "app.tenancy.routes[1].source=porto");
+				"spring.data.jpa.repositories.enabled=false", "app.tenancy.routes[0].tenants=lisbon,belem",
+				"app.tenancy.routes[0].source=lisbon", "app.tenancy.routes[1].tenants=porto",
+				"app.tenancy.routes[1].source=porto");
 	}
 
 	@AfterEach
@@ -96,7 +97,7 @@ class BoundSessionReaderTests {
 
 	@Test
 	void theSessionOfAnotherContextDoesNotCount() {
-		try (JpaApplication other = JpaApplication.start(Markets.class,
+		try (JpaApplication other = JpaApplication.start(Markets.class, "spring.data.jpa.repositories.enabled=false",
 				"app.datasources.other.url=jdbc:sqlite:" + this.directory.resolve("other.db"))) {
 			assertThat(other.sessions().isOpen()).isTrue();
 			EntityManager entities = SharedEntityManagerCreator

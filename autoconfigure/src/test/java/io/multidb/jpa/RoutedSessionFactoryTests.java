@@ -70,7 +70,8 @@ class RoutedSessionFactoryTests {
 
 	@Test
 	void aSessionFactoryBeanForTwoProductsIsRefused() {
-		assertThatThrownBy(() -> JpaApplication.start(Native.class, "app.datasources.lisbon.url=jdbc:sqlite::memory:",
+		assertThatThrownBy(() -> JpaApplication.start(Native.class, "spring.data.jpa.repositories.enabled=false",
+				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
 				"app.datasources.porto.url=jdbc:postgresql://localhost:1/porto"))
 			.hasRootCauseInstanceOf(FailureAnalyzedException.class)
 			.rootCause()
@@ -116,7 +117,7 @@ class RoutedSessionFactoryTests {
 	}
 
 	private JpaApplication start(Class<?> configuration) {
-		JpaApplication application = JpaApplication.start(configuration,
+		JpaApplication application = JpaApplication.start(configuration, "spring.data.jpa.repositories.enabled=false",
 				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
 				"app.datasources.porto.url=jdbc:sqlite:" + this.directory.resolve("porto.db"));
 		for (String source : JpaApplication.SOURCES) {

@@ -47,8 +47,8 @@ class TenantIdTests {
 
 	@BeforeEach
 	void start() {
-		this.application = JpaApplication.start(Owned.class, "app.tenancy.routes[0].tenants=x*",
-				"app.tenancy.routes[0].source=shared",
+		this.application = JpaApplication.start(Owned.class, "spring.data.jpa.repositories.enabled=false",
+				"app.tenancy.routes[0].tenants=x*", "app.tenancy.routes[0].source=shared",
 				"app.datasources.shared.url=jdbc:sqlite:" + this.directory.resolve("shared.db"));
 		this.application.update("x1", "create table barrel (id bigint primary key, owner varchar(64))");
 		this.entities = SharedEntityManagerCreator
