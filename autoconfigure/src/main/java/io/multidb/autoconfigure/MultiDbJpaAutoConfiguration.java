@@ -55,8 +55,10 @@ public final class MultiDbJpaAutoConfiguration {
 	}
 
 	@Bean
-	BoundSessionReader boundSessionReader(SourceRegistry registry, Routes routes, RoutingDataSource router) {
-		return new BoundSessionReader(registry, routes, router);
+	BoundSessionReader boundSessionReader(SourceRegistry registry, Routes routes,
+			ObjectProvider<RoutingDataSource> router) {
+		// A test slice may have put an embedded database in its place.
+		return new BoundSessionReader(registry, routes, router.getIfAvailable(() -> new RoutingDataSource(routes)));
 	}
 
 	/** Those that were set, or else those of all that a tenant can reach. */
