@@ -58,7 +58,9 @@ class EveryWayInIntegrationTests {
 				Sources.execute(connection, "CREATE DATABASE " + name);
 			}
 			everyWayIn.add(name, this.postgres.url().replaceFirst("/[^/]*$", "/" + name) + "?user="
-					+ this.postgres.username() + "&password=" + this.postgres.password());
+					+ this.postgres.username() + "&password=" + this.postgres.password()
+					// One transaction inside another could wait for it for ever.
+					+ "&options=-c%20lock_timeout=300ms");
 		}
 		return everyWayIn;
 	}
