@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 import java.util.function.Predicate;
@@ -180,7 +181,8 @@ public final class Source {
 	 */
 	public boolean test() throws SQLException {
 		Pool open = this.pool;
-		Connection leased = (open != null) ? lease(open) : null;
+		// Being looked at does not count as being used.
+		Connection leased = (open != null) ? lease(open, open.lastUsed()) : null;
 		if (open == null || leased == null) {
 			return false;
 		}
@@ -224,8 +226,13 @@ public final class Source {
 			if (connection != null) {
 				return connection;
 			}
-			if (open() == Outcome.GONE) {
+			AtomicReference<@Nullable Connection> first = new AtomicReference<>();
+			if (open(first) == Outcome.GONE) {
 				throw new UnknownSourceException(name(), "It was removed.");
+			}
+			connection = first.get();
+			if (connection != null) {
+				return connection;
 			}
 		}
 	}
@@ -235,6 +242,10 @@ public final class Source {
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
 	@Nullable Connection lease(Pool open) throws SQLException {
+		return lease(open, this.openPools.now());
+	}
+
+	private @Nullable Connection lease(Pool open, int now) throws SQLException {
 		Connection connection;
 		try {
 			connection = open.borrow();
@@ -266,7 +277,7 @@ public final class Source {
 				return null;
 			}
 		}
-		open.lent(connection, this.openPools.now());
+		open.lent(connection, now);
 		return connection;
 	}
 
@@ -413,7 +424,12 @@ public final class Source {
 		return (duration.toMillis() % 1000 == 0) ? duration.toSeconds() + " s" : duration.toMillis() + " ms";
 	}
 
-	private Outcome open() {
+	/**
+	 * Opens it.
+	 * @param first is given a connection by whoever opens it: taken before the pool can
+	 * be closed again in favour of another one
+	 */
+	private Outcome open(AtomicReference<@Nullable Connection> first) {
 		return change(() -> {
 			this.openPools.enter(this, connectionTimeout());
 			boolean entered = false;
@@ -431,6 +447,11 @@ public final class Source {
 					opened = this.opener.open(this.definition, this.events::add);
 				}
 				entered = publish(opened, Duration.ofNanos(System.nanoTime() - start));
+				if (entered) {
+					first.set(leaseFirst(opened));
+					this.openPools.entered(this);
+					this.registry.opened();
+				}
 				return Outcome.DONE;
 			}
 			finally {
@@ -767,14 +788,20 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
-		if (published) {
-			this.openPools.entered(this);
-			this.registry.opened();
-		}
-		else {
+		if (!published) {
 			opened.close();
 		}
 		return published;
+	}
+
+	private @Nullable Connection leaseFirst(Pool opened) {
+		try {
+			return lease(opened);
+		}
+		catch (SQLException | RuntimeException ex) {
+			// It is tried again by somebody who can say so.
+			return null;
+		}
 	}
 
 	private void succeeded() {
