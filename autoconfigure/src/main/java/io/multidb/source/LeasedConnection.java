@@ -19,6 +19,7 @@ import java.sql.Struct;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 import org.jspecify.annotations.Nullable;
 
@@ -34,14 +35,32 @@ import org.jspecify.annotations.Nullable;
 public abstract class LeasedConnection implements Connection {
 
 	/** SQLSTATE read_only_sql_transaction. */
-	private static final String READ_ONLY = "25006";
+	private static final String READ_ONLY_TRANSACTION = "25006";
 
 	private static final int SQLITE_READONLY = 8;
 
+	private static final AtomicIntegerFieldUpdater<LeasedConnection> MARK = AtomicIntegerFieldUpdater
+		.newUpdater(LeasedConnection.class, "mark");
+
+	/** Never asked to refuse writes, or asked to accept them again. */
+	private static final int WRITABLE = 0;
+
+	/** Asked to refuse writes, which must end before the connection is given back. */
+	private static final int READ_ONLY = 1;
+
+	/** One of the above is becoming the other: who sees to that gives it back. */
+	private static final int CHANGING = 2;
+
+	/** Was marked when it was closed. */
+	private static final int CLOSED = 3;
+
 	private final Connection delegate;
 
-	/** Asked to refuse writes. */
-	private boolean readOnly;
+	/**
+	 * No object of its own, for there is one for each connection that is borrowed, and
+	 * changed only by those who ask for a read-only one.
+	 */
+	private volatile int mark;
 
 	/**
 	 * Takes a connection of a source, opening the source if that is needed.
@@ -71,9 +90,23 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
-		boolean wasReadOnly = this.readOnly;
-		this.readOnly = false;
-		source().giveBack(this.delegate, wasReadOnly);
+		if (this.mark != WRITABLE) {
+			closeMarked();
+			return;
+		}
+		source().giveBack(this.delegate, false);
+		if (this.mark != WRITABLE) {
+			// By another thread, too late to be taken back: it may be somebody else's.
+			source().discard(this.delegate);
+		}
+	}
+
+	/** Of several threads one gives it back, after it has been made to accept writes. */
+	private void closeMarked() throws SQLException {
+		int former = MARK.getAndSet(this, CLOSED);
+		if (former == WRITABLE || former == READ_ONLY) {
+			source().giveBack(this.delegate, former == READ_ONLY);
+		}
 	}
 
 	/** Asked before a statement is run whose text was not known before. */
@@ -87,19 +120,20 @@ public abstract class LeasedConnection implements Connection {
 	/** Says why a write was refused; any other failure is as the driver made it. */
 	final SQLException explain(SQLException failure) {
 		SourceDefinition definition = source().definition();
-		if ((!definition.readOnly() && !this.readOnly) || !isRefusedWrite(definition, failure)) {
+		if ((!definition.readOnly() && !isReadOnly()) || !isRefusedWrite(definition, failure)) {
 			return failure;
 		}
 		String why = definition.readOnly() ? "is read-only (" + definition.property("read-only") + ")"
 				: "was asked to read only, as by @Transactional(readOnly = true)";
-		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(), READ_ONLY,
-				failure.getErrorCode(), failure);
+		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(),
+				READ_ONLY_TRANSACTION, failure.getErrorCode(), failure);
 	}
 
 	/** A failed batch has the reason in its cause. */
 	private static boolean isRefusedWrite(SourceDefinition definition, SQLException failure) {
-		boolean refused = READ_ONLY.equals(failure.getSQLState()) || (definition.product() == DatabaseProduct.SQLITE
-				&& (failure.getErrorCode() & 0xff) == SQLITE_READONLY);
+		boolean refused = READ_ONLY_TRANSACTION.equals(failure.getSQLState())
+				|| (definition.product() == DatabaseProduct.SQLITE
+						&& (failure.getErrorCode() & 0xff) == SQLITE_READONLY);
 		return refused || (failure.getCause() instanceof SQLException cause && isRefusedWrite(definition, cause));
 	}
 
@@ -187,12 +221,25 @@ public abstract class LeasedConnection implements Connection {
 	@Override
 	public void setReadOnly(boolean readOnly) throws SQLException {
 		check();
-		if (!readOnly && !this.readOnly && source().definition().readOnly()) {
+		if (!readOnly && !isReadOnly() && source().definition().readOnly()) {
 			throw new SQLException("Source '" + source().name() + "' is read-only ("
-					+ source().definition().property("read-only") + ") and cannot be switched", READ_ONLY);
+					+ source().definition().property("read-only") + ") and cannot be switched", READ_ONLY_TRANSACTION);
 		}
-		source().readOnly(this.delegate, readOnly);
-		this.readOnly = readOnly;
+		int former = this.mark;
+		if (former == CHANGING || former == CLOSED || !MARK.compareAndSet(this, former, CHANGING)) {
+			throw new SQLException("The connection is closed, or in use by another thread", "08003");
+		}
+		int next = former;
+		try {
+			source().readOnly(this.delegate, readOnly);
+			next = readOnly ? READ_ONLY : WRITABLE;
+		}
+		finally {
+			if (!MARK.compareAndSet(this, CHANGING, next)) {
+				// Closed meanwhile, by another thread
+				source().giveBack(this.delegate, true);
+			}
+		}
 	}
 
 	/**
@@ -202,7 +249,7 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public boolean isReadOnly() {
-		return this.readOnly;
+		return this.mark == READ_ONLY;
 	}
 
 	@Override

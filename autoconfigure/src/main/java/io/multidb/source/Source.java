@@ -302,10 +302,15 @@ public final class Source {
 			SqliteQueryOnly.set(connection, false);
 		}
 		catch (SQLException ex) {
-			HikariDataSource open = this.pool;
-			if (open != null) {
-				open.evictConnection(connection);
-			}
+			discard(connection);
+		}
+	}
+
+	/** Has a connection closed, and not used again once it comes back. */
+	void discard(Connection connection) {
+		HikariDataSource open = this.pool;
+		if (open != null) {
+			open.evictConnection(connection);
 		}
 	}
 
