@@ -3,6 +3,7 @@ package io.multidb.source;
 import java.sql.Array;
 import java.sql.Blob;
 import java.sql.CallableStatement;
+import java.sql.ClientInfoStatus;
 import java.sql.Clob;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;
@@ -29,8 +30,10 @@ import org.jspecify.annotations.Nullable;
  * <p>
  * A subclass may refuse work by {@link #check()}, which is asked before everything that
  * can reach the database, except what ends work: {@code close}, {@code rollback},
- * {@code abort}, {@code isClosed} and {@code isValid} always pass, from any thread.
- * Otherwise as thread-safe as the driver's connection.
+ * {@code abort}, {@code isClosed}, {@code isValid} and {@code endRequest} always pass,
+ * from any thread. So does what cleaning up asks for and no database is needed for:
+ * {@code getAutoCommit}, {@code isReadOnly} and warnings. Otherwise as thread-safe as the
+ * driver's connection.
  */
 public abstract class LeasedConnection implements Connection {
 
@@ -139,16 +142,25 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public <T> T unwrap(Class<T> type) throws SQLException {
-		return type.isInstance(this) ? type.cast(this) : this.delegate.unwrap(type);
+		if (type.isInstance(this)) {
+			return type.cast(this);
+		}
+		check();
+		return this.delegate.unwrap(type);
 	}
 
 	@Override
 	public boolean isWrapperFor(Class<?> type) throws SQLException {
-		return type.isInstance(this) || this.delegate.isWrapperFor(type);
+		if (type.isInstance(this)) {
+			return true;
+		}
+		check();
+		return this.delegate.isWrapperFor(type);
 	}
 
 	@Override
 	public void beginRequest() throws SQLException {
+		check();
 		this.delegate.beginRequest();
 	}
 
@@ -272,6 +284,7 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public int getTransactionIsolation() throws SQLException {
+		check();
 		return this.delegate.getTransactionIsolation();
 	}
 
@@ -325,6 +338,7 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public int getHoldability() throws SQLException {
+		check();
 		return this.delegate.getHoldability();
 	}
 
@@ -424,12 +438,23 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public void setClientInfo(String name, String value) throws SQLClientInfoException {
+		checkClientInfo();
 		this.delegate.setClientInfo(name, value);
 	}
 
 	@Override
 	public void setClientInfo(Properties properties) throws SQLClientInfoException {
+		checkClientInfo();
 		this.delegate.setClientInfo(properties);
+	}
+
+	private void checkClientInfo() throws SQLClientInfoException {
+		try {
+			check();
+		}
+		catch (SQLException ex) {
+			throw new SQLClientInfoException(ex.getMessage(), ex.getSQLState(), Map.<String, ClientInfoStatus>of(), ex);
+		}
 	}
 
 	@Override
@@ -475,11 +500,13 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public void setNetworkTimeout(Executor executor, int milliseconds) throws SQLException {
+		check();
 		this.delegate.setNetworkTimeout(executor, milliseconds);
 	}
 
 	@Override
 	public int getNetworkTimeout() throws SQLException {
+		check();
 		return this.delegate.getNetworkTimeout();
 	}
 
