@@ -527,7 +527,13 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByDatabase.remove(source.definition().url().databaseKey(), name);
 			return null;
 		});
-		Target.forgetResolutions();
+		// Only so that nothing keeps it in memory: a router that remembers it asks it.
+		if (source.definition().template() != null) {
+			Target.forgetResolution(source.name());
+		}
+		else {
+			Target.forgetResolutions();
+		}
 		recovered(source);
 	}
 
