@@ -13,7 +13,7 @@ import org.springframework.util.ClassUtils;
 
 /**
  * A cache in which each source has its own entries: every key is joined by the current
- * source's name. As thread-safe as the cache it wraps.
+ * source's identity. As thread-safe as the cache it wraps.
  */
 final class SourceCache implements Cache {
 
@@ -22,15 +22,32 @@ final class SourceCache implements Cache {
 
 	private final Cache cache;
 
-	private final Supplier<String> source;
+	private final CurrentSource source;
 
-	SourceCache(Cache cache, Supplier<String> source) {
+	SourceCache(Cache cache, CurrentSource source) {
 		this.cache = cache;
 		this.source = source;
 	}
 
+	/** Where what is cached comes from. */
+	interface CurrentSource {
+
+		/**
+		 * The source of the calling thread's target.
+		 * @return its identity, or an empty text without a target
+		 */
+		String identity();
+
+		/**
+		 * Whether the work of the calling thread began on another source, since replaced:
+		 * a transaction goes on there, and what it reads is not kept for the new one.
+		 */
+		boolean hasMoved();
+
+	}
+
 	private Object key(Object key) {
-		return SourceKey.of(this.source.get(), key);
+		return SourceKey.of(this.source.identity(), key);
 	}
 
 	@Override
@@ -56,7 +73,15 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
-		return this.cache.get(key(key), valueLoader);
+		if (!this.source.hasMoved()) {
+			return this.cache.get(key(key), valueLoader);
+		}
+		try {
+			return valueLoader.call();
+		}
+		catch (Exception ex) {
+			throw new ValueRetrievalException(key, valueLoader, ex);
+		}
 	}
 
 	@Override
@@ -66,17 +91,22 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> CompletableFuture<T> retrieve(Object key, Supplier<CompletableFuture<T>> valueLoader) {
-		return this.cache.retrieve(key(key), valueLoader);
+		return this.source.hasMoved() ? valueLoader.get() : this.cache.retrieve(key(key), valueLoader);
 	}
 
 	@Override
 	public void put(Object key, @Nullable Object value) {
-		this.cache.put(key(key), value);
+		if (this.source.hasMoved()) {
+			evict(key);
+		}
+		else {
+			this.cache.put(key(key), value);
+		}
 	}
 
 	@Override
 	public @Nullable ValueWrapper putIfAbsent(Object key, @Nullable Object value) {
-		return this.cache.putIfAbsent(key(key), value);
+		return this.source.hasMoved() ? get(key) : this.cache.putIfAbsent(key(key), value);
 	}
 
 	@Override
@@ -110,7 +140,7 @@ final class SourceCache implements Cache {
 	}
 
 	private boolean removeMine(Map<?, ?> entries) {
-		String mine = this.source.get();
+		String mine = this.source.identity();
 		return entries.keySet().removeIf((key) -> SourceKey.isOf(mine, key));
 	}
 

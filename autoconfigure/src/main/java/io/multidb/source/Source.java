@@ -68,6 +68,8 @@ public final class Source {
 
 	private final SourceDefinition definition;
 
+	private final String identity;
+
 	private final SourceOpener opener;
 
 	private final SourceRegistry registry;
@@ -98,8 +100,13 @@ public final class Source {
 
 	private final @Nullable Replicas replicas;
 
-	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
+	/**
+	 * Creates a source, cold.
+	 * @param generation which of its name this is in this process, from 1 on
+	 */
+	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry, int generation) {
 		this.definition = definition;
+		this.identity = (generation == 1) ? definition.name() : definition.name() + "#" + generation;
 		this.opener = opener;
 		this.registry = registry;
 		this.replicas = definition.replicas().sources().isEmpty() ? null : new Replicas(this, registry);
@@ -122,6 +129,17 @@ public final class Source {
 	 */
 	public String name() {
 		return this.definition.name();
+	}
+
+	/**
+	 * What to keep this source's own under, such as entries of a cache: the name and, for
+	 * one that was added after another of its name was removed, a number that no other of
+	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * back with the same identity, as it comes back with the same database.
+	 * @return the identity
+	 */
+	public String identity() {
+		return this.identity;
 	}
 
 	/**

@@ -78,6 +78,9 @@ public final class SourceRegistry implements AutoCloseable {
 	/** The names of all sources that are known, by their database. */
 	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
 
+	/** How many sources of a name there were before; none for most. */
+	private final Map<String, Integer> former = new ConcurrentHashMap<>();
+
 	/** Removed sources with connections still in use. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
 
@@ -244,7 +247,11 @@ public final class SourceRegistry implements AutoCloseable {
 			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
 					+ "' would use for it belongs to the source '" + owner + "'.");
 		}
-		return new Source(definition, this.opener, this);
+		return source(definition);
+	}
+
+	private Source source(SourceDefinition definition) {
+		return new Source(definition, this.opener, this, 1 + this.former.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -330,6 +337,10 @@ public final class SourceRegistry implements AutoCloseable {
 				.map((mistake) -> "Source '" + definition.name() + "': " + mistake + ".")
 				.toList();
 			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
+			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
+				// It may have made one, which was closed.
+				this.former.merge(definition.name(), 1, Integer::sum);
+			}
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
 				throw new InvalidDatasourcesException(mistakes);
@@ -365,6 +376,7 @@ public final class SourceRegistry implements AutoCloseable {
 			}
 			this.draining.add(source);
 			source.remove();
+			this.former.merge(name, 1, Integer::sum);
 			forget(source);
 			this.namesByFold.remove(fold(name));
 		}
@@ -438,7 +450,7 @@ public final class SourceRegistry implements AutoCloseable {
 					+ definition.url().masked() + ": route both tenants to one source, or correct one URL.");
 		}
 		if (mistakes.isEmpty()) {
-			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
+			if (this.sources.putIfAbsent(name, source(definition)) != null) {
 				this.namesByDatabase.remove(database, name);
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
