@@ -150,7 +150,7 @@ class HibernateCacheTests {
 					"insert into town (id, code, name, population) values (1, 'SIN', 'Sintra', 0)");
 			assertThat(name(application, "village-1")).isEqualTo("Sintra");
 			long first = application.in("village-1", HibernateCacheTests::ticket);
-			assertThat(application.bean(SourceRegistry.class).close("village-1")).isTrue();
+			assertThat(application.bean(SourceRegistry.class).drain("village-1")).isTrue();
 			assertThat(name(application, "village-1")).isEqualTo("Sintra");
 			assertThat(application.sessions().getStatistics().getSecondLevelCacheHitCount()).isEqualTo(1);
 			assertThat(application.in("village-1", HibernateCacheTests::ticket)).isEqualTo(first + 1);

@@ -178,7 +178,7 @@ class RoutesTests {
 		routes.create("election-1");
 		Target known = targetOnceResolved(router, "someone");
 		assertThat(targetOnceResolved(router, "election-1").resolution()).isNotNull();
-		this.registry.close("election-1");
+		this.registry.drain("election-1");
 		assertThat(Target.ofTenant("someone")).isSameAs(known);
 		assertThat(Target.ofTenant("election-1").resolution()).isNull();
 	}

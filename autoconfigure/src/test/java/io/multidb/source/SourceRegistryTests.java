@@ -69,7 +69,7 @@ class SourceRegistryTests {
 		registry.create("t-1");
 		Source before = registry.get("t-1");
 		Sources.execute(before, "create table t (x)");
-		assertThat(registry.close("t-1")).isTrue();
+		assertThat(registry.drain("t-1")).isTrue();
 		assertThat(before.isGone()).isTrue();
 		assertThat(Sources.query(registry.get("t-1"), "select count(*) from t")).isEqualTo("0");
 		assertThat(registry.get("t-1").identity()).isEqualTo(before.identity()).isEqualTo("t-1");
@@ -82,9 +82,9 @@ class SourceRegistryTests {
 		registry.remove("t-1");
 		assertThat(registry.get("t-1").definition().template()).isEqualTo("t");
 		assertThat(registry.get("t-1").identity()).isEqualTo("t-1#2");
-		registry.close("t-1");
+		registry.drain("t-1");
 		assertThat(registry.get("t-1").identity()).isEqualTo("t-1#2");
-		registry.close("t-1");
+		registry.drain("t-1");
 		registry.add(Sources.sqlite("t-1", this.directory).build());
 		assertThat(registry.get("t-1").definition().template()).isNull();
 		assertThat(registry.get("t-1").identity()).isEqualTo("t-1#3");
