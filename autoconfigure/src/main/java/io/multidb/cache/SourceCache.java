@@ -46,6 +46,7 @@ final class SourceCache implements Cache {
 
 	}
 
+	/** Asked for before {@code hasMoved}: the source may be replaced in between. */
 	private Object key(Object key) {
 		return SourceKey.of(this.source.identity(), key);
 	}
@@ -73,8 +74,9 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
+		Object its = key(key);
 		if (!this.source.hasMoved()) {
-			return this.cache.get(key(key), valueLoader);
+			return this.cache.get(its, valueLoader);
 		}
 		try {
 			return valueLoader.call();
@@ -91,22 +93,25 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> CompletableFuture<T> retrieve(Object key, Supplier<CompletableFuture<T>> valueLoader) {
-		return this.source.hasMoved() ? valueLoader.get() : this.cache.retrieve(key(key), valueLoader);
+		Object its = key(key);
+		return this.source.hasMoved() ? valueLoader.get() : this.cache.retrieve(its, valueLoader);
 	}
 
 	@Override
 	public void put(Object key, @Nullable Object value) {
+		Object its = key(key);
 		if (this.source.hasMoved()) {
 			evict(key);
 		}
 		else {
-			this.cache.put(key(key), value);
+			this.cache.put(its, value);
 		}
 	}
 
 	@Override
 	public @Nullable ValueWrapper putIfAbsent(Object key, @Nullable Object value) {
-		return this.source.hasMoved() ? get(key) : this.cache.putIfAbsent(key(key), value);
+		Object its = key(key);
+		return this.source.hasMoved() ? get(key) : this.cache.putIfAbsent(its, value);
 	}
 
 	@Override

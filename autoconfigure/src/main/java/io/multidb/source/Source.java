@@ -959,6 +959,10 @@ public final class Source {
 
 	/** A template's source is forgotten: its next use defines it again. */
 	private void becomeCold() {
+		if (isGone()) {
+			// Removed meanwhile, and must not come back to life.
+			return;
+		}
 		if (this.definition.template() == null) {
 			this.state = new SourceState.Cold();
 		}

@@ -84,7 +84,7 @@ public final class SourceRegistry implements AutoCloseable {
 	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
 
 	/** How many sources of a name there were before; none for most. */
-	private final Map<String, Integer> former = new ConcurrentHashMap<>();
+	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
 
 	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
@@ -272,7 +272,7 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	private Source source(SourceDefinition definition) {
-		return new Source(definition, this.opener, this, 1 + this.former.getOrDefault(definition.name(), 0));
+		return new Source(definition, this.opener, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -357,7 +357,7 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
 			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
 				// It may have made one, which was closed.
-				this.former.merge(definition.name(), 1, Integer::sum);
+				this.predecessors.merge(definition.name(), 1, Integer::sum);
 			}
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
@@ -387,7 +387,7 @@ public final class SourceRegistry implements AutoCloseable {
 			if (source == null) {
 				return false;
 			}
-			this.former.merge(name, 1, Integer::sum);
+			this.predecessors.merge(name, 1, Integer::sum);
 			source.remove();
 			forget(source);
 			this.namesByFold.remove(fold(name));

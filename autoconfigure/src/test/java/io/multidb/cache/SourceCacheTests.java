@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 import javax.sql.DataSource;
 
@@ -29,6 +30,7 @@ import org.springframework.cache.annotation.CachePut;
 import org.springframework.cache.annotation.Cacheable;
 import org.springframework.cache.annotation.EnableCaching;
 import org.springframework.cache.caffeine.CaffeineCacheManager;
+import org.springframework.cache.concurrent.ConcurrentMapCache;
 import org.springframework.cache.support.SimpleCacheManager;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
@@ -159,6 +161,18 @@ class SourceCacheTests {
 	}
 
 	@Test
+	void aSourceThatIsReplacedWhileSomethingIsPutGetsNothing() {
+		ConcurrentMapCache entries = new ConcurrentMapCache("names");
+		for (Consumer<Cache> use : List.<Consumer<Cache>>of((cache) -> cache.put("key", "of porto"),
+				(cache) -> cache.putIfAbsent("key", "of porto"), (cache) -> cache.get("key", () -> "of porto"),
+				(cache) -> cache.retrieve("key", () -> CompletableFuture.completedFuture("of porto")).join())) {
+			use.accept(new SourceCache(entries, new ReplacedWhenAsked()));
+			assertThat(entries.getNativeCache()).containsOnlyKeys("porto:key");
+			entries.clear();
+		}
+	}
+
+	@Test
 	void aWriterWhoseSourceIsReplacedMeanwhileLeavesNothingOutOfDate() {
 		run("simple", (context, cities) -> TenantContext.run("porto", () -> {
 			assertThat(cities.name(1)).isEqualTo("of porto");
@@ -279,6 +293,25 @@ class SourceCacheTests {
 
 	private static Cache cache(CacheManager caches, String name) {
 		return Objects.requireNonNull(caches.getCache(name));
+	}
+
+	/** Is replaced right after it was asked whether it was. */
+	private static final class ReplacedWhenAsked implements SourceCache.CurrentSource {
+
+		private String identity = "porto";
+
+		@Override
+		public String identity() {
+			return this.identity;
+		}
+
+		@Override
+		public boolean hasMoved() {
+			boolean moved = !this.identity.equals("porto");
+			this.identity = "porto#2";
+			return moved;
+		}
+
 	}
 
 	private interface Check {
