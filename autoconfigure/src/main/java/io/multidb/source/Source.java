@@ -69,6 +69,8 @@ public final class Source {
 	/** Replaced under lock. */
 	private volatile SourceDefinition definition;
 
+	private final String identity;
+
 	private final SourceOpener opener;
 
 	private final SourceRegistry registry;
@@ -96,8 +98,13 @@ public final class Source {
 
 	private final @Nullable Replicas replicas;
 
-	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
+	/**
+	 * Creates a source, cold.
+	 * @param generation which of its name this is in this process, from 1 on
+	 */
+	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry, int generation) {
 		this.definition = definition;
+		this.identity = (generation == 1) ? definition.name() : definition.name() + "#" + generation;
 		this.opener = opener;
 		this.registry = registry;
 		this.openPools = registry.openPools();
@@ -121,6 +128,18 @@ public final class Source {
 	 */
 	public String name() {
 		return this.definition.name();
+	}
+
+	/**
+	 * What to keep this source's own under, such as entries of a cache: the name and, for
+	 * one that was added after another of its name was removed, a number that no other of
+	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * back with the same identity, as it comes back with the same database, and one that
+	 * is replaced keeps it, as the same database has another address.
+	 * @return the identity
+	 */
+	public String identity() {
+		return this.identity;
 	}
 
 	/**
@@ -337,10 +356,23 @@ public final class Source {
 			SqliteQueryOnly.set(connection, false);
 		}
 		catch (SQLException ex) {
-			Pool open = this.pool;
-			if (open != null) {
-				open.evict(connection);
-			}
+			discard(connection);
+		}
+	}
+
+	/** Sees to it that a connection is not used again once it comes back. */
+	void discard(Connection connection) {
+		if (connection instanceof DeferredConnection) {
+			// It gives back what is behind it by itself.
+			return;
+		}
+		Pool open = this.pool;
+		if (open != null && draining().isEmpty()) {
+			open.evict(connection);
+		}
+		else {
+			// It may be of any of them.
+			drain();
 		}
 	}
 
@@ -998,6 +1030,10 @@ public final class Source {
 
 	/** A template's source is forgotten: its next use defines it again. */
 	private void becomeCold() {
+		if (isGone()) {
+			// Removed meanwhile, and must not come back to life.
+			return;
+		}
 		if (this.definition.template() == null) {
 			this.state = new SourceState.Cold();
 		}
