@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 
 import liquibase.Contexts;
 import liquibase.GlobalConfiguration;
@@ -127,6 +128,20 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			Thread.sleep(OTHERS_PAUSE.toMillis());
 		}
 		return Outcome.UNTOUCHED;
+	}
+
+	/**
+	 * None that has no fingerprint, as with {@code runAlways}.
+	 */
+	@Override
+	public @Nullable BooleanSupplier copyable(SourceDefinition definition, Connection connection) throws SQLException {
+		Key key = new Key(definition.liquibase(), connection.getMetaData().getDatabaseProductName(),
+				connection.getSchema());
+		Fingerprint fingerprint = this.fingerprints.get(key);
+		if (fingerprint == null || !fingerprint.rows().equals(new HashSet<>(rows(key, connection).values()))) {
+			return null;
+		}
+		return () -> !fingerprint.files().haveChanged();
 	}
 
 	/**
