@@ -13,10 +13,12 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
@@ -108,10 +110,12 @@ final class SqliteCreator implements DatabaseCreator {
 			// Made here and once: should the file vanish meanwhile, no empty one takes
 			// its place.
 			createFile(temporary, definition).close();
-			BooleanSupplier current = filling.fill(temporary(definition, definition.name(), temporary));
+			SourceDefinition filled = temporary(definition, definition.name(), temporary);
+			BooleanSupplier current = filling.fill(filled);
+			setJournalMode(definition, filled);
 			refuseUnfinished(temporary);
-			try (FileChannel filled = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
-				filled.force(true);
+			try (FileChannel complete = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+				complete.force(true);
 			}
 			if (keep != null && current != null) {
 				keepImage(definition, temporary, current, keep);
@@ -121,6 +125,14 @@ final class SqliteCreator implements DatabaseCreator {
 		finally {
 			delete(temporary);
 		}
+	}
+
+	/** It stays in the file; switching to it later takes milliseconds, for each copy. */
+	private static void setJournalMode(SourceDefinition definition, SourceDefinition filled) throws SQLException {
+		Properties properties = new Properties();
+		properties.putAll(PoolSettings.bind(definition.hikari()).getDataSourceProperties());
+		properties.setProperty("synchronous", "OFF");
+		new PhysicalDataSource(filled, properties, null, false).connect().close();
 	}
 
 	/** Without an image, the next database is filled like this one. */
@@ -179,13 +191,11 @@ final class SqliteCreator implements DatabaseCreator {
 		}
 	}
 
-	/**
-	 * Nobody sees the temporary file, so it needs no durability before it is flushed. Its
-	 * journal mode stays in the file, and so is that of the source.
-	 */
+	/** Nobody sees the temporary file, so it needs no durability before it is flushed. */
 	private static SourceDefinition temporary(SourceDefinition definition, String name, Path file) {
 		Map<String, String> hikari = new HashMap<>(definition.hikari());
-		hikari.put("data-source-properties.synchronous", "OFF");
+		hikari.putAll(
+				Map.of("data-source-properties.journal_mode", "MEMORY", "data-source-properties.synchronous", "OFF"));
 		return SourceDefinition.named(name)
 			.url(definition.url().withSqliteFile(file).text())
 			.driverClassName(definition.driverClassName())

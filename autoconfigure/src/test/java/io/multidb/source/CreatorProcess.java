@@ -16,6 +16,8 @@ import io.multidb.migration.LiquibaseMigrator;
  * A process of its own that creates databases from a template. It says {@code ready},
  * waits for a line, then creates each tenant and says {@code created} or {@code existed}.
  * With {@code half}, it stops for ever in the middle of the first migration and says so.
+ * With {@code step}, it waits for a line before each tenant. Only with {@code race} does
+ * it use what it made.
  */
 public final class CreatorProcess implements AutoCloseable {
 
@@ -50,6 +52,10 @@ public final class CreatorProcess implements AutoCloseable {
 	void go() throws IOException {
 		this.process.getOutputStream().write('\n');
 		this.process.getOutputStream().flush();
+	}
+
+	long pid() {
+		return this.process.pid();
 	}
 
 	/** As kill -9 does. */
@@ -94,7 +100,7 @@ public final class CreatorProcess implements AutoCloseable {
 		Sources sources = new Sources();
 		sources.with((made, connection) -> {
 			SourceMigrator.Outcome outcome = liquibase.migrate(made, connection);
-			if (half && made.name().startsWith("election")) {
+			if (half && made.temporary()) {
 				System.out.println("half");
 				new CountDownLatch(1).await();
 			}
@@ -113,18 +119,26 @@ public final class CreatorProcess implements AutoCloseable {
 			prepareDeclared(sources);
 			return;
 		}
+		// Of tenants such as election-42.
+		String pattern = arguments[4].replaceFirst("-.*", "-{id}");
 		try (sources) {
 			SourceRegistry registry = sources
-				.with(Sources.template(definition, "election-{id}", CreatePolicy.EXPLICIT, maintenance))
+				.with(Sources.template(definition, pattern, CreatePolicy.EXPLICIT, maintenance))
 				.registry();
 			System.out.println("ready");
-			if (System.in.read() < 0) {
+			boolean steps = mode(arguments).equals("step");
+			if (!steps && System.in.read() < 0) {
 				return;
 			}
 			for (int i = 4; i < arguments.length; i++) {
+				if (steps && System.in.read() < 0) {
+					return;
+				}
 				try {
 					boolean created = registry.create(arguments[i]);
-					Sources.execute(registry.get(arguments[i]), "insert into note (text) values ('x')");
+					if (mode(arguments).equals("race")) {
+						Sources.execute(registry.get(arguments[i]), "insert into note (text) values ('x')");
+					}
 					System.out.println(created ? "created" : "existed");
 				}
 				catch (RuntimeException ex) {
