@@ -1,6 +1,7 @@
 package io.multidb.source;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -152,12 +153,13 @@ final class Images<I extends Images.Image> implements AutoCloseable {
 	@Override
 	public void close() {
 		this.closed = true;
-		this.claims.values().forEach((claim) -> {
-			I image = claim.image;
+		for (SourceDefinition kind : List.copyOf(this.claims.keySet())) {
+			Claim claim = this.claims.remove(kind);
+			I image = (claim != null) ? claim.image : null;
 			if (image != null) {
 				image.delete();
 			}
-		});
+		}
 	}
 
 }

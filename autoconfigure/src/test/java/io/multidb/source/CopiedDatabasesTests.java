@@ -366,7 +366,7 @@ class CopiedDatabasesTests {
 			assertThat(files()).containsExactly("1.db");
 			limit(process, "unlimited");
 			process.go();
-			assertThat(process.read()).isEqualTo("created");
+			assertThat(process.read()).isEqualTo("copied");
 			assertThat(files()).containsExactly("1.db", "3.db");
 		}
 	}
@@ -391,7 +391,7 @@ class CopiedDatabasesTests {
 				assertThat(victim.read()).isEqualTo("ready");
 				victim.go();
 				assertThat(victim.read()).isEqualTo("created");
-				assertThat(victim.read()).isEqualTo("created");
+				assertThat(victim.read()).isEqualTo("copied");
 				LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(300_000_000));
 				victim.kill();
 			}

@@ -14,10 +14,10 @@ import io.multidb.migration.LiquibaseMigrator;
 
 /**
  * A process of its own that creates databases from a template. It says {@code ready},
- * waits for a line, then creates each tenant and says {@code created} or {@code existed}.
- * With {@code half}, it stops for ever in the middle of the first migration and says so.
- * With {@code step}, it waits for a line before each tenant. Only with {@code race} does
- * it use what it made.
+ * waits for a line, then creates each tenant and says {@code created}, {@code copied} or
+ * {@code existed}. With {@code half}, it stops for ever in the middle of the first
+ * migration and says so. With {@code step}, it waits for a line before each tenant. Only
+ * with {@code race} does it use what it made.
  */
 public final class CreatorProcess implements AutoCloseable {
 
@@ -43,7 +43,7 @@ public final class CreatorProcess implements AutoCloseable {
 	/** The next line that is no log line. */
 	String read() throws IOException {
 		String line = this.output.readLine();
-		while (line != null && !line.matches("ready|half|created|existed|failed.*")) {
+		while (line != null && !line.matches("ready|half|created|copied|existed|failed.*")) {
 			line = this.output.readLine();
 		}
 		return line;
@@ -98,14 +98,14 @@ public final class CreatorProcess implements AutoCloseable {
 			.liquibase(Sources.NOTES)
 			.build();
 		Sources sources = new Sources();
-		sources.with((made, connection) -> {
+		sources.with(half ? (made, connection) -> {
 			SourceMigrator.Outcome outcome = liquibase.migrate(made, connection);
-			if (half && made.temporary()) {
+			if (made.temporary()) {
 				System.out.println("half");
 				new CountDownLatch(1).await();
 			}
 			return outcome;
-		});
+		} : liquibase);
 		String maintenance = null;
 		if (!arguments[1].isEmpty()) {
 			maintenance = "server";
@@ -139,7 +139,10 @@ public final class CreatorProcess implements AutoCloseable {
 					if (mode(arguments).equals("race")) {
 						Sources.execute(registry.get(arguments[i]), "insert into note (text) values ('x')");
 					}
-					System.out.println(created ? "created" : "existed");
+					boolean copied = sources.events.stream()
+						.anyMatch((event) -> event instanceof SourceEvent.Created creation && creation.copied());
+					sources.events.clear();
+					System.out.println(copied ? "copied" : created ? "created" : "existed");
 				}
 				catch (RuntimeException ex) {
 					System.out.println("failed " + ex);
