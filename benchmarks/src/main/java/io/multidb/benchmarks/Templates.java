@@ -100,7 +100,10 @@ public final class Templates {
 				.setServerConfig("fsync", "on")
 				.setServerConfig("synchronous_commit", "on")
 				.start()) {
-				run(what, new PostgresDatabases(server.getPort()));
+				PostgresDatabases databases = new PostgresDatabases(server.getPort());
+				run(what, databases);
+				// It is given five seconds to stop.
+				databases.execute("CHECKPOINT");
 			}
 		}
 		finally {
@@ -114,6 +117,13 @@ public final class Templates {
 		}
 		else {
 			start(product);
+		}
+	}
+
+	/** What {@code copy} leaves out: the name is there after a power cut, too. */
+	private static void flush(Path directory) throws IOException {
+		try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+			channel.force(true);
 		}
 	}
 
@@ -224,6 +234,12 @@ public final class Templates {
 					migrate(product, "liquibase" + number);
 				});
 				turn("bare copy", each, (number) -> product.copy("model", "bare" + number));
+				if (product instanceof SqliteFiles files) {
+					turn("bare copy, directory flushed", each, (number) -> {
+						product.copy("model", "flushed" + number);
+						flush(files.directory());
+					});
+				}
 				turn("multidb", each, (number) -> registry.create("t-" + number));
 			}
 		}
