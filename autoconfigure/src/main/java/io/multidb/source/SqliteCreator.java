@@ -27,6 +27,7 @@ import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
+import com.zaxxer.hikari.HikariConfig;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -129,10 +130,11 @@ final class SqliteCreator implements DatabaseCreator {
 
 	/** It stays in the file; switching to it later takes milliseconds, for each copy. */
 	private static void setJournalMode(SourceDefinition definition, SourceDefinition filled) throws SQLException {
+		HikariConfig config = PoolSettings.bind(definition.hikari());
 		Properties properties = new Properties();
-		properties.putAll(PoolSettings.bind(definition.hikari()).getDataSourceProperties());
+		properties.putAll(config.getDataSourceProperties());
 		properties.setProperty("synchronous", "OFF");
-		new PhysicalDataSource(filled, properties, null, false).connect().close();
+		new PhysicalDataSource(filled, properties, config.getConnectionInitSql(), false).connect().close();
 	}
 
 	/** Without an image, the next database is filled like this one. */
