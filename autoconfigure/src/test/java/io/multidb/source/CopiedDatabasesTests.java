@@ -384,15 +384,15 @@ class CopiedDatabasesTests {
 
 	@Test
 	void whateverTheMomentAProcessIsKilledOnlyCompleteDatabasesAreThere() throws Exception {
-		for (int round = 0; round < 3; round++) {
+		for (int round = 0; round < 4; round++) {
 			String prefix = "t-" + round + "-";
 			String[] tenants = IntStream.range(0, 3000).mapToObj((i) -> prefix + i).toArray(String[]::new);
-			try (CreatorProcess victim = start("many", tenants)) {
+			try (CreatorProcess victim = start("big", tenants)) {
 				assertThat(victim.read()).isEqualTo("ready");
 				victim.go();
 				assertThat(victim.read()).isEqualTo("created");
 				assertThat(victim.read()).isEqualTo("copied");
-				LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(300_000_000));
+				LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(200_000_000));
 				victim.kill();
 			}
 			assertComplete();

@@ -95,7 +95,7 @@ public final class CreatorProcess implements AutoCloseable {
 		SourceDefinition definition = SourceDefinition.named("election")
 			.url(arguments[0])
 			.username(arguments[2].isEmpty() ? null : arguments[2])
-			.liquibase(Sources.NOTES)
+			.liquibase(mode(arguments).equals("big") ? LiquibaseSettings.of("classpath:db/big.sql") : Sources.NOTES)
 			.build();
 		Sources sources = new Sources();
 		sources.with(half ? (made, connection) -> {
