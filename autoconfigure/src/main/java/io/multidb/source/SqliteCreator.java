@@ -124,7 +124,7 @@ final class SqliteCreator implements DatabaseCreator {
 			return publish(temporary, file);
 		}
 		finally {
-			delete(temporary);
+			delete(temporary, "", "-journal", "-wal", "-shm");
 		}
 	}
 
@@ -160,7 +160,7 @@ final class SqliteCreator implements DatabaseCreator {
 			return publish(temporary, file);
 		}
 		finally {
-			Files.deleteIfExists(temporary);
+			delete(temporary, "");
 		}
 	}
 
@@ -241,10 +241,16 @@ final class SqliteCreator implements DatabaseCreator {
 		}
 	}
 
-	private static void delete(Path temporary) throws IOException {
-		Files.deleteIfExists(temporary);
-		for (String companion : new String[] { "-journal", "-wal", "-shm" }) {
-			Files.deleteIfExists(temporary.resolveSibling(temporary.getFileName() + companion));
+	/** The database may be published by now, so this must not fail. */
+	private static void delete(Path temporary, String... companions) {
+		for (String companion : companions) {
+			Path file = temporary.resolveSibling(temporary.getFileName() + companion);
+			try {
+				Files.deleteIfExists(file);
+			}
+			catch (IOException ex) {
+				logger.warn("{} could not be removed; it is removed later: {}", file, ex.toString());
+			}
 		}
 	}
 
