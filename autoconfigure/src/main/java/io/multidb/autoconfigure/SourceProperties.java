@@ -28,6 +28,8 @@ import io.multidb.source.CreatePolicy;
  * maintenance.
  * @param maintenance Source on which CREATE DATABASE runs, for a template on a server.
  * @param create When a template makes a database that does not exist.
+ * @param copy Whether a template makes its databases as copies of the first one that was
+ * migrated, where that is possible. By default true.
  * @param readOnly Whether this source refuses writes. It is not migrated.
  * @param replicas Sources that are replicas of this one and take its read-only work, such
  * as of @Transactional(readOnly = true). They become read-only and internal.
@@ -40,7 +42,7 @@ import io.multidb.source.CreatePolicy;
 record SourceProperties(@Nullable String url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, @DefaultValue Map<String, String> hikari, @DefaultValue Liquibase liquibase,
 		@Nullable Boolean essential, @DefaultValue("false") boolean internal, @Nullable String maintenance,
-		@DefaultValue("never") CreatePolicy create, @DefaultValue("false") boolean readOnly,
+		@DefaultValue("never") CreatePolicy create, @Nullable Boolean copy, @DefaultValue("false") boolean readOnly,
 		@DefaultValue List<String> replicas, @Nullable Duration maxLag, @Nullable Duration sticky,
 		@DefaultValue Map<String, String> attributes) {
 

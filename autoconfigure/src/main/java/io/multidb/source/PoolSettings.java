@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -31,6 +32,11 @@ public final class PoolSettings {
 			"initializationfailtimeout", "schema", "catalog");
 
 	private static final String DATA_SOURCE_PROPERTIES = "datasourceproperties";
+
+	private static final int MOST_BOUND = 100;
+
+	/** By settings, which most sources have in common. */
+	private static final Map<Map<String, String>, HikariConfig> bound = new ConcurrentHashMap<>();
 
 	private PoolSettings() {
 	}
@@ -87,7 +93,17 @@ public final class PoolSettings {
 		return mistakes;
 	}
 
+	/** A configuration of the caller's own; binding anew takes longer than connecting. */
 	static HikariConfig bind(Map<String, String> settings) {
+		if (bound.size() >= MOST_BOUND) {
+			bound.clear();
+		}
+		HikariConfig config = new HikariConfig();
+		bound.computeIfAbsent(settings, PoolSettings::bindAnew).copyStateTo(config);
+		return config;
+	}
+
+	private static HikariConfig bindAnew(Map<String, String> settings) {
 		HikariConfig config = new HikariConfig();
 		// An idle source keeps no connection, unless it is told to.
 		config.setMinimumIdle(0);

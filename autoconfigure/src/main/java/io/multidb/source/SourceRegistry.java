@@ -908,6 +908,7 @@ public final class SourceRegistry implements AutoCloseable {
 	@Override
 	public void close() {
 		List<ExecutorService> running = new ArrayList<>();
+		this.opener.deleteImages();
 		this.threads.lock();
 		try {
 			if (this.closed) {
