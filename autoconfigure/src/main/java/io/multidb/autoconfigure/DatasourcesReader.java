@@ -604,6 +604,12 @@ final class DatasourcesReader {
 		if (this.tenancy.liquibase().parallelism() < 1) {
 			this.mistakes.add("'app.tenancy.liquibase.parallelism' must be at least 1.");
 		}
+		if (this.tenancy.maxOpen() < 0) {
+			this.mistakes.add("'app.tenancy.max-open' must be 0, for any number, or more.");
+		}
+		if (this.tenancy.idleTimeout().isNegative() || this.tenancy.drainTimeout().isNegative()) {
+			this.mistakes.add("'app.tenancy.idle-timeout' and 'app.tenancy.drain-timeout' must not be negative.");
+		}
 		TenancyProperties.Web web = this.tenancy.web();
 		for (String resolver : web.resolvers()) {
 			if (this.isBean.test(resolver)) {

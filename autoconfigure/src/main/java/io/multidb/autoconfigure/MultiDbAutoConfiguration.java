@@ -67,7 +67,7 @@ public final class MultiDbAutoConfiguration {
 			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession) {
 		return new SourceRegistry(datasources.sources(), datasources.templates(),
 				migrator.getIfAvailable(() -> SourceMigrator.NONE), events,
-				callerSession.getIfAvailable(() -> CallerSession.NONE));
+				callerSession.getIfAvailable(() -> CallerSession.NONE), datasources.tenancy().limits());
 	}
 
 	@Bean

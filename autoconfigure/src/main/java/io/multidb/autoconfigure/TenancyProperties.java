@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
 import io.multidb.jpa.HibernateProduct;
+import io.multidb.source.PoolLimits;
 
 /**
  * How tenants find their sources.
@@ -19,14 +20,28 @@ import io.multidb.jpa.HibernateProduct;
  * a source that takes it.
  * @param routes Which tenants go to which source; the first match wins. Without routes,
  * each tenant uses the source of its own name.
+ * @param maxOpen How many sources may be open at the same time; the least recently used
+ * idle one gives way. 0 for any number.
+ * @param whenFull What becomes of a further source while as many as may be are open and
+ * in use: it waits for one of them as long as for a connection, or exceeds the limit.
+ * @param idleTimeout How long a source stays open that nobody uses, unless it has
+ * 'hikari.minimum-idle'. 0 for ever.
+ * @param drainTimeout How long connections in use may be used after their source was
+ * removed, replaced or drained.
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
  * @param jpa What Hibernate must know of the sources.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
-		@DefaultValue List<Route> routes, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
+		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
+		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
+		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
 		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
+
+	PoolLimits limits() {
+		return new PoolLimits(this.maxOpen, this.whenFull, this.idleTimeout, this.drainTimeout);
+	}
 
 	/**
 	 * One route.

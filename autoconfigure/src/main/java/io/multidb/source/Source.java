@@ -7,15 +7,17 @@ import java.sql.SQLTransientConnectionException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntConsumer;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
-import com.zaxxer.hikari.HikariDataSource;
-import com.zaxxer.hikari.HikariPoolMXBean;
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
@@ -43,12 +45,8 @@ public final class Source {
 
 	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
-	/**
-	 * A drained pool is closed no sooner. A thread that read it just before it was
-	 * unpublished may still be on its way into it, where it would wait for a connection
-	 * that nobody makes any more, until it times out and looks again.
-	 */
-	private static final Duration GRACE = Duration.ofSeconds(1);
+	/** Of a stack that is shown: enough to find the application's own line. */
+	private static final int MOST_FRAMES = 12;
 
 	/** What a transition of the source's life may end with. */
 	enum Outcome {
@@ -66,7 +64,8 @@ public final class Source {
 
 	}
 
-	private final SourceDefinition definition;
+	/** Replaced under lock. */
+	private volatile SourceDefinition definition;
 
 	private final SourceOpener opener;
 
@@ -76,16 +75,16 @@ public final class Source {
 
 	private volatile SourceState state = new SourceState.Cold();
 
-	private volatile @Nullable HikariDataSource pool;
+	/** The one that lends; changed under lock. */
+	private volatile @Nullable Pool pool;
 
 	/** What happened, told when no lock is held and no transition runs. */
 	private final EventQueue events;
 
-	/** The pool that is to be closed when the last lease ends; guarded by lock. */
-	private @Nullable HikariDataSource draining;
+	/** Lend no more, and are closed when their last lease ends; guarded by lock. */
+	private final List<Pool> draining = new ArrayList<>();
 
-	/** When it may be closed, in {@link System#nanoTime()}; guarded by lock. */
-	private long drainedFrom;
+	private final OpenPools openPools;
 
 	/** The I/O under way; guarded by lock. */
 	private @Nullable Transition transition;
@@ -102,6 +101,7 @@ public final class Source {
 		this.definition = definition;
 		this.opener = opener;
 		this.registry = registry;
+		this.openPools = registry.openPools();
 		this.replicas = definition.replicas().sources().isEmpty() ? null : new Replicas(this, registry);
 		this.events = new EventQueue(registry::publish);
 	}
@@ -181,19 +181,19 @@ public final class Source {
 	 * @throws SourceUnavailableException if it gave no connection in time
 	 */
 	public boolean test() throws SQLException {
-		HikariDataSource open = this.pool;
+		Pool open = this.pool;
 		Connection leased = (open != null) ? lease(open) : null;
 		if (open == null || leased == null) {
 			return false;
 		}
-		try (Connection connection = leased) {
-			int seconds = (int) Math.max(1, TimeUnit.MILLISECONDS.toSeconds(open.getValidationTimeout()));
-			if (!connection.isValid(seconds)) {
+		try {
+			int seconds = (int) Math.max(1, open.validationTimeout().toSeconds());
+			if (!leased.isValid(seconds)) {
 				throw new SQLException("A connection of source '" + name() + "' does not answer", "08006");
 			}
 		}
 		finally {
-			released();
+			giveBack(leased, false);
 		}
 		return true;
 	}
@@ -221,7 +221,7 @@ public final class Source {
 	 */
 	Connection take() throws SQLException {
 		while (true) {
-			HikariDataSource open = this.pool;
+			Pool open = this.pool;
 			Connection connection = (open != null) ? lease(open) : null;
 			if (connection != null) {
 				return connection;
@@ -236,34 +236,45 @@ public final class Source {
 	 * Borrows from a pool.
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
-	@Nullable Connection lease(HikariDataSource open) throws SQLException {
+	@Nullable Connection lease(Pool open) throws SQLException {
 		Connection connection;
 		try {
-			connection = connection(open);
+			connection = open.borrow();
+		}
+		catch (SQLTransientConnectionException ex) {
+			released();
+			if (isClosed(open)) {
+				return null;
+			}
+			throw noConnection(open, ex);
 		}
 		catch (Throwable ex) {
 			released();
-			if (!open.equals(this.pool) && !isDraining(open)) {
+			if (isClosed(open)) {
 				return null;
 			}
 			throw ex;
 		}
 		// After borrowing, see the class's comment.
-		if (!open.equals(this.pool) && !isDraining(open)) {
+		if (isClosed(open)) {
 			connection.close();
 			return null;
 		}
+		open.lent(connection, this.openPools.now());
 		return connection;
 	}
 
 	/**
-	 * Whether a pool is not closed yet. What was borrowed before this says so is seen by
-	 * {@link #closeUnused()}, which decides under the same lock.
+	 * Whether a pool must not be used any more. What was borrowed before this says no is
+	 * seen by {@link #closeDrained()}, which decides under the same lock.
 	 */
-	private boolean isDraining(HikariDataSource open) {
+	private boolean isClosed(Pool open) {
+		if (open.phase() == Pool.Phase.OPEN) {
+			return false;
+		}
 		this.lock.lock();
 		try {
-			return open.equals(this.draining);
+			return open.phase() == Pool.Phase.CLOSED;
 		}
 		finally {
 			this.lock.unlock();
@@ -284,10 +295,17 @@ public final class Source {
 			}
 		}
 		finally {
+			Pool open = this.pool;
+			if (open != null) {
+				open.returned(connection);
+			}
 			try {
 				connection.close();
 			}
 			finally {
+				if (this.registry.isAttentionNeeded()) {
+					draining().forEach((each) -> each.returned(connection));
+				}
 				released();
 			}
 		}
@@ -302,9 +320,9 @@ public final class Source {
 			SqliteQueryOnly.set(connection, false);
 		}
 		catch (SQLException ex) {
-			HikariDataSource open = this.pool;
+			Pool open = this.pool;
 			if (open != null) {
-				open.evictConnection(connection);
+				open.evict(connection);
 			}
 		}
 	}
@@ -332,51 +350,51 @@ public final class Source {
 		}
 	}
 
-	/** A connection was given back, or not had: it may have been the last. */
+	/** A connection was given back, or not had: somebody may have waited for that. */
 	void released() {
-		if (this.pool == null && this.state instanceof SourceState.Draining) {
-			this.registry.inBackground(this::closeDrained);
+		if (this.registry.isAttentionNeeded()) {
+			this.openPools.returned();
+			if (!draining().isEmpty()) {
+				this.registry.inBackground(this::closeDrained);
+			}
 		}
 	}
 
-	/** Whether it has a pool, in use or draining. */
-	boolean isOpen() {
-		SourceState current = this.state;
-		return current instanceof SourceState.Open || current instanceof SourceState.Draining;
-	}
-
-	/** How many connections are taken, or being waited for. */
-	int leases() {
+	private List<Pool> draining() {
 		this.lock.lock();
 		try {
-			HikariDataSource open = (this.pool != null) ? this.pool : this.draining;
-			return (open != null) ? leases(open) : 0;
+			return List.copyOf(this.draining);
 		}
 		finally {
 			this.lock.unlock();
 		}
 	}
 
-	/** Those who wait first: they may be served while we count. */
-	private static int leases(HikariDataSource open) {
-		HikariPoolMXBean figures = open.getHikariPoolMXBean();
-		return (figures != null) ? figures.getThreadsAwaitingConnection() + figures.getActiveConnections() : 0;
+	/** The pool that lends, or {@code null}. */
+	@Nullable Pool pool() {
+		return this.pool;
 	}
 
-	private Connection connection(HikariDataSource open) throws SQLException {
+	/** Whether it has pools, in use or draining. */
+	boolean isOpen() {
+		return this.pool != null || !draining().isEmpty();
+	}
+
+	/** How many connections are taken, or being waited for. */
+	int leases() {
+		this.lock.lock();
 		try {
-			return open.getConnection();
+			Pool open = this.pool;
+			return ((open != null) ? open.leases() : 0) + this.draining.stream().mapToInt(Pool::leases).sum();
 		}
-		catch (SQLTransientConnectionException ex) {
-			throw noConnection(open, ex);
+		finally {
+			this.lock.unlock();
 		}
 	}
 
-	private SourceUnavailableException noConnection(HikariDataSource open, SQLException failure) {
-		HikariPoolMXBean figures = open.getHikariPoolMXBean();
-		String numbers = (figures == null) ? "" : " (active " + figures.getActiveConnections() + ", idle "
-				+ figures.getIdleConnections() + ", waiting " + figures.getThreadsAwaitingConnection() + ")";
-		String waited = seconds(Duration.ofMillis(open.getConnectionTimeout()));
+	private SourceUnavailableException noConnection(Pool open, SQLException failure) {
+		String numbers = " (active " + open.active() + ", idle " + open.idle() + ", waiting " + open.waiting() + ")";
+		String waited = seconds(open.connectionTimeout());
 		Throwable cause = failure.getCause();
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
 				+ ((cause != null) ? ConnectFailure.explain(this.definition, cause) : "Raise "
@@ -385,27 +403,40 @@ public final class Source {
 				ConnectFailure.withoutSecrets(this.definition, failure));
 	}
 
-	private static String seconds(Duration duration) {
+	static String seconds(Duration duration) {
 		return (duration.toMillis() % 1000 == 0) ? duration.toSeconds() + " s" : duration.toMillis() + " ms";
 	}
 
 	private Outcome open() {
 		return change(() -> {
-			long start = System.nanoTime();
-			HikariDataSource opened;
+			this.openPools.enter(this, connectionTimeout());
+			boolean entered = false;
 			try {
-				opened = this.opener.open(this.definition, this.events::add);
-			}
-			catch (SourceOpener.MissingDatabaseException ex) {
-				if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
-					throw ex;
+				long start = System.nanoTime();
+				Pool opened;
+				try {
+					opened = this.opener.open(this.definition, this.events::add);
 				}
-				this.opener.create(this.definition, this.events::add);
-				opened = this.opener.open(this.definition, this.events::add);
+				catch (SourceOpener.MissingDatabaseException ex) {
+					if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
+						throw ex;
+					}
+					this.opener.create(this.definition, this.events::add);
+					opened = this.opener.open(this.definition, this.events::add);
+				}
+				entered = publish(opened, Duration.ofNanos(System.nanoTime() - start));
+				return Outcome.DONE;
 			}
-			publish(opened, Duration.ofNanos(System.nanoTime() - start));
-			return Outcome.DONE;
+			finally {
+				if (!entered) {
+					this.openPools.left(this);
+				}
+			}
 		}, false);
+	}
+
+	private Duration connectionTimeout() {
+		return Duration.ofMillis(PoolSettings.bind(this.definition.hikari()).getConnectionTimeout());
 	}
 
 	/** Connects and migrates, and stays cold. */
@@ -420,6 +451,131 @@ public final class Source {
 	Outcome create() {
 		return change(() -> this.opener.create(this.definition, this.events::add) ? Outcome.DONE : Outcome.ALREADY,
 				true);
+	}
+
+	/**
+	 * Gives the source another definition, once a pool could be opened with it: whoever
+	 * comes next uses that, and what is in use goes on with the old one.
+	 * @return the old one; {@code null} if the source is gone
+	 * @throws SourceUnavailableException if it could not be opened; nothing has changed
+	 */
+	@Nullable SourceDefinition replace(SourceDefinition replacement) {
+		Transition mine = begin();
+		if (mine == null) {
+			return null;
+		}
+		try {
+			if (this.pool == null) {
+				this.openPools.enter(this, connectionTimeout());
+			}
+			long start = System.nanoTime();
+			Pool opened = this.opener.open(replacement, this.events::add);
+			return exchange(replacement, opened, Duration.ofNanos(System.nanoTime() - start));
+		}
+		catch (Exception ex) {
+			if (ex instanceof InterruptedException) {
+				Thread.currentThread().interrupt();
+			}
+			throw notReplaced(replacement, ex);
+		}
+		finally {
+			if (this.pool == null) {
+				this.openPools.left(this);
+			}
+			end(mine, Outcome.ALREADY, null);
+		}
+	}
+
+	private @Nullable SourceDefinition exchange(SourceDefinition replacement, Pool opened, Duration took) {
+		Pool former = null;
+		SourceDefinition before = null;
+		this.lock.lock();
+		try {
+			if (!isGone()) {
+				int leases = leases();
+				former = this.pool;
+				if (former != null) {
+					startDraining(former);
+				}
+				before = this.definition;
+				this.definition = replacement;
+				this.pool = opened;
+				this.state = new SourceState.Open(now());
+				this.failures = 0;
+				this.unavailableSince = null;
+				this.events.add(new SourceEvent.Replaced(name(), replacement.url().masked(), leases));
+				this.events.add(new SourceEvent.Opened(name(), took));
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (before == null) {
+			opened.close();
+			return null;
+		}
+		this.registry.recovered(this);
+		this.openPools.entered(this);
+		this.registry.opened();
+		if (former != null) {
+			this.registry.drains(this, former.grace());
+		}
+		return before;
+	}
+
+	private SourceUnavailableException notReplaced(SourceDefinition replacement, Exception failure) {
+		String reason = (failure instanceof MultiDbException || failure instanceof SourceOpener.CannotConnectException
+				|| failure instanceof OpenPools.NoPlaceException) ? String.valueOf(failure.getMessage())
+						: failure.toString();
+		return new SourceUnavailableException(name(),
+				ConnectFailure.withoutSecrets(replacement,
+						"Source '" + name() + "' was not replaced, and is as it was: " + reason),
+				FIRST_RETRY, ConnectFailure.withoutSecrets(replacement, failure));
+	}
+
+	/**
+	 * Begins a transition as soon as no other is under way.
+	 * @return {@code null} if the source is gone
+	 */
+	private @Nullable Transition begin() {
+		while (true) {
+			Transition others;
+			this.lock.lock();
+			try {
+				if (isGone()) {
+					return null;
+				}
+				others = this.transition;
+				if (others == null) {
+					Transition mine = new Transition();
+					this.transition = mine;
+					return mine;
+				}
+			}
+			finally {
+				this.lock.unlock();
+			}
+			boolean unused = await(others);
+		}
+	}
+
+	/**
+	 * Tries again at once what failed, and what would be tried later.
+	 * @return {@code ALREADY} if it had not failed
+	 * @throws SourceUnavailableException if it fails again
+	 */
+	Outcome retryNow() {
+		if (!(this.state instanceof SourceState.Unavailable)) {
+			return isGone() ? Outcome.GONE : Outcome.ALREADY;
+		}
+		Transition mine = begin();
+		if (mine == null) {
+			return Outcome.GONE;
+		}
+		return run(() -> {
+			this.opener.prepare(this.definition, this.events::add);
+			return Outcome.DONE;
+		}, mine);
 	}
 
 	/**
@@ -560,9 +716,9 @@ public final class Source {
 			throw new SourceUnavailableException(name(), "Source '" + name() + "' is being opened by this very thread:"
 					+ " what opens or migrates it must not use it.", FIRST_RETRY, null);
 		}
-		long timeout = PoolSettings.bind(this.definition.hikari()).getConnectionTimeout();
+		Duration timeout = connectionTimeout();
 		try {
-			others.end().get(timeout, TimeUnit.MILLISECONDS);
+			others.end().get(timeout.toMillis(), TimeUnit.MILLISECONDS);
 			return true;
 		}
 		catch (ExecutionException ex) {
@@ -573,9 +729,8 @@ public final class Source {
 			throw new SourceUnavailableException(name(), String.valueOf(failure.getMessage()), FIRST_RETRY, failure);
 		}
 		catch (TimeoutException ex) {
-			throw new SourceUnavailableException(name(),
-					"Source '" + name() + "' is still being opened or migrated after "
-							+ seconds(Duration.ofMillis(timeout)) + ". Try again later.",
+			throw new SourceUnavailableException(name(), "Source '" + name()
+					+ "' is still being opened or migrated after " + seconds(timeout) + ". Try again later.",
 					FIRST_RETRY, null);
 		}
 		catch (InterruptedException ex) {
@@ -585,21 +740,32 @@ public final class Source {
 		}
 	}
 
-	/** Makes a pool the source's; closes it if the source is gone. */
-	private void publish(HikariDataSource opened, Duration took) {
+	/**
+	 * Makes a pool the source's; closes it if the source is gone, or has been defined
+	 * anew.
+	 */
+	private boolean publish(Pool opened, Duration took) {
+		boolean published = false;
 		this.lock.lock();
 		try {
-			if (!isGone()) {
+			if (!isGone() && this.definition.equals(opened.definition())) {
 				this.pool = opened;
 				this.state = new SourceState.Open(now());
 				this.events.add(new SourceEvent.Opened(name(), took));
-				return;
+				published = true;
 			}
 		}
 		finally {
 			this.lock.unlock();
 		}
-		SourceOpener.close(this.definition, opened);
+		if (published) {
+			this.openPools.entered(this);
+			this.registry.opened();
+		}
+		else {
+			opened.close();
+		}
+		return published;
 	}
 
 	private void succeeded() {
@@ -628,6 +794,10 @@ public final class Source {
 			// Nothing is kept for a tenant whose database does not exist.
 			forget();
 			return missing();
+		}
+		if (failure instanceof OpenPools.NoPlaceException full) {
+			// Says nothing of the source.
+			return new SourceUnavailableException(name(), String.valueOf(full.getMessage()), FIRST_RETRY, null);
 		}
 		if (isOfThisThread(failure)) {
 			// Says nothing of the source: whoever comes next, or waits, tries for itself.
@@ -723,86 +893,157 @@ public final class Source {
 	}
 
 	/**
-	 * Takes no new work; the pool is closed in the background when the last connection
-	 * has come back. Idle ones stay until then: HikariCP makes no new connection for
-	 * those who wait for one that is evicted.
+	 * Takes no new work, for good; what is in use may be used for a while.
 	 */
 	void remove() {
-		HikariDataSource open;
+		retire((open) -> true, (leases) -> {
+			this.state = this.draining.isEmpty() ? new SourceState.Removed() : new SourceState.Draining(now());
+			this.events.add(new SourceEvent.Removed(name(), leases));
+		});
+	}
+
+	/**
+	 * Closes what is open; what is in use may be used for a while. The next use opens it
+	 * again.
+	 * @return whether anything was open
+	 */
+	boolean drain() {
+		return retire((open) -> true, (leases) -> becomeCold());
+	}
+
+	/**
+	 * Closes what is open, unless something of it is in use. Called by {@link OpenPools}.
+	 * @return whether it was closed
+	 */
+	boolean closeIfIdle() {
+		// Whoever is on his way into it is served: it drains for a while.
+		return retire((open) -> open.leases() == 0, (leases) -> becomeCold());
+	}
+
+	/** A template's source is forgotten: its next use defines it again. */
+	private void becomeCold() {
+		if (this.definition.template() == null) {
+			this.state = new SourceState.Cold();
+		}
+		else {
+			this.state = this.draining.isEmpty() ? new SourceState.Removed() : new SourceState.Draining(now());
+		}
+	}
+
+	/**
+	 * Lets the pool drain.
+	 * @param which whether to do so, asked under the lock
+	 * @param then changes the state, under the lock; is told how many leases there are
+	 * @return whether there was a pool that drains now
+	 */
+	private boolean retire(Predicate<Pool> which, IntConsumer then) {
+		Pool open;
 		this.lock.lock();
 		try {
 			open = this.pool;
+			if (open != null && !which.test(open)) {
+				return false;
+			}
 			int leases = leases();
-			this.draining = open;
-			this.drainedFrom = System.nanoTime() + GRACE.toNanos();
-			this.pool = null;
-			this.state = (open != null) ? new SourceState.Draining(now()) : new SourceState.Removed();
-			this.events.add(new SourceEvent.Removed(name(), leases));
+			if (open != null) {
+				startDraining(open);
+			}
+			then.accept(leases);
 		}
 		finally {
 			this.lock.unlock();
 		}
-		if (open == null) {
-			this.registry.closed(this);
-			return;
+		if (isGone()) {
+			this.registry.forget(this);
 		}
-		this.registry.inBackground(this::closeDrained, GRACE);
+		if (open != null) {
+			this.openPools.left(this);
+			this.registry.drains(this, open.grace());
+		}
+		return open != null;
 	}
 
-	private void closeDrained() {
+	/** Under the lock. */
+	private void startDraining(Pool open) {
+		open.drain(this.registry.limits().drainTimeout());
+		this.draining.add(open);
+		this.pool = null;
+	}
+
+	/** Closes the pools that drain and are not in use, or for too long. */
+	void closeDrained() {
+		closeDrained(true);
+	}
+
+	void closeDrained(boolean afterGrace) {
+		List<Pool> ended = new ArrayList<>();
 		this.lock.lock();
 		try {
-			if (System.nanoTime() - this.drainedFrom < 0) {
-				return;
+			for (Pool each : this.draining) {
+				List<Pool.Borrower> borrowers = each.borrowers();
+				int active = each.active();
+				if (each.end(afterGrace)) {
+					ended.add(each);
+					if (each.leases() > 0) {
+						this.events.add(new SourceEvent.Cut(name(), active, each.drainedFor(), describe(borrowers)));
+					}
+				}
+			}
+			this.draining.removeAll(ended);
+			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
+				this.state = new SourceState.Removed();
 			}
 		}
 		finally {
 			this.lock.unlock();
 		}
-		closeUnused();
+		ended.forEach(this::close);
 	}
 
-	/** Closes the pool that drains, unless something of it is leased. */
-	void closeUnused() {
-		HikariDataSource drained;
-		this.lock.lock();
-		try {
-			drained = this.draining;
-			if (drained == null || leases(drained) > 0) {
-				return;
-			}
-			this.draining = null;
-			this.state = new SourceState.Removed();
-		}
-		finally {
-			this.lock.unlock();
-		}
-		close(drained);
+	private static List<String> describe(List<Pool.Borrower> borrowers) {
+		return borrowers.stream().map((borrower) -> {
+			String frames = borrower.stack()
+				.stream()
+				.filter((frame) -> !frame.getClassName().startsWith("io.multidb.")
+						&& !frame.getClassName().equals(Thread.class.getName()))
+				.limit(MOST_FRAMES)
+				.map((frame) -> "at " + frame)
+				.collect(Collectors.joining(" "));
+			return "thread '" + borrower.thread() + "' for "
+					+ seconds(Duration.ofMillis(Duration.ofNanos(System.nanoTime() - borrower.since()).toMillis()))
+					+ " " + frames;
+		}).toList();
 	}
 
 	/** Closes everything at once, whoever uses it: the application ends. */
 	void close() {
-		HikariDataSource open;
+		List<Pool> all = new ArrayList<>();
 		this.lock.lock();
 		try {
-			open = (this.pool != null) ? this.pool : this.draining;
+			if (this.pool != null) {
+				all.add(this.pool);
+			}
+			all.addAll(this.draining);
+			this.draining.clear();
+			all.forEach(Pool::endAtOnce);
 			this.pool = null;
-			this.draining = null;
 			this.state = new SourceState.Removed();
 		}
 		finally {
 			this.lock.unlock();
 		}
-		close(open);
+		all.forEach(this::close);
 	}
 
-	private void close(@Nullable HikariDataSource open) {
-		if (open != null) {
-			SourceOpener.close(this.definition, open);
+	private void close(Pool ended) {
+		try {
+			ended.close();
+		}
+		finally {
 			this.events.add(new SourceEvent.Closed(name()));
 			this.events.publish();
+			this.registry.drained(this);
 		}
-		this.registry.closed(this);
 	}
 
 	private static Instant now() {

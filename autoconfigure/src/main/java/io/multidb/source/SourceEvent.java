@@ -1,6 +1,7 @@
 package io.multidb.source;
 
 import java.time.Duration;
+import java.util.List;
 
 /**
  * Something happened in a source's life. Published as a Spring application event, on the
@@ -83,6 +84,43 @@ public sealed interface SourceEvent {
 		@Override
 		public String message() {
 			return "pool closed";
+		}
+	}
+
+	/**
+	 * Connections were still in use when the time that a removed, replaced or drained
+	 * source gives them was over, and were closed under their users.
+	 *
+	 * @param source the source's name
+	 * @param connections how many
+	 * @param after how long they had been given
+	 * @param users who used them, with the stack that took each; known only where
+	 * {@code hikari.leak-detection-threshold} is set, and empty otherwise
+	 */
+	record Cut(String source, int connections, Duration after, List<String> users) implements SourceEvent {
+		public Cut {
+			users = List.copyOf(users);
+		}
+
+		@Override
+		public String message() {
+			return this.connections + " connections were still in use after " + this.after.toSeconds()
+					+ " s and were cut" + (this.users.isEmpty() ? "" : ": " + String.join("; ", this.users));
+		}
+	}
+
+	/**
+	 * A source was given another definition at run time, such as a new password or
+	 * address; connections still in use finish their work with the old one.
+	 *
+	 * @param source the source's name
+	 * @param url its URL, masked
+	 * @param connectionsInUse how many connections were in use
+	 */
+	record Replaced(String source, String url, int connectionsInUse) implements SourceEvent {
+		@Override
+		public String message() {
+			return "replaced by " + this.url + ", " + this.connectionsInUse + " connections still in use";
 		}
 	}
 

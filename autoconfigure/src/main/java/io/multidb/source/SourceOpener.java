@@ -13,7 +13,6 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 import com.zaxxer.hikari.HikariConfig;
-import com.zaxxer.hikari.HikariDataSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,17 +25,6 @@ import org.slf4j.LoggerFactory;
 final class SourceOpener implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceOpener.class);
-
-	private static final String WEAK_REFERENCES = "com.zaxxer.hikari.useWeakReferences";
-
-	static {
-		// Read by HikariCP for each pool: without it, every thread that ever borrowed
-		// from a pool keeps it
-		// from being collected after it is closed.
-		if (System.getProperty(WEAK_REFERENCES) == null) {
-			System.setProperty(WEAK_REFERENCES, "true");
-		}
-	}
 
 	/** The database of a template's source is not there. */
 	static final class MissingDatabaseException extends Exception {
@@ -114,20 +102,14 @@ final class SourceOpener implements AutoCloseable {
 	/**
 	 * Connects, migrates and makes the pool, with the connection as its first.
 	 */
-	HikariDataSource open(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
+	Pool open(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
 		HikariConfig config = PoolSettings.bind(definition.hikari());
 		PhysicalDataSource physical = connections(definition, config);
 		Connection connection = migrated(definition, physical, events);
 		boolean pooled = false;
 		try {
-			config.setDataSource(physical);
-			// It has been run on every connection, before any migration.
-			config.setConnectionInitSql(null);
-			config.setPoolName(definition.name());
-			config.setReadOnly(definition.readOnly());
-			config.setScheduledExecutor(this.poolScheduler.get());
-			HikariDataSource pool = new HikariDataSource(config);
 			physical.offer(connection);
+			Pool pool = new HikariConnections(definition, config, physical, this.poolScheduler.get());
 			this.underWay.remove(connection);
 			pooled = true;
 			return pool;
@@ -137,21 +119,6 @@ final class SourceOpener implements AutoCloseable {
 				close(connection);
 			}
 		}
-	}
-
-	/**
-	 * Closes a pool and whatever was or is being connected for it.
-	 */
-	static void close(SourceDefinition definition, HikariDataSource pool) {
-		try {
-			if (pool.getDataSource() instanceof PhysicalDataSource physical) {
-				physical.close();
-			}
-		}
-		catch (SQLException ex) {
-			logger.debug("{}: closing an unused connection failed", definition.name(), ex);
-		}
-		pool.close();
 	}
 
 	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config) throws Exception {

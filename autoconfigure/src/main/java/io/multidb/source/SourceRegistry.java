@@ -23,6 +23,8 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -59,6 +61,9 @@ public final class SourceRegistry implements AutoCloseable {
 	/** Each may wait for a server that does not answer. */
 	private static final int EXAMINING_THREADS = 8;
 
+	/** A pool that is connecting to a dead server takes seconds to close. */
+	private static final int CLOSING_IN_BACKGROUND = 4;
+
 	private static final int CLOSING_THREADS = 16;
 
 	/** Longer than a pool waits for what it is connecting and aborting. */
@@ -78,13 +83,26 @@ public final class SourceRegistry implements AutoCloseable {
 	/** The names of all sources that are known, by their database. */
 	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
 
-	/** Removed sources with connections still in use. */
+	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
 
 	/** Sources of templates that are unavailable and retried. */
 	private final Set<Source> retriedOfTemplates = ConcurrentHashMap.newKeySet();
 
 	private final SourceOpener opener;
+
+	private final PoolLimits limits;
+
+	private final OpenPools openPools;
+
+	/**
+	 * How many things there are that whoever gives a connection back must see to: pools
+	 * that drain, and threads that wait for one to become idle.
+	 */
+	private final AtomicInteger attention = new AtomicInteger();
+
+	/** Whether the next look for idle pools is scheduled. */
+	private final AtomicBoolean watchingIdle = new AtomicBoolean();
 
 	private final CallerSession callerSession;
 
@@ -121,7 +139,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
 			SourceMigrator migrator, Consumer<SourceEvent> events) {
-		this(definitions, templates, migrator, events, CallerSession.NONE);
+		this(definitions, templates, migrator, events, CallerSession.NONE, PoolLimits.DEFAULT);
 	}
 
 	/**
@@ -132,11 +150,14 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @param migrator brings databases up to date before they are handed out
 	 * @param events is told what happens to sources, on the thread on which it happens
 	 * @param callerSession tells whose writes are to be read again
+	 * @param limits how many sources may be open, and for how long
 	 * @throws InvalidDatasourcesException if two definitions exclude each other
 	 */
 	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
-			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession) {
+			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession, PoolLimits limits) {
 		this.events = events;
+		this.limits = limits;
+		this.openPools = new OpenPools(limits, this.attention::addAndGet);
 		this.callerSession = callerSession;
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
@@ -325,10 +346,7 @@ public final class SourceRegistry implements AutoCloseable {
 	public void add(SourceDefinition definition) {
 		this.changes.lock();
 		try {
-			List<String> mistakes = PoolSettings.mistakes(definition.hikari())
-				.stream()
-				.map((mistake) -> "Source '" + definition.name() + "': " + mistake + ".")
-				.toList();
+			List<String> mistakes = mistakesOfPool(definition);
 			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
@@ -354,16 +372,10 @@ public final class SourceRegistry implements AutoCloseable {
 		Source source;
 		this.changes.lock();
 		try {
-			source = this.sources.get(name);
-			if (source == null || source.isGone()) {
+			source = declared(name, "removed: it would come back at its next use");
+			if (source == null) {
 				return false;
 			}
-			if (source.definition().template() != null) {
-				throw new IllegalArgumentException(
-						"Source '" + name + "' is made by the template '" + source.definition().template()
-								+ "' and cannot be removed: it would come back at its next use.");
-			}
-			this.draining.add(source);
 			source.remove();
 			forget(source);
 			this.namesByFold.remove(fold(name));
@@ -376,28 +388,122 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
-	 * Closes what is open of a template's source when the last connection in use comes
-	 * back. Its next use opens it again; its database is left alone.
-	 * @param tenant the tenant, by which the source is named
-	 * @return whether it was known; {@code false} also if no template makes it
+	 * Gives a source another definition, such as a new password or address, for as long
+	 * as this process runs. It is opened first; when that has succeeded, whoever comes
+	 * next is served by it, and connections that are in use finish their work with the
+	 * old one, within {@code app.tenancy.drain-timeout}.
+	 * @param definition the definition, with the name of a source that is there
+	 * @throws UnknownSourceException if there is none of this name
+	 * @throws InvalidDatasourcesException if the definition is wrong, its database is
+	 * another source's, or its {@code replicas} are not those of before
+	 * @throws SourceUnavailableException if it could not be opened; nothing has changed
+	 * @throws IllegalArgumentException if a template makes the source
 	 */
-	public boolean close(String tenant) {
-		Source source;
-		this.changes.lock();
+	public void replace(SourceDefinition definition) {
+		String name = definition.name();
+		Source source = declared(name, "replaced: change its template");
+		if (source == null) {
+			throw new UnknownSourceException(name, "There is no source of this name to be replaced.");
+		}
+		SourceDefinition replacement = (primaryOf(name) != null) ? definition.asReplica() : definition;
+		List<String> mistakes = mistakesOfReplacement(source.definition(), replacement);
+		// Claimed first: another source may be added meanwhile.
+		String key = replacement.url().databaseKey();
+		String owner = this.namesByDatabase.putIfAbsent(key, name);
+		if (owner != null && !owner.equals(name)) {
+			mistakes.add(sameDatabase(owner, replacement));
+		}
+		if (!mistakes.isEmpty()) {
+			release(key, owner, name);
+			throw new InvalidDatasourcesException(mistakes);
+		}
+		SourceDefinition former = null;
 		try {
-			source = this.sources.get(tenant);
-			if (source == null || source.isGone() || source.definition().template() == null) {
-				return false;
-			}
-			this.draining.add(source);
-			source.remove();
-			forget(source);
+			former = source.replace(replacement);
 		}
 		finally {
-			this.changes.unlock();
+			if (former == null) {
+				release(key, owner, name);
+			}
+			else if (!former.url().databaseKey().equals(key)) {
+				this.namesByDatabase.remove(former.url().databaseKey(), name);
+			}
+			source.tell();
 		}
-		source.tell();
-		return true;
+		if (former == null) {
+			throw new UnknownSourceException(name, "It was removed meanwhile.");
+		}
+	}
+
+	/** Gives up the claim to a database, unless there was one before. */
+	private void release(String key, @Nullable String owner, String name) {
+		if (owner == null) {
+			this.namesByDatabase.remove(key, name);
+		}
+	}
+
+	private List<String> mistakesOfReplacement(SourceDefinition former, SourceDefinition replacement) {
+		List<String> mistakes = new ArrayList<>(mistakesOfPool(replacement));
+		if (!former.replicas().equals(replacement.replicas())) {
+			mistakes.add("Source '" + former.name()
+					+ "' cannot be replaced by one with other 'replicas': remove it, and add it again.");
+		}
+		if (replacement.readOnly() && replacement.liquibase().changeLog() != null) {
+			mistakes.add(readOnlyButMigrated(replacement));
+		}
+		for (String name : former.replicas().sources()) {
+			Source replica = this.sources.get(name);
+			String mistake = (replica != null) ? mistake(replacement, replica.definition()) : null;
+			if (mistake != null) {
+				mistakes.add(replacement.property("replicas") + " names '" + name + "', " + mistake + ".");
+			}
+		}
+		Source primary = primaryOf(former.name());
+		String mistake = (primary != null) ? mistake(primary.definition(), replacement) : null;
+		if (primary != null && mistake != null) {
+			mistakes
+				.add(primary.definition().property("replicas") + " names '" + former.name() + "', " + mistake + ".");
+		}
+		return mistakes;
+	}
+
+	/** A source that no template makes; {@code null} if there is none of this name. */
+	private @Nullable Source declared(String name, String what) {
+		Source source = this.sources.get(name);
+		if (source == null || source.isGone()) {
+			return null;
+		}
+		if (source.definition().template() != null) {
+			throw new IllegalArgumentException("Source '" + name + "' is made by the template '"
+					+ source.definition().template() + "' and cannot be " + what + ".");
+		}
+		return source;
+	}
+
+	/**
+	 * Closes what is open of a source: its pool lends no more, and is closed when the
+	 * last connection in use comes back, or after {@code app.tenancy.drain-timeout}. The
+	 * next use opens it again; its database is left alone.
+	 * @param name the source's name
+	 * @return whether anything was open
+	 */
+	public boolean drain(String name) {
+		Source source = this.sources.get(name);
+		return source != null && source.drain();
+	}
+
+	/**
+	 * Tries again at once what is unavailable, and would be tried later.
+	 * @param name the source's name
+	 * @throws SourceUnavailableException if it fails again; it is retried in the
+	 * background
+	 * @throws UnknownSourceException if there is none of this name
+	 */
+	public void retry(String name) {
+		Source source = this.sources.get(name);
+		if (source == null || source.retryNow() == Source.Outcome.GONE) {
+			throw new UnknownSourceException(name, "There is no source of this name that is in use.");
+		}
 	}
 
 	/**
@@ -410,6 +516,23 @@ public final class SourceRegistry implements AutoCloseable {
 		if (get(name).prepare() == Source.Outcome.GONE) {
 			throw new UnknownSourceException(name, "It was removed.");
 		}
+	}
+
+	private static List<String> mistakesOfPool(SourceDefinition definition) {
+		return PoolSettings.mistakes(definition.hikari())
+			.stream()
+			.map((mistake) -> "Source '" + definition.name() + "': " + mistake + ".")
+			.toList();
+	}
+
+	private static String readOnlyButMigrated(SourceDefinition definition) {
+		return "Source '" + definition.name() + "' is read-only, so it cannot be migrated with "
+				+ definition.liquibase().changeLog() + ": remove one of both.";
+	}
+
+	private static String sameDatabase(String owner, SourceDefinition definition) {
+		return "The sources '" + owner + "' and '" + definition.name() + "' have the same database, "
+				+ definition.url().masked() + ": route both tenants to one source, or correct one URL.";
 	}
 
 	/**
@@ -425,8 +548,7 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
 		}
 		if (definition.readOnly() && definition.liquibase().changeLog() != null) {
-			mistakes.add("Source '" + name + "' is read-only, so it cannot be migrated with "
-					+ definition.liquibase().changeLog() + ": remove one of both.");
+			mistakes.add(readOnlyButMigrated(definition));
 		}
 		String sameName = this.namesByFold.get(folded);
 		if (sameName != null) {
@@ -434,8 +556,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		String sameDatabase = mistakes.isEmpty() ? this.namesByDatabase.putIfAbsent(database, name) : null;
 		if (sameDatabase != null) {
-			mistakes.add("The sources '" + sameDatabase + "' and '" + name + "' have the same database, "
-					+ definition.url().masked() + ": route both tenants to one source, or correct one URL.");
+			mistakes.add(sameDatabase(sameDatabase, definition));
 		}
 		if (mistakes.isEmpty()) {
 			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
@@ -531,9 +652,63 @@ public final class SourceRegistry implements AutoCloseable {
 		recovered(source);
 	}
 
-	/** The source has nothing open any more. */
-	void closed(Source source) {
-		this.draining.remove(source);
+	PoolLimits limits() {
+		return this.limits;
+	}
+
+	OpenPools openPools() {
+		return this.openPools;
+	}
+
+	/** Whether somebody waits for connections that are given back; a volatile read. */
+	boolean isAttentionNeeded() {
+		return this.attention.get() > 0;
+	}
+
+	/**
+	 * A pool of a source drains: it is closed as soon as it is not in use, and at its
+	 * deadline.
+	 */
+	void drains(Source source, Duration grace) {
+		this.attention.incrementAndGet();
+		this.openPools.closing(1);
+		this.draining.add(source);
+		inBackground(() -> {
+			source.closeDrained();
+			Duration left = this.limits.drainTimeout().minus(grace);
+			if (source.isOpen() && !left.isNegative()) {
+				inBackground(source::closeDrained, left);
+			}
+		}, grace);
+	}
+
+	/** A source has a pool, so there is something that may become idle. */
+	void opened() {
+		Duration interval = this.openPools.interval();
+		if (interval != null && this.watchingIdle.compareAndSet(false, true) && !later(this::closeIdle, interval)) {
+			this.watchingIdle.set(false);
+		}
+	}
+
+	private void closeIdle() {
+		this.watchingIdle.set(false);
+		try {
+			this.openPools.closeIdle();
+		}
+		finally {
+			if (!this.openPools.isEmpty()) {
+				opened();
+			}
+		}
+	}
+
+	/** A pool of a source has drained, and is closed. */
+	void drained(Source source) {
+		this.attention.decrementAndGet();
+		this.openPools.closing(-1);
+		if (!source.isOpen()) {
+			this.draining.remove(source);
+		}
 	}
 
 	void recovered(Source source) {
@@ -651,7 +826,7 @@ public final class SourceRegistry implements AutoCloseable {
 				return;
 			}
 			if (this.closer == null) {
-				this.closer = background("multidb-closer", 1);
+				this.closer = background("multidb-closer", CLOSING_IN_BACKGROUND);
 			}
 			this.closer.execute(task);
 		}
@@ -734,6 +909,7 @@ public final class SourceRegistry implements AutoCloseable {
 			this.threads.unlock();
 		}
 		this.opener.close();
+		this.openPools.close();
 		closeAll();
 		Target.forgetResolutions();
 		running.forEach(ExecutorService::shutdownNow);

@@ -1,6 +1,5 @@
 package io.multidb.source;
 
-import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -13,7 +12,6 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 
-import com.zaxxer.hikari.HikariDataSource;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -47,36 +45,30 @@ class LeaseTests {
 			.registry();
 	}
 
-	private static Field field(String name) throws ReflectiveOperationException {
-		Field field = Source.class.getDeclaredField(name);
-		field.setAccessible(true);
-		return field;
-	}
-
-	private static HikariDataSource opened(Source source) throws Exception {
+	private static Pool opened(Source source) throws SQLException {
 		Sources.query(source, "select 1");
-		return (HikariDataSource) field("pool").get(source);
+		return source.pool();
 	}
 
 	@Test
 	void aPoolIsNotClosedWhileAConnectionOfItIsOut() throws Exception {
 		SourceRegistry registry = registry("1000");
 		Source a = registry.get("a");
-		HikariDataSource pool = opened(a);
+		Pool pool = opened(a);
 		try (Connection connection = a.getConnection()) {
 			registry.remove("a");
-			a.closeUnused();
-			assertThat(pool.isClosed()).isFalse();
+			a.closeDrained(false);
+			assertThat(Sources.isClosed(pool)).isFalse();
 			assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
 		}
-		Awaitility.await().until(pool::isClosed);
+		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 
 	@Test
 	void whoWaitsForAConnectionWhenItsSourceIsRemovedIsServed() throws Exception {
 		SourceRegistry registry = registry("20000");
 		Source a = registry.get("a");
-		HikariDataSource pool = opened(a);
+		Pool pool = opened(a);
 		CompletableFuture<String> waiting;
 		try (Connection only = a.getConnection()) {
 			waiting = CompletableFuture.supplyAsync(() -> {
@@ -93,37 +85,31 @@ class LeaseTests {
 			assertThat(only.isClosed()).isFalse();
 		}
 		assertThat(waiting.join()).isEqualTo("1");
-		Awaitility.await().until(pool::isClosed);
+		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 
 	@Test
 	void whoReadThePoolBeforeItsRemovalIsServedWhileItDrains() throws Exception {
 		SourceRegistry registry = registry("1000");
 		Source a = registry.get("a");
-		HikariDataSource pool = opened(a);
+		Pool pool = opened(a);
 		registry.remove("a");
 		try (Connection late = a.lease(pool)) {
 			assertThat(late).isNotNull();
-			a.closeUnused();
+			a.closeDrained(false);
 			assertThat(Sources.query(late, "select 1")).isEqualTo("1");
 		}
-		Awaitility.await().until(pool::isClosed);
+		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 
 	@Test
 	void whoReadThePoolBeforeItsClosingGetsNothingOfIt() throws Exception {
 		SourceRegistry registry = registry("1000");
 		Source a = registry.get("a");
-		HikariDataSource pool = opened(a);
+		Pool pool = opened(a);
 		registry.remove("a");
-		// Decided, but not yet done.
-		Object drained = field("draining").get(a);
-		field("draining").set(a, null);
-		assertThat(a.lease(pool)).isNull();
-		assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
-		field("draining").set(a, drained);
-		a.closeUnused();
-		assertThat(pool.isClosed()).isTrue();
+		a.closeDrained(false);
+		assertThat(Sources.isClosed(pool)).isTrue();
 		assertThat(a.lease(pool)).isNull();
 	}
 
@@ -171,7 +157,7 @@ class LeaseTests {
 			registry.remove("a");
 			registry.add(definition);
 			while (replaced.isOpen()) {
-				replaced.closeUnused();
+				replaced.closeDrained(false);
 				Thread.onSpinWait();
 			}
 		}
@@ -185,7 +171,7 @@ class LeaseTests {
 		if (source == null) {
 			return;
 		}
-		HikariDataSource before = (HikariDataSource) field("pool").get(source);
+		Pool before = source.pool();
 		Connection leased;
 		try {
 			leased = source.getConnection();
@@ -195,12 +181,12 @@ class LeaseTests {
 			return;
 		}
 		// Of this pool, then; SQLite's driver does not show that its pool was closed.
-		HikariDataSource pool = Objects.equals(field("pool").get(source), before) ? before : null;
+		Pool pool = Objects.equals(source.pool(), before) ? before : null;
 		try (Connection connection = leased) {
 			for (int i = ThreadLocalRandom.current().nextInt(3); i >= 0; i--) {
 				assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
 			}
-			assertThat(pool != null && pool.isClosed()).isFalse();
+			assertThat(pool != null && pool.phase() == Pool.Phase.CLOSED).isFalse();
 		}
 		served.incrementAndGet();
 	}

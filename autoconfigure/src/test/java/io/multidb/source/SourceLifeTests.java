@@ -3,7 +3,7 @@ package io.multidb.source;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.lang.ref.WeakReference;
-import java.lang.reflect.Field;
+
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -25,7 +25,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Logger;
 
-import com.zaxxer.hikari.HikariDataSource;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -63,12 +62,6 @@ class SourceLifeTests {
 		this.sources.close();
 	}
 
-	private static HikariDataSource pool(Source source) throws ReflectiveOperationException {
-		Field field = Source.class.getDeclaredField("pool");
-		field.setAccessible(true);
-		return (HikariDataSource) field.get(source);
-	}
-
 	private SourceDefinition.Builder template(String name, String file) {
 		return SourceDefinition.named(name).url("jdbc:sqlite:" + this.directory + "/" + file);
 	}
@@ -78,28 +71,28 @@ class SourceLifeTests {
 		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).registry();
 		Source a = registry.get("a");
 		try (Connection connection = a.getConnection()) {
-			HikariDataSource pool = pool(a);
+			Pool pool = a.pool();
 			registry.remove("a");
 			assertThat(connection.isClosed()).isFalse();
 			registry.close();
-			assertThat(pool.isClosed()).isTrue();
+			assertThat(Sources.isClosed(pool)).isTrue();
 		}
 	}
 
 	@Test
 	void poolsThatWaitToBeClosedAreClosedWithTheRegistry() throws Exception {
 		SourceRegistry registry = this.sources.registry();
-		List<HikariDataSource> pools = new ArrayList<>();
+		List<Pool> pools = new ArrayList<>();
 		for (int i = 0; i < 20; i++) {
 			registry.add(Sources.sqlite("s" + i, this.directory).build());
 			Sources.query(registry.get("s" + i), "select 1");
-			pools.add(pool(registry.get("s" + i)));
+			pools.add(registry.get("s" + i).pool());
 		}
 		for (int i = 0; i < 20; i++) {
 			registry.remove("s" + i);
 		}
 		registry.close();
-		Awaitility.await().untilAsserted(() -> assertThat(pools).allMatch(HikariDataSource::isClosed));
+		Awaitility.await().untilAsserted(() -> assertThat(pools).allMatch(Sources::isClosed));
 	}
 
 	@Test
@@ -337,12 +330,10 @@ class SourceLifeTests {
 	void aClosedPoolIsNotKeptAliveByTheThreadsThatUsedIt() throws Exception {
 		SourceRegistry registry = this.sources.registry();
 		List<WeakReference<Object>> pools = new ArrayList<>();
-		Field field = HikariDataSource.class.getDeclaredField("pool");
-		field.setAccessible(true);
 		for (int i = 0; i < 30; i++) {
 			registry.add(Sources.sqlite("s" + i, this.directory).build());
 			Sources.query(registry.get("s" + i), "select 1");
-			pools.add(new WeakReference<>(field.get(pool(registry.get("s" + i)))));
+			pools.add(new WeakReference<>(registry.get("s" + i).pool()));
 			registry.remove("s" + i);
 		}
 		Awaitility.await().atMost(Duration.ofSeconds(40)).untilAsserted(() -> {

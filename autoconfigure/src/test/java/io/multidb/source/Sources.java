@@ -32,6 +32,8 @@ public final class Sources implements AutoCloseable {
 
 	private CallerSession callerSession = CallerSession.NONE;
 
+	private PoolLimits limits = PoolLimits.DEFAULT;
+
 	public final List<SourceEvent> events = new CopyOnWriteArrayList<>();
 
 	private SourceRegistry registry;
@@ -65,10 +67,15 @@ public final class Sources implements AutoCloseable {
 		return this;
 	}
 
+	public Sources with(PoolLimits limits) {
+		this.limits = limits;
+		return this;
+	}
+
 	public SourceRegistry registry() {
 		if (this.registry == null) {
 			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this.events::add,
-					this.callerSession);
+					this.callerSession, this.limits);
 		}
 		return this.registry;
 	}
@@ -105,6 +112,10 @@ public final class Sources implements AutoCloseable {
 		try (Connection connection = source.getConnection()) {
 			return query(connection, sql);
 		}
+	}
+
+	static boolean isClosed(Pool pool) {
+		return pool.phase() == Pool.Phase.CLOSED && pool.active() + pool.idle() == 0;
 	}
 
 	/** Fails if a connection of the source is still out. */

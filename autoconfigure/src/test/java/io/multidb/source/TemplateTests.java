@@ -82,26 +82,18 @@ class TemplateTests {
 	}
 
 	@Test
-	void closingLetsWorkInProgressFinishAndItsNextUseOpensItAgain() throws Exception {
+	void drainingLetsWorkInProgressFinishAndItsNextUseOpensItAgain() throws Exception {
 		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
 		registry.create("election-42");
 		Source source = registry.get("election-42");
 		try (Connection connection = source.getConnection()) {
-			assertThat(registry.close("election-42")).isTrue();
+			assertThat(registry.drain("election-42")).isTrue();
 			assertThat(registry.find("election-42")).isNull();
 			Sources.execute(connection, "insert into note (text) values ('in progress')");
 		}
 		await().untilAsserted(() -> assertThat(source.state()).isInstanceOf(SourceState.Removed.class));
 		assertThat(Sources.query(registry.get("election-42"), "select count(*) from note")).isEqualTo("1");
-		assertThat(registry.close("election-43")).isFalse();
-	}
-
-	@Test
-	void closingIsForSourcesOfTemplatesOnly() throws Exception {
-		SourceRegistry registry = this.sources.with(Sources.sqlite("lisbon", this.directory)).registry();
-		registry.get("lisbon").getConnection().close();
-		assertThat(registry.close("lisbon")).isFalse();
-		assertThat(registry.get("lisbon").state()).isInstanceOf(SourceState.Open.class);
+		assertThat(registry.drain("election-43")).isFalse();
 	}
 
 	@Test

@@ -22,6 +22,7 @@ import org.springframework.aop.Advisor;
 import org.springframework.aop.framework.ProxyFactory;
 import org.springframework.aop.support.DefaultPointcutAdvisor;
 
+import io.multidb.Target;
 import io.multidb.Tenant;
 import io.multidb.transaction.TargetAdvisor;
 
@@ -74,6 +75,8 @@ public class AdviceBenchmark {
 
 	@Setup
 	public void proxy() {
+		// As after the first connection of the tenant: a router knows it.
+		Target.ofTenant("lisbon").resolution(this);
 		MethodInterceptor doesNothing = MethodInvocation::proceed;
 		DsSpelExpressionProcessor expressions = new DsSpelExpressionProcessor();
 		List<Advisor> advisors = this.advice.startsWith("baomidou")

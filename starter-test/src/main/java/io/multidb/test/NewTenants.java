@@ -87,7 +87,7 @@ final class NewTenants implements DisposableBean {
 			String tenant = unique(pattern);
 			this.routes.create(tenant);
 			SourceDefinition model = this.routes.resolve(tenant).definition();
-			this.registry.close(tenant);
+			this.registry.drain(tenant);
 			return model;
 		});
 	}
@@ -104,7 +104,7 @@ final class NewTenants implements DisposableBean {
 	}
 
 	private void delete(SourceDefinition definition) throws Exception {
-		this.registry.close(definition.name());
+		this.registry.drain(definition.name());
 		if (definition.url().product() == DatabaseProduct.SQLITE) {
 			Path file = definition.url().sqliteFile();
 			for (String companion : new String[] { "", "-wal", "-shm", "-journal" }) {

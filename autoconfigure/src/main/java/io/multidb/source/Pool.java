@@ -1,0 +1,185 @@
+package io.multidb.source;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The open connections of one source. Thread-safe.
+ * <p>
+ * Whoever borrows marks the connection as in use by a volatile write, so that
+ * {@link #leases()} counts it, and looks at {@link #phase()} afterwards; whoever closes
+ * changes the phase first, under the source's lock, and counts second. One of the two
+ * sees the other; see ADR 6.
+ */
+abstract class Pool {
+
+	/** Where a pool is in its life; it never goes back. */
+	enum Phase {
+
+		/** Lends connections to whoever comes. */
+		OPEN,
+
+		/** Its source has another pool, or none; what is lent is still used. */
+		DRAINING,
+
+		/** Nothing of it may be used any more. */
+		CLOSED
+
+	}
+
+	/** Who uses a connection, kept only where leak detection is on. */
+	record Borrower(String thread, long since, List<StackTraceElement> stack) {
+	}
+
+	private final SourceDefinition definition;
+
+	private volatile Phase phase = Phase.OPEN;
+
+	/**
+	 * When a connection was last lent, as {@link OpenPools#now()} counts. A race between
+	 * two borrowers of the same moment does not matter.
+	 */
+	private int lastUsed;
+
+	/** {@code null} where leak detection is off. */
+	private final @Nullable Map<Connection, Borrower> borrowers;
+
+	/** In {@link System#nanoTime()}; guarded by the source's lock. */
+	private long drainedSince;
+
+	/** So long after {@code drainedSince} what is in use is cut; guarded likewise. */
+	private Duration patience = Duration.ZERO;
+
+	Pool(SourceDefinition definition, boolean leakDetection) {
+		this.definition = definition;
+		this.borrowers = leakDetection ? new ConcurrentHashMap<>() : null;
+	}
+
+	/** The definition by which it was opened; the source may have another one since. */
+	final SourceDefinition definition() {
+		return this.definition;
+	}
+
+	final Phase phase() {
+		return this.phase;
+	}
+
+	/**
+	 * Borrows a connection and waits for one, if need be, as long as
+	 * {@link #connectionTimeout()} allows; closing it gives it back.
+	 * @throws java.sql.SQLTransientConnectionException if there was none in time
+	 */
+	abstract Connection borrow() throws SQLException;
+
+	/** How many connections are lent. */
+	abstract int active();
+
+	/** How many connections could be lent at once. */
+	abstract int idle();
+
+	/** How many threads wait for a connection. */
+	abstract int waiting();
+
+	/** How many connections are lent or waited for: those who wait may be served now. */
+	final int leases() {
+		return waiting() + active();
+	}
+
+	/** How long a borrower waits. */
+	abstract Duration connectionTimeout();
+
+	/** How long a connection may take to say that it is alive. */
+	abstract Duration validationTimeout();
+
+	/** Closes a lent connection in place of giving it back. */
+	abstract void evict(Connection connection);
+
+	/**
+	 * Closes one connection that nobody uses.
+	 * @return whether there was one
+	 */
+	abstract boolean giveUpIdle();
+
+	/**
+	 * So long a pool that drains stays open at least: a thread that read it just before
+	 * may still be on its way into it.
+	 */
+	abstract Duration grace();
+
+	/** Whether the user wants no connection to be kept that nobody uses. */
+	abstract boolean mayBeClosedWhenIdle();
+
+	/** Closes everything at once, whoever uses it; may take a while. */
+	abstract void close();
+
+	/** Whether somebody is to be told who uses what. */
+	final void lent(Connection connection, int now) {
+		if (this.lastUsed != now) {
+			this.lastUsed = now;
+		}
+		if (this.borrowers != null) {
+			Thread thread = Thread.currentThread();
+			this.borrowers.put(connection,
+					new Borrower(thread.getName(), System.nanoTime(), List.of(thread.getStackTrace())));
+		}
+	}
+
+	final void returned(Connection connection) {
+		if (this.borrowers != null) {
+			this.borrowers.remove(connection);
+		}
+	}
+
+	/** Who uses connections, if leak detection is on; empty otherwise. */
+	final List<Borrower> borrowers() {
+		return (this.borrowers != null) ? List.copyOf(this.borrowers.values()) : List.of();
+	}
+
+	/** When it was last used: the smaller, the longer ago. */
+	final int lastUsed() {
+		return this.lastUsed;
+	}
+
+	/**
+	 * Lends nothing to those who come later; called under the source's lock.
+	 * @param patience how long what is in use may be used
+	 */
+	final void drain(Duration patience) {
+		this.phase = Phase.DRAINING;
+		this.drainedSince = System.nanoTime();
+		this.patience = patience;
+	}
+
+	/** How long it has been draining; called under the source's lock. */
+	final Duration drainedFor() {
+		return Duration.ofNanos(System.nanoTime() - this.drainedSince);
+	}
+
+	/**
+	 * Ends its life if it drains and nothing of it is in use, or for too long; called
+	 * under the source's lock, by whoever closes it then.
+	 * @param afterGrace whether not before {@link #grace()} is over
+	 * @return whether it is to be closed
+	 */
+	final boolean end(boolean afterGrace) {
+		Duration drained = drainedFor();
+		boolean over = (leases() == 0) ? !afterGrace || drained.compareTo(grace()) >= 0
+				: drained.compareTo(this.patience) >= 0;
+		if (over) {
+			this.phase = Phase.CLOSED;
+		}
+		return over;
+	}
+
+	/** Ends its life, whatever is in use; called under the source's lock. */
+	final void endAtOnce() {
+		this.phase = Phase.CLOSED;
+	}
+
+}
