@@ -27,7 +27,9 @@ final class BudgetedConnection extends ForwardingConnection {
 	@SuppressWarnings("UnusedVariable")
 	private volatile int ended;
 
-	/** A value of System.nanoTime(). Read by other threads, which may see an older one. */
+	/**
+	 * A value of System.nanoTime(). Read by other threads, which may see an older one.
+	 */
 	private long lastUsed = System.nanoTime();
 
 	BudgetedConnection(Connection physical, ServerBudget budget, ServerBudget.Holder holder) {

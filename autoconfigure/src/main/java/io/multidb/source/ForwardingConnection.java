@@ -23,7 +23,6 @@ import java.util.concurrent.Executor;
 
 import org.jspecify.annotations.Nullable;
 
-
 /**
  * A connection that stands before another one and passes everything on; a subclass says
  * to which, and changes what it must. As thread-safe as the other one.

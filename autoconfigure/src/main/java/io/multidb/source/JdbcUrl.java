@@ -30,7 +30,9 @@ public record JdbcUrl(String text) {
 	private static final Pattern USER_INFO = Pattern
 		.compile("(//[^/?#@:]{0,128}:|:(?:thin|oci8?):[^/@]{0,128}/)[^?#\\s]{0,512}@");
 
-	/** What comes behind {@code //}, or {@code @} of Oracle's, and any user and password. */
+	/**
+	 * What comes behind {@code //}, or {@code @} of Oracle's, and any user and password.
+	 */
 	private static final Pattern AUTHORITY = Pattern.compile("(?://|thin:@)(?:[^/?#;]*@)?([^/?#;@\\s]+)");
 
 	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";

@@ -8,15 +8,15 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.Deque;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -126,8 +126,7 @@ final class ServerBudget {
 
 	private final ServerSettings settings;
 
-	/** How many budgets starve, of all servers; shared with the others. */
-	private final AtomicInteger starvingBudgets;
+	private final IntConsumer attention;
 
 	private final ReentrantLock lock = new ReentrantLock();
 
@@ -163,10 +162,15 @@ final class ServerBudget {
 	/** Whether somebody waits who found nothing idle; written under lock. */
 	private volatile boolean starving;
 
-	ServerBudget(String server, ServerSettings settings, AtomicInteger starvingBudgets) {
+	/**
+	 * Creates a budget.
+	 * @param attention is told when it begins to wait for connections that are given
+	 * back, by 1, and when it ends, by -1
+	 */
+	ServerBudget(String server, ServerSettings settings, IntConsumer attention) {
 		this.server = server;
 		this.settings = settings;
-		this.starvingBudgets = starvingBudgets;
+		this.attention = attention;
 		Integer configured = settings.maxConnections();
 		this.asked = configured != null;
 		this.permits = (configured != null) ? settings.permits(configured) : UNKNOWN;
@@ -226,8 +230,8 @@ final class ServerBudget {
 		}
 		catch (InterruptedException ex) {
 			Thread.currentThread().interrupt();
-			throw new SQLException("Interrupted while waiting for a connection of server '" + this.server + "'", "08001",
-					ex);
+			throw new SQLException("Interrupted while waiting for a connection of server '" + this.server + "'",
+					"08001", ex);
 		}
 		finally {
 			if (!served) {
@@ -303,17 +307,16 @@ final class ServerBudget {
 			throws InterruptedException, NoPermitException {
 		this.lock.lockInterruptibly();
 		try {
-			if (claim.served || claim.withdrawn) {
-				return;
-			}
 			long now = System.nanoTime();
 			long left = (timeout != null) ? timeout.toNanos() - (now - start) : Long.MAX_VALUE;
-			if (left <= 0) {
+			if (left <= 0 && !claim.served) {
 				throw exhausted(start);
 			}
 			long pauseLeft = this.acceptedUntil - now;
 			long wait = Math.min(left, (pauseLeft > 0) ? Math.min(pauseLeft, look) : look);
-			long unused = claim.changed.awaitNanos(wait);
+			while (wait > 0 && !claim.served && !claim.withdrawn) {
+				wait = claim.changed.awaitNanos(wait);
+			}
 		}
 		finally {
 			this.lock.unlock();
@@ -364,8 +367,8 @@ final class ServerBudget {
 			now |= claim.starving;
 		}
 		if (now != this.starving) {
-			this.starvingBudgets.addAndGet(now ? 1 : -1);
 			this.starving = now;
+			this.attention.accept(now ? 1 : -1);
 		}
 	}
 
@@ -479,7 +482,7 @@ final class ServerBudget {
 	/** By the connection that each has not used for longest, as that one is idle. */
 	private List<Holder> leastRecentlyUsed() {
 		long now = System.nanoTime();
-		Map<Holder, Long> unusedFor = new IdentityHashMap<>();
+		Map<Holder, Long> unusedFor = new HashMap<>();
 		for (BudgetedConnection connection : this.open) {
 			unusedFor.merge(connection.holder(), now - connection.lastUsed(), Math::max);
 		}
@@ -579,7 +582,7 @@ final class ServerBudget {
 
 	/** Guarded by lock. */
 	private NoPermitException exhausted(long since) {
-		return new NoPermitException(explain(since) + ".", isRefusedLately() ? this.refusal : null);
+		return new NoPermitException(explain(since), isRefusedLately() ? this.refusal : null);
 	}
 
 	/** Guarded by lock. */
@@ -595,11 +598,11 @@ final class ServerBudget {
 				+ ", idle " + idle + ", waiting " + this.queue.size() + ") for " + waited + " ms";
 		if (isRefusedLately()) {
 			return "Server '" + this.server + "' has no connection left, as others use it too " + numbers
-					+ ". Raise the 'reserve' or 'nodes' of its budget, or its max_connections";
+					+ ". Raise the 'reserve' or the 'nodes' of its budget, or its max_connections.";
 		}
 		return "The budget of server '" + this.server + "' had no permit left " + numbers
 				+ ". Look for slow statements, and for work that needs a second connection while it holds one; or raise"
-				+ " its 'max-connections'";
+				+ " its 'max-connections'.";
 	}
 
 	int permits() {

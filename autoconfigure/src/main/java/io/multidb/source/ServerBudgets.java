@@ -1,9 +1,10 @@
 package io.multidb.source;
 
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 
 import org.jspecify.annotations.Nullable;
 
@@ -12,26 +13,29 @@ import org.jspecify.annotations.Nullable;
  */
 final class ServerBudgets {
 
-	private final Map<String, ServerSettings> settings;
+	private final Map<String, ServerSettings> settings = new HashMap<>();
 
 	private final Map<String, ServerBudget> budgets = new ConcurrentHashMap<>();
 
-	private final AtomicInteger starving = new AtomicInteger();
+	private final IntConsumer attention;
 
 	private volatile boolean closed;
 
 	/**
 	 * Creates the budgets; none is in force yet.
 	 * @param settings by name, or by host and port
+	 * @param attention is told how many more budgets wait for connections that are given
+	 * back, or fewer
 	 */
-	ServerBudgets(Map<String, ServerSettings> settings) {
-		this.settings = Map.copyOf(settings);
+	ServerBudgets(Map<String, ServerSettings> settings, IntConsumer attention) {
+		settings.forEach((name, of) -> this.settings.put(name.toLowerCase(Locale.ROOT), of));
+		this.attention = attention;
 	}
 
 	/**
 	 * The budget of a source's server.
-	 * @return {@code null} if it has none: a file, or a server that was not configured and
-	 * cannot be asked
+	 * @return {@code null} if it has none: a file, or a server that was not configured
+	 * and cannot be asked
 	 */
 	@Nullable ServerBudget find(SourceDefinition definition) {
 		String server = server(definition);
@@ -44,7 +48,7 @@ final class ServerBudgets {
 			return null;
 		}
 		ServerBudget budget = this.budgets.computeIfAbsent(server, (name) -> new ServerBudget(name,
-				(configured != null) ? configured : ServerSettings.DEFAULTS, this.starving));
+				(configured != null) ? configured : ServerSettings.DEFAULTS, this.attention));
 		if (this.closed) {
 			budget.close();
 		}
@@ -57,11 +61,6 @@ final class ServerBudgets {
 		}
 		String host = (definition.server() != null) ? definition.server() : definition.url().server();
 		return (host != null) ? host.toLowerCase(Locale.ROOT) : null;
-	}
-
-	/** Whether somebody waits for a connection of any server and found nothing idle. */
-	boolean areStarving() {
-		return this.starving.get() > 0;
 	}
 
 	/** Something was given back to some pool. */

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param maxConnections how many the server has for all, or {@code null} to ask it, which
  * works on PostgreSQL
- * @param reserve how many of those are left to others, or {@code null} for 5 if the server
- * is asked and none otherwise
+ * @param reserve how many of those are left to others, or {@code null} for 5 if the
+ * server is asked and none otherwise
  * @param nodes how many processes share the rest evenly
  */
 public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes) {

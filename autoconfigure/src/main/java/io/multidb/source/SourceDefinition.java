@@ -37,7 +37,8 @@ import org.jspecify.annotations.Nullable;
 public record SourceDefinition(String name, JdbcUrl url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, Map<String, String> hikari, LiquibaseSettings liquibase, boolean essential,
 		boolean internal, @Nullable String maintenance, @Nullable String server, CreatePolicy create,
-		Map<String, String> attributes, @Nullable String template, boolean readOnly, ReplicaSettings replicas, boolean temporary, String origin) {
+		Map<String, String> attributes, @Nullable String template, boolean readOnly, ReplicaSettings replicas,
+		boolean temporary, String origin) {
 
 	/**
 	 * A replica that gives no connection for so long is left out; the primary is there.
@@ -291,8 +292,8 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			}
 			return new SourceDefinition(this.name, new JdbcUrl(this.url), this.username, this.password,
 					this.driverClassName, this.hikari, this.liquibase, this.essential, this.internal, this.maintenance,
-					this.server, this.create, this.attributes, this.template, this.readOnly, this.replicas, this.temporary,
-					this.origin);
+					this.server, this.create, this.attributes, this.template, this.readOnly, this.replicas,
+					this.temporary, this.origin);
 		}
 
 	}
