@@ -7,7 +7,6 @@ import java.util.concurrent.ScheduledExecutorService;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.pool.HikariPool;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -159,11 +158,6 @@ final class HikariConnections extends Pool {
 	@Override
 	void forsaken() {
 		this.physical.forsake();
-	}
-
-	@Override
-	@Nullable String shortage() {
-		return this.physical.shortage();
 	}
 
 	@Override

@@ -29,6 +29,10 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private static final String SOCKET_TIMEOUT = "socketTimeout";
 
+	private static final String SOCKET_FACTORY = "socketFactory";
+
+	private final String source;
+
 	private final String url;
 
 	private final Properties properties;
@@ -58,6 +62,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			boolean mayCreateFile, @Nullable ServerBudget budget, Duration timeout) throws SQLException {
 		this.budget = budget;
 		this.timeout = timeout;
+		this.source = definition.name();
 		this.url = definition.url().text();
 		this.initSql = initSql;
 		this.properties = new Properties();
@@ -105,6 +110,26 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			refuseWrites(definition.product());
 		}
 		this.driver = driver(definition);
+		if (budget != null && definition.product() == DatabaseProduct.POSTGRESQL) {
+			awaitClose();
+		}
+	}
+
+	/** Unless the user has sockets of another make, or the driver cannot see ours. */
+	private void awaitClose() {
+		if (this.properties.containsKey(SOCKET_FACTORY) || this.url.contains(SOCKET_FACTORY + "=")) {
+			return;
+		}
+		String name = AwaitedCloseSocketFactory.class.getName();
+		try {
+			if (Class.forName(name, false,
+					this.driver.getClass().getClassLoader()) == AwaitedCloseSocketFactory.class) {
+				this.properties.setProperty(SOCKET_FACTORY, name);
+			}
+		}
+		catch (ClassNotFoundException ex) {
+			// A driver of the server's, not of the application's: it goes without.
+		}
 	}
 
 	/** After everything else, as no other setting may lift it. */
@@ -244,9 +269,9 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 	}
 
-	/** What is being waited for here, or {@code null}. */
-	@Nullable String shortage() {
-		return (this.budget != null) ? this.budget.shortage(this) : null;
+	@Override
+	public String source() {
+		return this.source;
 	}
 
 	@Override

@@ -123,15 +123,6 @@ abstract class Pool {
 	}
 
 	/**
-	 * What those who wait are waiting for, if it is not a connection that others of this
-	 * pool use.
-	 * @return a sentence with numbers, or {@code null}
-	 */
-	@Nullable String shortage() {
-		return null;
-	}
-
-	/**
 	 * So long a pool that drains stays open at least: a thread that read it just before
 	 * may still be on its way into it.
 	 */

@@ -75,6 +75,9 @@ final class ServerBudget {
 	/** Whose connections they are: one source's pool, or what is to become one. */
 	interface Holder {
 
+		/** The source's name. */
+		String source();
+
 		/** Whether somebody waits for a connection of it. */
 		boolean isWanted();
 
@@ -562,14 +565,14 @@ final class ServerBudget {
 	}
 
 	/**
-	 * What a pool waits for here.
+	 * What a source waits for here.
 	 * @return a sentence with numbers, or {@code null} if it does not wait
 	 */
-	@Nullable String shortage(Holder holder) {
+	@Nullable String shortage(String source) {
 		this.lock.lock();
 		try {
 			for (Claim claim : this.queue) {
-				if (claim.holder == holder) {
+				if (claim.holder.source().equals(source)) {
 					return explain(claim.since);
 				}
 			}

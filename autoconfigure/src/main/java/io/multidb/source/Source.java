@@ -242,7 +242,7 @@ public final class Source {
 			connection = open.borrow();
 		}
 		catch (SQLTransientConnectionException ex) {
-			String shortage = open.shortage();
+			String shortage = this.registry.budgets().shortage(open.definition());
 			notLeased(open);
 			if (isClosed(open)) {
 				return null;
@@ -744,8 +744,10 @@ public final class Source {
 			throw new SourceUnavailableException(name(), String.valueOf(failure.getMessage()), FIRST_RETRY, failure);
 		}
 		catch (TimeoutException ex) {
-			throw new SourceUnavailableException(name(), "Source '" + name()
-					+ "' is still being opened or migrated after " + seconds(timeout) + ". Try again later.",
+			String shortage = this.registry.budgets().shortage(this.definition);
+			throw new SourceUnavailableException(name(),
+					"Source '" + name() + "' is still being opened or migrated after " + seconds(timeout) + ". "
+							+ ((shortage != null) ? shortage : "Try again later."),
 					FIRST_RETRY, null);
 		}
 		catch (InterruptedException ex) {
