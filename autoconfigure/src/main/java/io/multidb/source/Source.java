@@ -16,6 +16,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 import org.jspecify.annotations.Nullable;
@@ -47,6 +48,10 @@ public final class Source {
 
 	/** Of a stack that is shown: enough to find the application's own line. */
 	private static final int MOST_FRAMES = 12;
+
+	/** What stands above the application's own in the stack of a borrower. */
+	private static final Pattern OWN_FRAMES = Pattern.compile(
+			"java\\.lang\\.Thread|io\\.multidb\\.(routing|source)\\.[A-Za-z]*(Source|Pool|Connection|Replicas)(\\$.*)?");
 
 	/** What a transition of the source's life may end with. */
 	enum Outcome {
@@ -1027,16 +1032,14 @@ public final class Source {
 
 	private static List<String> describe(List<Pool.Borrower> borrowers) {
 		return borrowers.stream().map((borrower) -> {
-			String frames = borrower.stack()
-				.stream()
-				.filter((frame) -> !frame.getClassName().startsWith("io.multidb.")
-						&& !frame.getClassName().equals(Thread.class.getName()))
-				.limit(MOST_FRAMES)
-				.map((frame) -> "at " + frame)
-				.collect(Collectors.joining(" "));
-			return "thread '" + borrower.thread() + "' for "
-					+ seconds(Duration.ofMillis(Duration.ofNanos(System.nanoTime() - borrower.since()).toMillis()))
-					+ " " + frames;
+			Duration since = Duration.ofNanos(System.nanoTime() - borrower.since());
+			return "thread '" + borrower.thread() + "' for " + seconds(Duration.ofMillis(since.toMillis()))
+					+ borrower.stack()
+						.stream()
+						.dropWhile((frame) -> OWN_FRAMES.matcher(frame.getClassName()).matches())
+						.limit(MOST_FRAMES)
+						.map((frame) -> " at " + frame)
+						.collect(Collectors.joining());
 		}).toList();
 	}
 
@@ -1061,10 +1064,12 @@ public final class Source {
 	}
 
 	private void close(Pool ended) {
+		this.openPools.closing(1);
 		try {
 			ended.close();
 		}
 		finally {
+			this.openPools.closing(-1);
 			this.events.add(new SourceEvent.Closed(name()));
 			this.events.publish();
 			this.registry.drained(this);

@@ -678,7 +678,6 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	void drains(Source source, Duration grace) {
 		this.attention.incrementAndGet();
-		this.openPools.closing(1);
 		this.draining.add(source);
 		inBackground(() -> {
 			source.closeDrained();
@@ -712,7 +711,6 @@ public final class SourceRegistry implements AutoCloseable {
 	/** A pool of a source has drained, and is closed. */
 	void drained(Source source) {
 		this.attention.decrementAndGet();
-		this.openPools.closing(-1);
 		if (!source.isOpen()) {
 			this.draining.remove(source);
 		}

@@ -1,0 +1,246 @@
+package io.multidb.source;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import io.multidb.InvalidDatasourcesException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownSourceException;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.awaitility.Awaitility.await;
+
+/**
+ * Tests for what may be done to a source while it is used: replacing, draining, retrying.
+ */
+class ReplaceTests {
+
+	@TempDir
+	private Path directory;
+
+	private final Sources sources = new Sources();
+
+	@AfterEach
+	void close() {
+		this.sources.close();
+	}
+
+	private SourceRegistry registry(Duration drainTimeout, Map<String, String> hikari) throws SQLException {
+		SourceRegistry registry = this.sources
+			.with(new PoolLimits(0, PoolLimits.WhenFull.WAIT, Duration.ZERO, drainTimeout))
+			.with(Sources.sqlite("a", this.directory).hikari(hikari))
+			.with(Sources.sqlite("other", this.directory))
+			.registry();
+		Sources.execute(registry.get("a"), "create table place (name text)");
+		Sources.execute(registry.get("a"), "insert into place values ('old')");
+		return registry;
+	}
+
+	private SourceDefinition.Builder moved() throws Exception {
+		Path file = this.directory.resolve("moved.db");
+		try (Connection connection = java.sql.DriverManager.getConnection("jdbc:sqlite:" + file)) {
+			Sources.execute(connection, "create table place (name text)");
+			Sources.execute(connection, "insert into place values ('new')");
+		}
+		return SourceDefinition.named("a").url("jdbc:sqlite:" + file);
+	}
+
+	private static String place(Source source) throws SQLException {
+		return Sources.query(source, "select name from place");
+	}
+
+	@Test
+	void whoComesAfterIsServedByTheNewOneAndWhatIsInUseGoesOnWithTheOld() throws Exception {
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of());
+		Source a = registry.get("a");
+		Pool former = a.pool();
+		try (Connection old = a.getConnection()) {
+			registry.replace(moved().build());
+			assertThat(place(a)).isEqualTo("new");
+			assertThat(Sources.query(old, "select name from place")).isEqualTo("old");
+			assertThat(Sources.isClosed(former)).isFalse();
+			assertThat(this.sources.events)
+				.contains(new SourceEvent.Replaced("a", "jdbc:sqlite:" + this.directory.resolve("moved.db"), 1));
+		}
+		await().until(() -> Sources.isClosed(former));
+		assertThat(registry.get("a")).as("sessions and transactions know it").isSameAs(a);
+		assertThat(a.definition().url().text()).endsWith("moved.db");
+	}
+
+	@Test
+	void aColdSourceIsOpenedByTheNewDefinition() throws Exception {
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of());
+		registry.drain("a");
+		registry.replace(moved().build());
+		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Open.class);
+		assertThat(place(registry.get("a"))).isEqualTo("new");
+		assertThat(registry.openPools().size()).isEqualTo(1);
+	}
+
+	@Test
+	void nothingHasChangedWhenTheNewOneCannotBeOpened() throws Exception {
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of());
+		Source a = registry.get("a");
+		SourceDefinition before = a.definition();
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> registry
+				.replace(SourceDefinition.named("a").url("jdbc:sqlite:" + this.directory + "/none/x.db").build()))
+			.withMessageContaining("Source 'a' was not replaced, and is as it was");
+		assertThat(a.definition()).isEqualTo(before);
+		assertThat(place(a)).isEqualTo("old");
+		registry.add(SourceDefinition.named("b").url("jdbc:sqlite:" + this.directory + "/none/x.db").build());
+	}
+
+	@Test
+	void whatIsUnavailableComesBackByAReplacement() throws Exception {
+		SourceRegistry registry = this.sources
+			.with(SourceDefinition.named("a").url("jdbc:sqlite:" + this.directory + "/none/x.db"))
+			.registry();
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> place(registry.get("a")));
+		registry.replace(moved().build());
+		assertThat(place(registry.get("a"))).isEqualTo("new");
+		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Open.class);
+	}
+
+	@Test
+	void theFormerDatabaseIsFreeForOthersAndTheNewOneTaken() throws Exception {
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of());
+		SourceDefinition moved = moved().build();
+		registry.replace(moved);
+		assertThatExceptionOfType(InvalidDatasourcesException.class)
+			.isThrownBy(() -> registry.add(SourceDefinition.named("b").url(moved.url().text()).build()));
+		registry.add(SourceDefinition.named("b").url("jdbc:sqlite:" + this.directory.resolve("a.db")).build());
+		assertThat(place(registry.get("b"))).isEqualTo("old");
+		assertThatExceptionOfType(InvalidDatasourcesException.class)
+			.isThrownBy(() -> registry
+				.replace(SourceDefinition.named("a").url("jdbc:sqlite:" + this.directory.resolve("other.db")).build()))
+			.withMessageContaining("have the same database");
+		assertThat(place(registry.get("a"))).isEqualTo("new");
+	}
+
+	@Test
+	void onlyWhatIsThereAndNoTemplatesCanBeReplaced() throws Exception {
+		this.sources.with(Sources.template(
+				SourceDefinition.named("chat").url("jdbc:sqlite:" + this.directory + "/chat-{id}.db").build(),
+				"chat-{id}", CreatePolicy.ON_FIRST_USE, null));
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of());
+		assertThatExceptionOfType(UnknownSourceException.class)
+			.isThrownBy(() -> registry.replace(Sources.sqlite("nobody", this.directory).build()));
+		Sources.query(registry.get("chat-1"), "select 1");
+		assertThatIllegalArgumentException()
+			.isThrownBy(() -> registry.replace(Sources.sqlite("chat-1", this.directory).build()))
+			.withMessageContaining("made by the template 'chat'");
+	}
+
+	@Test
+	void noRequestIsLostInReplacementsUnderLoad() throws Exception {
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of("maximum-pool-size", "4"));
+		SourceDefinition one = registry.get("a").definition();
+		SourceDefinition other = moved().hikari(Map.of("maximum-pool-size", "4")).build();
+		AtomicBoolean ended = new AtomicBoolean();
+		AtomicLong served = new AtomicLong();
+		CompletableFuture<List<Object>> users = CompletableFuture.supplyAsync(() -> {
+			try {
+				return Race.run(6, () -> {
+					while (!ended.get()) {
+						try (Connection connection = registry.get("a").getConnection()) {
+							String first = Sources.query(connection, "select name from place");
+							assertThat(Sources.query(connection, "select name from place")).isEqualTo(first);
+						}
+						served.incrementAndGet();
+					}
+					return "fine";
+				});
+			}
+			catch (Exception ex) {
+				throw new IllegalStateException(ex);
+			}
+		});
+		for (int i = 0; i < 40 && !users.isDone(); i++) {
+			long before = served.get();
+			registry.replace((i % 2 == 0) ? other : one);
+			await().until(() -> served.get() > before + 6 || users.isDone());
+		}
+		ended.set(true);
+		assertThat(users.join()).containsOnly("fine");
+		assertThat(this.sources.events).noneMatch(SourceEvent.Cut.class::isInstance);
+		await().until(() -> !registry.isAttentionNeeded());
+	}
+
+	@Test
+	void aDrainedSourceIsOpenedByItsNextUse() throws Exception {
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of());
+		Source a = registry.get("a");
+		Pool former = a.pool();
+		try (Connection connection = a.getConnection()) {
+			assertThat(registry.drain("a")).isTrue();
+			assertThat(a.state()).isInstanceOf(SourceState.Cold.class);
+			assertThat(place(a)).isEqualTo("old");
+			assertThat(a.pool()).isNotSameAs(former);
+			assertThat(Sources.query(connection, "select name from place")).isEqualTo("old");
+		}
+		await().until(() -> Sources.isClosed(former));
+		assertThat(registry.drain("a")).isTrue();
+		assertThat(registry.drain("a")).isFalse();
+		assertThat(registry.drain("nobody")).isFalse();
+	}
+
+	@Test
+	void whatIsStillInUseAtTheDeadlineIsCutAndNamed() throws Exception {
+		SourceRegistry registry = registry(Duration.ofMillis(1200), Map.of("leak-detection-threshold", "60000"));
+		Source a = registry.get("a");
+		try (Connection forgotten = a.getConnection()) {
+			String user = Thread.currentThread().getName();
+			registry.remove("a");
+			assertThat(Sources.query(forgotten, "select name from place")).isEqualTo("old");
+			await().untilAsserted(() -> assertThat(this.sources.events).filteredOn(SourceEvent.Cut.class::isInstance)
+				.singleElement()
+				.satisfies((event) -> {
+					SourceEvent.Cut cut = (SourceEvent.Cut) event;
+					assertThat(cut.source()).isEqualTo("a");
+					assertThat(cut.connections()).isEqualTo(1);
+					assertThat(cut.after()).isBetween(Duration.ofMillis(1200), Duration.ofSeconds(10));
+					assertThat(cut.users()).singleElement()
+						.asString()
+						.matches("thread '" + user + "' for \\d+ (ms|s) at " + getClass().getName() + ".*");
+					assertThat(cut.message()).contains("1 connections were still in use after 1 s and were cut");
+				}));
+			await().untilAsserted(() -> assertThat(a.state()).isInstanceOf(SourceState.Removed.class));
+			assertThatExceptionOfType(SQLException.class)
+				.isThrownBy(() -> Sources.query(forgotten, "select name from place"));
+		}
+		await().until(() -> !registry.isAttentionNeeded());
+	}
+
+	@Test
+	void aRetryIsMadeAtOnce() throws Exception {
+		Path missing = this.directory.resolve("later");
+		SourceRegistry registry = this.sources.with(SourceDefinition.named("a").url("jdbc:sqlite:" + missing + "/a.db"))
+			.registry();
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> Sources.query(registry.get("a"), "select 1"));
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.retry("a"));
+		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Unavailable.class);
+		Files.createDirectory(missing);
+		registry.retry("a");
+		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Cold.class);
+		assertThat(Sources.query(registry.get("a"), "select 1")).isEqualTo("1");
+		registry.retry("a");
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(() -> registry.retry("nobody"));
+	}
+
+}
