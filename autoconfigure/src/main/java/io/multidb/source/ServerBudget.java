@@ -600,8 +600,8 @@ final class ServerBudget {
 		String numbers = "(permits " + this.permits + ", in use or being made " + Math.max(0, this.taken - idle)
 				+ ", idle " + idle + ", waiting " + this.queue.size() + ") for " + waited + " ms";
 		if (isRefusedLately()) {
-			return "Server '" + this.server + "' has no connection left, as others use it too " + numbers
-					+ ". Raise the 'reserve' or the 'nodes' of its budget, or its max_connections.";
+			return "Server '" + this.server + "' has no connection left, as others use it too " + numbers + ": "
+					+ ((this.refusal != null) ? this.refusal.getMessage() : "") + ". Raise the 'reserve' or the 'nodes' of its budget, or its max_connections.";
 		}
 		return "The budget of server '" + this.server + "' had no permit left " + numbers
 				+ ". Look for slow statements, and for work that needs a second connection while it holds one; or raise"
