@@ -178,9 +178,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 */
 	void close() throws SQLException {
 		this.closed = true;
-		if (this.budget != null) {
-			this.budget.withdraw(this);
-		}
+		withdraw();
 		Connection offered = this.first.getAndSet(null);
 		if (offered != null) {
 			offered.close();
@@ -252,9 +250,11 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		this.pool = pool;
 	}
 
-	/** Whether the connections come from a server's budget. */
-	boolean isBudgeted() {
-		return this.budget != null;
+	/** Lets nothing wait for a permit any more. */
+	void withdraw() {
+		if (this.budget != null) {
+			this.budget.withdraw(this);
+		}
 	}
 
 	/** Whether what is given back had better be closed, see {@link ServerBudget}. */
@@ -277,7 +277,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	@Override
 	public boolean isWanted() {
 		Pool above = this.pool;
-		return !this.closed && (above == null || above.waiting() > 0);
+		return !this.closed && (above == null || above.isWanted());
 	}
 
 	@Override

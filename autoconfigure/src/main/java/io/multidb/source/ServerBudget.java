@@ -200,7 +200,7 @@ final class ServerBudget {
 				return connection;
 			}
 			catch (SQLException ex) {
-				if (!NoPermitException.TOO_MANY_CONNECTIONS.equals(ex.getSQLState())) {
+				if (!ConnectFailure.isOfTooManyConnections(ex)) {
 					throw ex;
 				}
 				refused(ex);
@@ -601,7 +601,8 @@ final class ServerBudget {
 				+ ", idle " + idle + ", waiting " + this.queue.size() + ") for " + waited + " ms";
 		if (isRefusedLately()) {
 			return "Server '" + this.server + "' has no connection left, as others use it too " + numbers + ": "
-					+ ((this.refusal != null) ? this.refusal.getMessage() : "") + ". Raise the 'reserve' or the 'nodes' of its budget, or its max_connections.";
+					+ ((this.refusal != null) ? this.refusal.getMessage() : "")
+					+ ". Raise the 'reserve' or the 'nodes' of its budget, or its max_connections.";
 		}
 		return "The budget of server '" + this.server + "' had no permit left " + numbers
 				+ ". Look for slow statements, and for work that needs a second connection while it holds one; or raise"
