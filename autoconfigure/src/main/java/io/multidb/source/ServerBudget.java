@@ -200,7 +200,7 @@ final class ServerBudget {
 				return connection;
 			}
 			catch (SQLException ex) {
-				if (!ConnectFailure.isOfTooManyConnections(ex)) {
+				if (!PostgresRefusal.isOfServer(ex)) {
 					throw ex;
 				}
 				refused(ex);

@@ -267,6 +267,32 @@ class ServerBudgetIntegrationTests {
 		}
 	}
 
+	/** Invariant 6: what is full is not the server. */
+	@Test
+	void theLimitOfADatabaseOrRoleChangesNothingForOthers() throws Exception {
+		Sources.execute(superuser, "CREATE ROLE few LOGIN CONNECTION LIMIT 1");
+		Sources.execute(superuser, "CREATE DATABASE narrow OWNER app CONNECTION LIMIT 1");
+		Map<String, String> hikari = Map.of("connection-timeout", "500");
+		this.sources.with(definition(0, hikari))
+			.with(definition(1, hikari).username("few"))
+			.with(definition(2, hikari).url(url("narrow")));
+		SourceRegistry registry = this.sources.registry();
+		assertThat(Sources.query(registry.get("d0"), "SELECT 1")).isEqualTo("1");
+		for (String full : List.of("d1", "d2")) {
+			try (Connection only = registry.get(full).getConnection()) {
+				assertThatExceptionOfType(SourceUnavailableException.class)
+					.isThrownBy(() -> Sources.query(registry.get(full), "SELECT 1"))
+					.withMessageContaining("too many connections for");
+				assertThat(Sources.query(only, "SELECT 1")).isEqualTo("1");
+			}
+		}
+		try (Connection second = registry.get("d0").getConnection();
+				Connection third = registry.get("d0").getConnection()) {
+			assertThat(second).isNotSameAs(third);
+		}
+		assertThat(budget(registry).taken()).as("nothing idle was closed for it").isEqualTo(4);
+	}
+
 	@Test
 	void isReadFromTheServerOrConfigured() throws Exception {
 		PoolLimits limits = new PoolLimits(0, PoolLimits.WhenFull.WAIT, Duration.ZERO, Duration.ofSeconds(1),
