@@ -265,7 +265,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	/** Those who waited in the pool may have gone. */
 	void forsake() {
 		if (this.budget != null) {
-			this.budget.forsake(this);
+			this.budget.prune();
 		}
 	}
 

@@ -17,6 +17,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -349,18 +350,25 @@ final class ServerBudget {
 
 	/** Gives what is free to those who came first; guarded by lock. */
 	private void serve() {
-		while (!this.queue.isEmpty() && (this.closed || this.taken < limit())) {
+		withdrawIf((claim) -> this.closed || !claim.holder.isWanted());
+		while (!this.queue.isEmpty() && this.taken < limit()) {
 			Claim first = this.queue.remove();
-			if (this.closed || !first.holder.isWanted()) {
-				first.withdrawn = true;
-			}
-			else {
-				this.taken++;
-				first.served = true;
-			}
+			this.taken++;
+			first.served = true;
 			first.changed.signal();
 		}
 		starve();
+	}
+
+	/** Guarded by lock. */
+	private void withdrawIf(Predicate<Claim> condition) {
+		this.queue.removeIf((claim) -> {
+			claim.withdrawn = condition.test(claim);
+			if (claim.withdrawn) {
+				claim.changed.signal();
+			}
+			return claim.withdrawn;
+		});
 	}
 
 	/** Guarded by lock. */
@@ -430,19 +438,26 @@ final class ServerBudget {
 		finally {
 			this.lock.unlock();
 		}
+		boolean answered = false;
 		int capacity;
 		try (Statement statement = connection.createStatement(); ResultSet row = statement.executeQuery(CAPACITY)) {
 			row.next();
 			capacity = row.getInt(1);
+			answered = true;
 		}
 		catch (SQLException ex) {
 			if (LOST_CONNECTION.matcher(String.valueOf(ex.getSQLState())).lookingAt()) {
-				unasked();
 				throw ex;
 			}
 			logger.info("{}: does not tell how many connections it has, so there is no budget for it: {}", this.server,
 					ex.getMessage());
 			capacity = Integer.MAX_VALUE;
+			answered = true;
+		}
+		finally {
+			if (!answered) {
+				unasked();
+			}
 		}
 		learn(capacity);
 	}
@@ -535,14 +550,19 @@ final class ServerBudget {
 	/** Something was given back to some pool. */
 	void passOn() {
 		if (this.starving) {
-			boolean unused = makeRoom(null);
+			prune();
+			boolean unused = this.starving && makeRoom(null);
 		}
 	}
 
-	/** Those who waited in a pool may have gone. */
-	void forsake(Holder holder) {
-		if (!holder.isWanted()) {
-			withdraw(holder);
+	/** Those who waited in a pool may have gone, or been served there. */
+	void prune() {
+		this.lock.lock();
+		try {
+			serve();
+		}
+		finally {
+			this.lock.unlock();
 		}
 	}
 
@@ -550,13 +570,7 @@ final class ServerBudget {
 	void withdraw(Holder holder) {
 		this.lock.lock();
 		try {
-			for (Claim claim : List.copyOf(this.queue)) {
-				if (claim.holder == holder) {
-					this.queue.remove(claim);
-					claim.withdrawn = true;
-					claim.changed.signal();
-				}
-			}
+			withdrawIf((claim) -> claim.holder == holder);
 			serve();
 		}
 		finally {

@@ -417,16 +417,19 @@ public final class Source {
 		String numbers = " (active " + open.active() + ", idle " + open.idle() + ", waiting " + open.waiting() + ")";
 		String waited = seconds(open.connectionTimeout());
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
-				+ why(failure.getCause(), shortage);
+				+ why(open, failure.getCause(), shortage);
 		return new SourceUnavailableException(name(), message, Failures.FIRST_RETRY,
 				ConnectFailure.withoutSecrets(this.definition, failure));
 	}
 
-	private String why(@Nullable Throwable cause, @Nullable String shortage) {
+	private String why(Pool open, @Nullable Throwable cause, @Nullable String shortage) {
 		if (shortage != null) {
 			return shortage;
 		}
-		return (cause != null) ? ConnectFailure.explain(this.definition, cause)
+		if (cause instanceof NoPermitException none && open.active() == 0) {
+			return String.valueOf(none.getMessage());
+		}
+		return (cause != null && !(cause instanceof NoPermitException)) ? ConnectFailure.explain(this.definition, cause)
 				: "Raise " + this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.";
 	}
 

@@ -315,10 +315,10 @@ class ServerBudgetTests {
 		Pool left = new Pool();
 		Future<Connection> waiting = this.threads.submit(() -> connect(budget, left, null));
 		await().until(budget::isStarving);
-		budget.forsake(left);
+		budget.prune();
 		assertThat(budget.waiting()).isEqualTo(1);
 		left.wanted = false;
-		budget.forsake(left);
+		budget.prune();
 		assertThat(waiting).failsWithin(Duration.ofSeconds(5))
 			.withThrowableOfType(ExecutionException.class)
 			.withCauseInstanceOf(NoPermitException.class);
@@ -326,6 +326,52 @@ class ServerBudgetTests {
 		assertThat(this.attention).hasValue(0);
 		inUse.close();
 		assertThat(budget.taken()).isZero();
+	}
+
+	@Test
+	void nothingIsClosedForThoseWhoHaveGoneWithoutAWord() throws Exception {
+		ServerBudget budget = budget(2);
+		Pool one = new Pool();
+		Connection inUse = connect(budget, one, SOON);
+		Connection alsoInUse = connect(budget, one, SOON);
+		Pool left = new Pool();
+		Future<Connection> waiting = this.threads.submit(() -> connect(budget, left, null));
+		await().until(budget::isStarving);
+		left.wanted = false;
+		giveBack(budget, one, inUse);
+		assertThat(inUse.isClosed()).isFalse();
+		assertThat(waiting).failsWithin(Duration.ofSeconds(5))
+			.withThrowableOfType(ExecutionException.class)
+			.withCauseInstanceOf(NoPermitException.class);
+		assertThat(this.attention).hasValue(0);
+		alsoInUse.close();
+	}
+
+	@Test
+	void whatIsClosedIsNotTestedBefore() throws Exception {
+		ServerBudget budget = budget(1);
+		AtomicInteger tests = new AtomicInteger();
+		Connection connection = budget.connect(new Pool(), SOON, () -> {
+			Connection driver = physical();
+			return new ForwardingConnection() {
+
+				@Override
+				Connection target() {
+					return driver;
+				}
+
+				@Override
+				public boolean isValid(int timeout) {
+					return tests.incrementAndGet() == 0;
+				}
+
+			};
+		});
+		assertThat(connection.isValid(1)).isFalse();
+		assertThat(BudgetedConnection.untested(() -> connection.isValid(1))).isTrue();
+		assertThat(connection.isValid(1)).isFalse();
+		assertThat(tests).hasValue(2);
+		connection.close();
 	}
 
 	@Test
