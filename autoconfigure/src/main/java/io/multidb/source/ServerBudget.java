@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -64,6 +65,14 @@ final class ServerBudget {
 	 * when it has tested an idle connection, or made one that nobody waits for any more.
 	 */
 	private static final Duration FIRST_LOOK = Duration.ofMillis(50);
+
+	/**
+	 * Of so many permits one is kept free, up to four in all: who needs one then waits
+	 * for no connection to be closed, as that is done behind him.
+	 */
+	private static final int PERMITS_PER_SPARE = 16;
+
+	private static final int MOST_SPARE = 4;
 
 	/** What a PostgreSQL has for users who are no superusers. */
 	private static final String CAPACITY = "SELECT current_setting('max_connections')::int"
@@ -132,6 +141,8 @@ final class ServerBudget {
 
 	private final IntConsumer attention;
 
+	private final Executor background;
+
 	private final ReentrantLock lock = new ReentrantLock();
 
 	/** Who waits, the first first; guarded by lock. */
@@ -147,6 +158,9 @@ final class ServerBudget {
 
 	/** Connections that are open or being made; guarded by lock. */
 	private int taken;
+
+	/** Connections that are being closed in the background; guarded by lock. */
+	private int closing;
 
 	/** So many the server accepted before it refused one; guarded by lock. */
 	private int accepted;
@@ -170,8 +184,10 @@ final class ServerBudget {
 	 * Creates a budget.
 	 * @param attention is told when it begins to wait for connections that are given
 	 * back, by 1, and when it ends, by -1
+	 * @param background closes connections; may refuse to
 	 */
-	ServerBudget(String server, ServerSettings settings, IntConsumer attention) {
+	ServerBudget(String server, ServerSettings settings, IntConsumer attention, Executor background) {
+		this.background = background;
 		this.server = server;
 		this.settings = settings;
 		this.attention = attention;
@@ -196,6 +212,7 @@ final class ServerBudget {
 			take(holder, start, timeout, again);
 			BudgetedConnection connection = null;
 			try {
+				keepSpare(holder);
 				connection = new BudgetedConnection(connector.connect(), this, holder);
 				this.open.add(connection);
 				return connection;
@@ -509,6 +526,50 @@ final class ServerBudget {
 			.sorted(Comparator.comparingLong((Map.Entry<Holder, Long> entry) -> -entry.getValue()))
 			.map(Map.Entry::getKey)
 			.toList();
+	}
+
+	/** Sees to it that the next ones find a permit, if anything is idle. */
+	private void keepSpare(Holder needy) {
+		this.lock.lock();
+		try {
+			int spare = Math.min(this.permits / PERMITS_PER_SPARE, MOST_SPARE);
+			if (this.permits - this.taken + this.closing >= spare) {
+				return;
+			}
+			this.closing++;
+		}
+		finally {
+			this.lock.unlock();
+		}
+		boolean begun = false;
+		try {
+			this.background.execute(() -> closeSpare(needy));
+			begun = true;
+		}
+		finally {
+			if (!begun) {
+				closedSpare();
+			}
+		}
+	}
+
+	private void closeSpare(Holder needy) {
+		try {
+			boolean unused = makeRoom(needy);
+		}
+		finally {
+			closedSpare();
+		}
+	}
+
+	private void closedSpare() {
+		this.lock.lock();
+		try {
+			this.closing--;
+		}
+		finally {
+			this.lock.unlock();
+		}
 	}
 
 	/** Whether somebody waits who found nothing idle. */

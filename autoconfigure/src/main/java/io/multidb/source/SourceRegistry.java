@@ -164,7 +164,7 @@ public final class SourceRegistry implements AutoCloseable {
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
-		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet);
+		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet, this::inBackground);
 		this.opener = new SourceOpener(creators, migrator, this::poolScheduler, this.budgets);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {

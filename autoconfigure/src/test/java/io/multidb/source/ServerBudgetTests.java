@@ -93,7 +93,8 @@ class ServerBudgetTests {
 	}
 
 	private ServerBudget budget(int permits) {
-		return new ServerBudget("db1:5432", new ServerSettings(permits, null, 1), this.attention::addAndGet);
+		return new ServerBudget("db1:5432", new ServerSettings(permits, null, 1), this.attention::addAndGet,
+				this.threads);
 	}
 
 	private Connection physical() throws SQLException {
@@ -209,6 +210,24 @@ class ServerBudgetTests {
 		assertThat(fresh.isClosed()).isFalse();
 		assertThat(budget.taken()).isEqualTo(3);
 		assertThat(this.attention).hasValue(0);
+	}
+
+	/** Of 40 permits two are kept free. */
+	@Test
+	void closesAheadSoThatTheNextFindsAPermit() throws Exception {
+		ServerBudget budget = budget(40);
+		List<Pool> pools = new ArrayList<>();
+		for (int i = 0; i < 40; i++) {
+			Pool pool = new Pool();
+			pool.idle.add(connect(budget, pool, SOON));
+			pools.add(pool);
+		}
+		await().until(() -> budget.taken() == 38);
+		assertThat(pools.stream().filter((pool) -> pool.idle.isEmpty())).hasSize(2)
+			.allSatisfy((pool) -> assertThat(pools.indexOf(pool)).isLessThan(10));
+		Connection fresh = connect(budget, new Pool(), SOON);
+		await().until(() -> budget.taken() == 38);
+		assertThat(fresh.isClosed()).isFalse();
 	}
 
 	@Test
