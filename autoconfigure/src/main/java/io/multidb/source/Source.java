@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 import java.util.function.Predicate;
@@ -180,7 +181,8 @@ public final class Source {
 	 */
 	public boolean test() throws SQLException {
 		Pool open = this.pool;
-		Connection leased = (open != null) ? lease(open) : null;
+		// Being looked at does not count as being used.
+		Connection leased = (open != null) ? lease(open, open.lastUsed()) : null;
 		if (open == null || leased == null) {
 			return false;
 		}
@@ -224,8 +226,13 @@ public final class Source {
 			if (connection != null) {
 				return connection;
 			}
-			if (open() == Outcome.GONE) {
+			AtomicReference<@Nullable Connection> first = new AtomicReference<>();
+			if (open(first) == Outcome.GONE) {
 				throw new UnknownSourceException(name(), "It was removed.");
+			}
+			connection = first.get();
+			if (connection != null) {
+				return connection;
 			}
 		}
 	}
@@ -235,6 +242,10 @@ public final class Source {
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
 	@Nullable Connection lease(Pool open) throws SQLException {
+		return lease(open, this.openPools.now());
+	}
+
+	private @Nullable Connection lease(Pool open, int now) throws SQLException {
 		Connection connection;
 		try {
 			connection = open.borrow();
@@ -267,7 +278,7 @@ public final class Source {
 				return null;
 			}
 		}
-		open.lent(connection, this.openPools.now());
+		open.lent(connection, now);
 		return connection;
 	}
 
@@ -437,7 +448,12 @@ public final class Source {
 		return (duration.toMillis() % 1000 == 0) ? duration.toSeconds() + " s" : duration.toMillis() + " ms";
 	}
 
-	private Outcome open() {
+	/**
+	 * Opens it.
+	 * @param first is given a connection by whoever opens it: taken before the pool can
+	 * be closed again in favour of another one
+	 */
+	private Outcome open(AtomicReference<@Nullable Connection> first) {
 		return change(() -> {
 			this.openPools.enter(this, connectionTimeout());
 			boolean entered = false;
@@ -455,6 +471,11 @@ public final class Source {
 					opened = this.opener.open(this.definition, this.events::add);
 				}
 				entered = publish(opened, Duration.ofNanos(System.nanoTime() - start));
+				if (entered) {
+					first.set(leaseFirst(opened));
+					this.openPools.entered(this);
+					this.registry.opened();
+				}
 				return Outcome.DONE;
 			}
 			finally {
@@ -793,14 +814,20 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
-		if (published) {
-			this.openPools.entered(this);
-			this.registry.opened();
-		}
-		else {
+		if (!published) {
 			opened.close();
 		}
 		return published;
+	}
+
+	private @Nullable Connection leaseFirst(Pool opened) {
+		try {
+			return lease(opened);
+		}
+		catch (SQLException | RuntimeException ex) {
+			// It is tried again by somebody who can say so.
+			return null;
+		}
 	}
 
 	private void succeeded() {
@@ -1063,18 +1090,14 @@ public final class Source {
 		this.lock.lock();
 		try {
 			for (Pool each : this.draining) {
-				List<Pool.Borrower> borrowers = each.borrowers();
 				int active = each.active();
-				if (each.end(afterGrace)) {
+				if (each.phase() == Pool.Phase.DRAINING && each.end(afterGrace)) {
 					ended.add(each);
 					if (each.leases() > 0) {
-						this.events.add(new SourceEvent.Cut(name(), active, each.drainedFor(), describe(borrowers)));
+						this.events
+							.add(new SourceEvent.Cut(name(), active, each.drainedFor(), describe(each.borrowers())));
 					}
 				}
-			}
-			this.draining.removeAll(ended);
-			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
-				this.state = new SourceState.Removed();
 			}
 		}
 		finally {
@@ -1098,21 +1121,20 @@ public final class Source {
 
 	/** Closes everything at once, whoever uses it: the application ends. */
 	void close() {
-		List<Pool> all = new ArrayList<>();
+		List<Pool> all;
 		this.lock.lock();
 		try {
 			if (this.pool != null) {
-				all.add(this.pool);
+				startDraining(this.pool);
 			}
-			all.addAll(this.draining);
-			this.draining.clear();
+			all = List.copyOf(this.draining);
 			all.forEach(Pool::endAtOnce);
-			this.pool = null;
 			this.state = new SourceState.Removed();
 		}
 		finally {
 			this.lock.unlock();
 		}
+		// What is being closed by others already is waited for.
 		all.forEach(this::close);
 	}
 
@@ -1123,8 +1145,27 @@ public final class Source {
 		}
 		finally {
 			this.openPools.closing(-1);
-			this.events.add(new SourceEvent.Closed(name()));
-			this.events.publish();
+			closed(ended);
+		}
+	}
+
+	private void closed(Pool ended) {
+		boolean first;
+		this.lock.lock();
+		try {
+			first = this.draining.remove(ended);
+			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
+				this.state = new SourceState.Removed();
+			}
+			if (first) {
+				this.events.add(new SourceEvent.Closed(name()));
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		this.events.publish();
+		if (first) {
 			this.registry.drained(this);
 		}
 	}
