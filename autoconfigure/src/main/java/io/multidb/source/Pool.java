@@ -120,6 +120,25 @@ abstract class Pool {
 	abstract boolean giveUpIdle();
 
 	/**
+	 * Closes a lent connection in place of giving it back, if others need it more.
+	 * @return whether it did
+	 */
+	boolean giveUp(Connection connection) throws SQLException {
+		return false;
+	}
+
+	/** Keeps no connection that nobody uses, as there are not enough for all. */
+	void keepNoneIdle() {
+	}
+
+	/** Whether a connection that is to be made for it has somebody who waits for it. */
+	abstract boolean isWanted();
+
+	/** A borrower went away without a connection. */
+	void forsaken() {
+	}
+
+	/**
 	 * So long a pool that drains stays open at least: a thread that read it just before
 	 * may still be on its way into it.
 	 */

@@ -270,14 +270,15 @@ public final class Source {
 			connection = open.borrow();
 		}
 		catch (SQLTransientConnectionException ex) {
-			released();
+			String shortage = this.registry.budgets().shortage(open.definition());
+			notLeased(open);
 			if (isClosed(open)) {
 				return null;
 			}
-			throw noConnection(open, ex);
+			throw noConnection(open, ex, shortage);
 		}
 		catch (Throwable ex) {
-			released();
+			notLeased(open);
 			if (isClosed(open)) {
 				return null;
 			}
@@ -298,6 +299,11 @@ public final class Source {
 		}
 		open.lent(connection, now);
 		return connection;
+	}
+
+	private void notLeased(Pool open) {
+		open.forsaken();
+		released();
 	}
 
 	/**
@@ -332,7 +338,9 @@ public final class Source {
 		}
 		finally {
 			try {
-				connection.close();
+				if (!this.registry.isAttentionNeeded() || !giveUp(connection)) {
+					connection.close();
+				}
 			}
 			finally {
 				Pool open = this.pool;
@@ -345,6 +353,12 @@ public final class Source {
 				released();
 			}
 		}
+	}
+
+	/** Closes it for good, if others of the same server need it more. */
+	private boolean giveUp(Connection connection) throws SQLException {
+		Pool open = this.pool;
+		return open != null && open.giveUp(connection);
 	}
 
 	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
@@ -403,6 +417,7 @@ public final class Source {
 	void released() {
 		if (this.registry.isAttentionNeeded()) {
 			this.openPools.returned();
+			this.registry.budgets().passOn();
 			if (!draining().isEmpty()) {
 				this.registry.inBackground(this::closeDrained);
 			}
@@ -441,15 +456,24 @@ public final class Source {
 		}
 	}
 
-	private SourceUnavailableException noConnection(Pool open, SQLException failure) {
+	private SourceUnavailableException noConnection(Pool open, SQLException failure, @Nullable String shortage) {
 		String numbers = " (active " + open.active() + ", idle " + open.idle() + ", waiting " + open.waiting() + ")";
 		String waited = seconds(open.connectionTimeout());
-		Throwable cause = failure.getCause();
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
-				+ ((cause != null) ? ConnectFailure.explain(this.definition, cause) : "Raise "
-						+ this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.");
+				+ why(open, failure.getCause(), shortage);
 		return new SourceUnavailableException(name(), message, Failures.FIRST_RETRY,
 				ConnectFailure.withoutSecrets(this.definition, failure));
+	}
+
+	private String why(Pool open, @Nullable Throwable cause, @Nullable String shortage) {
+		if (shortage != null) {
+			return shortage;
+		}
+		if (cause instanceof NoPermitException none && open.active() == 0) {
+			return String.valueOf(none.getMessage());
+		}
+		return (cause != null && !(cause instanceof NoPermitException)) ? ConnectFailure.explain(this.definition, cause)
+				: "Raise " + this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.";
 	}
 
 	static String seconds(Duration duration) {
@@ -584,8 +608,8 @@ public final class Source {
 
 	private SourceUnavailableException notReplaced(SourceDefinition replacement, Exception failure) {
 		String reason = (failure instanceof MultiDbException || failure instanceof SourceOpener.CannotConnectException
-				|| failure instanceof OpenPools.NoPlaceException) ? String.valueOf(failure.getMessage())
-						: failure.toString();
+				|| failure instanceof OpenPools.NoPlaceException || failure instanceof NoPermitException)
+						? String.valueOf(failure.getMessage()) : failure.toString();
 		return new SourceUnavailableException(name(),
 				ConnectFailure.withoutSecrets(replacement,
 						"Source '" + name() + "' was not replaced, and is as it was: " + reason),
@@ -789,8 +813,10 @@ public final class Source {
 					failure);
 		}
 		catch (TimeoutException ex) {
-			throw new SourceUnavailableException(name(), "Source '" + name()
-					+ "' is still being opened or migrated after " + seconds(timeout) + ". Try again later.",
+			String shortage = this.registry.budgets().shortage(this.definition);
+			throw new SourceUnavailableException(name(),
+					"Source '" + name() + "' is still being opened or migrated after " + seconds(timeout) + ". "
+							+ ((shortage != null) ? shortage : "Try again later."),
 					Failures.FIRST_RETRY, null);
 		}
 		catch (InterruptedException ex) {
@@ -872,6 +898,10 @@ public final class Source {
 			return new SourceUnavailableException(name(), String.valueOf(full.getMessage()), Failures.FIRST_RETRY,
 					null);
 		}
+		if (failure instanceof NoPermitException none) {
+			// Says nothing of the source either.
+			return new SourceUnavailableException(name(), notOpened(none), Failures.FIRST_RETRY, none);
+		}
 		if (isOfThisThread(failure)) {
 			// Says nothing of the source: whoever comes next, or waits, tries for itself.
 			return new SourceUnavailableException(name(),
@@ -940,6 +970,10 @@ public final class Source {
 		this.openPools.left(this);
 		this.registry.drains(this, failed.grace());
 		this.registry.inBackground(this.events::publish);
+	}
+
+	private String notOpened(NoPermitException none) {
+		return "Source '" + name() + "' was not opened: " + none.getMessage();
 	}
 
 	/** Interrupted, or out of stack or memory: the next thread may have better luck. */

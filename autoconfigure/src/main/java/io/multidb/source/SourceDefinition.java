@@ -24,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param internal whether tenants can never reach it
  * @param maintenance the source on which a template's {@code CREATE DATABASE} runs, or
  * {@code null} for none
+ * @param server whose budget its connections come from, or {@code null} for that of the
+ * URL's host and port
  * @param create when a missing database is made; only for sources of a template
  * @param copied whether a missing database may be made as a copy of another one; only for
  * sources of a template
@@ -36,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record SourceDefinition(String name, JdbcUrl url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, Map<String, String> hikari, LiquibaseSettings liquibase, boolean essential,
-		boolean internal, @Nullable String maintenance, CreatePolicy create, boolean copied,
+		boolean internal, @Nullable String maintenance, @Nullable String server, CreatePolicy create, boolean copied,
 		Map<String, String> attributes, @Nullable String template, boolean readOnly, ReplicaSettings replicas,
 		boolean temporary, String origin) {
 
@@ -70,7 +72,7 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			pool.put("connection-timeout", REPLICA_CONNECTION_TIMEOUT);
 		}
 		return new SourceDefinition(this.name, this.url, this.username, this.password, this.driverClassName, pool,
-				LiquibaseSettings.NONE, this.essential, true, this.maintenance, this.create, this.copied,
+				LiquibaseSettings.NONE, this.essential, true, this.maintenance, this.server, this.create, this.copied,
 				this.attributes, this.template, true, this.replicas, this.temporary, this.origin);
 	}
 
@@ -114,6 +116,8 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		private boolean internal;
 
 		private @Nullable String maintenance;
+
+		private @Nullable String server;
 
 		private CreatePolicy create = CreatePolicy.NEVER;
 
@@ -228,6 +232,17 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		}
 
 		/**
+		 * Sets whose budget the source's connections come from; by default that of the
+		 * URL's host and port.
+		 * @param server the name under {@code app.tenancy.servers}, or {@code null}
+		 * @return this builder
+		 */
+		public Builder server(@Nullable String server) {
+			this.server = server;
+			return this;
+		}
+
+		/**
 		 * Sets the application's own data; none by default.
 		 * @param attributes the data
 		 * @return this builder
@@ -292,7 +307,7 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			}
 			return new SourceDefinition(this.name, new JdbcUrl(this.url), this.username, this.password,
 					this.driverClassName, this.hikari, this.liquibase, this.essential, this.internal, this.maintenance,
-					this.create, this.copied, this.attributes, this.template, this.readOnly, this.replicas,
+					this.server, this.create, this.copied, this.attributes, this.template, this.readOnly, this.replicas,
 					this.temporary, this.origin);
 		}
 

@@ -55,6 +55,8 @@ final class SourceOpener implements AutoCloseable {
 
 	private final Supplier<ScheduledExecutorService> poolScheduler;
 
+	private final ServerBudgets budgets;
+
 	/**
 	 * What is connected but not yet in a pool, and its product: ended with the registry.
 	 */
@@ -63,7 +65,8 @@ final class SourceOpener implements AutoCloseable {
 	private volatile boolean closed;
 
 	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator,
-			Supplier<ScheduledExecutorService> poolScheduler) {
+			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets) {
+		this.budgets = budgets;
 		this.creators = creators;
 		this.migrator = migrator;
 		this.poolScheduler = poolScheduler;
@@ -146,7 +149,8 @@ final class SourceOpener implements AutoCloseable {
 		}
 		try {
 			boolean mayCreateFile = definition.template() == null && !definition.temporary();
-			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile);
+			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile,
+					this.budgets.find(definition), Duration.ofMillis(config.getConnectionTimeout()));
 		}
 		catch (SQLException ex) {
 			throw new CannotConnectException(definition, ex);
@@ -199,7 +203,13 @@ final class SourceOpener implements AutoCloseable {
 		try {
 			connection = physical.connect();
 		}
+		catch (NoPermitException ex) {
+			throw ex;
+		}
 		catch (SQLException ex) {
+			if (ex.getCause() instanceof InterruptedException interrupted) {
+				throw interrupted;
+			}
 			if (definition.template() != null && isMissing(definition, ex)) {
 				throw new MissingDatabaseException();
 			}

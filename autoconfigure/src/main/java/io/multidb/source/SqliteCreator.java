@@ -134,7 +134,8 @@ final class SqliteCreator implements DatabaseCreator {
 		Properties properties = new Properties();
 		properties.putAll(config.getDataSourceProperties());
 		properties.setProperty("synchronous", "OFF");
-		new PhysicalDataSource(filled, properties, config.getConnectionInitSql(), false).connect().close();
+		new PhysicalDataSource(filled, properties, config.getConnectionInitSql(), false, null, Duration.ZERO).connect()
+			.close();
 	}
 
 	/** Without an image, the next database is filled like this one. */
