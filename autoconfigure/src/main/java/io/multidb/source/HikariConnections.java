@@ -7,6 +7,7 @@ import java.util.concurrent.ScheduledExecutorService;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.pool.HikariPool;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -71,6 +72,7 @@ final class HikariConnections extends Pool {
 			throw (ex.getCause() instanceof SQLException failure) ? failure : new SQLException(ex);
 		}
 		config.setMinimumIdle(minimumIdle);
+		physical.attach(this);
 	}
 
 	@Override
@@ -103,9 +105,65 @@ final class HikariConnections extends Pool {
 		return Duration.ofMillis(this.config.getValidationTimeout());
 	}
 
+	/**
+	 * On this thread, if somebody may wait for its place: HikariCP would start one. Those
+	 * who wait in this pool are told, which HikariCP (7.0.2) does not do.
+	 */
 	@Override
 	void evict(Connection connection) {
+		if (this.physical.isBudgeted()) {
+			closePhysically(connection);
+		}
 		this.pool.evictConnection(connection);
+		int waiting = waiting();
+		if (waiting > 0) {
+			this.pool.addBagItem(waiting);
+		}
+	}
+
+	private void closePhysically(Connection connection) {
+		try {
+			connection.unwrap(BudgetedConnection.class).close();
+		}
+		catch (SQLException ex) {
+			logger.debug("{}: closing a connection failed", definition().name(), ex);
+		}
+	}
+
+	@Override
+	boolean giveUp(Connection connection) throws SQLException {
+		if (!this.physical.isNeededElsewhere()
+				|| connection.unwrap(BudgetedConnection.class).holder() != this.physical) {
+			return false;
+		}
+		evict(connection);
+		try {
+			connection.close();
+		}
+		catch (SQLException | RuntimeException ex) {
+			// HikariCP resets what is not there any more; it is closed all the same.
+			logger.debug("{}: closing an evicted connection failed", definition().name(), ex);
+		}
+		return true;
+	}
+
+	@Override
+	void keepNoneIdle() {
+		if (this.config.getMinimumIdle() > 0) {
+			logger.info("{}: 'hikari.minimum-idle' is not heeded any more, as the budget of its server is used up",
+					definition().name());
+			this.config.setMinimumIdle(0);
+		}
+	}
+
+	@Override
+	void forsaken() {
+		this.physical.forsake();
+	}
+
+	@Override
+	@Nullable String shortage() {
+		return this.physical.shortage();
 	}
 
 	@Override

@@ -4,6 +4,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,11 @@ public record JdbcUrl(String text) {
 	 */
 	private static final Pattern USER_INFO = Pattern
 		.compile("(//[^/?#@:]{0,128}:|:(?:thin|oci8?):[^/@]{0,128}/)[^?#\\s]{0,512}@");
+
+	/**
+	 * What comes behind {@code //}, or {@code @} of Oracle's, and any user and password.
+	 */
+	private static final Pattern AUTHORITY = Pattern.compile("(?://|thin:@)(?:[^/?#;]*@)?([^/?#;@\\s]+)");
 
 	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
 
@@ -137,6 +143,18 @@ public record JdbcUrl(String text) {
 	/** The user that the URL itself names, which goes before any other. */
 	@Nullable String user() {
 		return parameter("user");
+	}
+
+	/**
+	 * The server's host and port in lower case; several, if the URL names several.
+	 * @return {@code null} where there is none, or it cannot be told
+	 */
+	@Nullable String server() {
+		if (product() != DatabaseProduct.OTHER) {
+			return (product() == DatabaseProduct.POSTGRESQL) ? postgresHosts() : null;
+		}
+		Matcher authority = AUTHORITY.matcher(this.text);
+		return authority.find() ? authority.group(1).toLowerCase(Locale.ROOT) : null;
 	}
 
 	/** The schema that a PostgreSQL URL names, or {@code null}. */

@@ -18,7 +18,7 @@ import org.springframework.jdbc.datasource.AbstractDataSource;
  * Makes physical connections of one source with the driver; a pool stands on top of it.
  * Thread-safe.
  */
-final class PhysicalDataSource extends AbstractDataSource {
+final class PhysicalDataSource extends AbstractDataSource implements ServerBudget.Holder {
 
 	/**
 	 * How long a server may be silent while a connection is made. pgjdbc's own
@@ -40,13 +40,24 @@ final class PhysicalDataSource extends AbstractDataSource {
 	/** Run on every connection, that of a migration included; {@code null} for none. */
 	private final @Nullable String initSql;
 
+	/** Of the server; {@code null} for none. */
+	private final @Nullable ServerBudget budget;
+
+	/** How long to wait for a permit, where nobody waits in a pool. */
+	private final Duration timeout;
+
+	/** The pool on top, once there is one. */
+	private volatile @Nullable Pool pool;
+
 	private volatile boolean closed;
 
 	/** A connection made while the source was opened, for the pool's first request. */
 	private final AtomicReference<@Nullable Connection> first = new AtomicReference<>();
 
 	PhysicalDataSource(SourceDefinition definition, Properties dataSourceProperties, @Nullable String initSql,
-			boolean mayCreateFile) throws SQLException {
+			boolean mayCreateFile, @Nullable ServerBudget budget, Duration timeout) throws SQLException {
+		this.budget = budget;
+		this.timeout = timeout;
 		this.url = definition.url().text();
 		this.initSql = initSql;
 		this.properties = new Properties();
@@ -142,6 +153,9 @@ final class PhysicalDataSource extends AbstractDataSource {
 	 */
 	void close() throws SQLException {
 		this.closed = true;
+		if (this.budget != null) {
+			this.budget.withdraw(this);
+		}
 		Connection offered = this.first.getAndSet(null);
 		if (offered != null) {
 			offered.close();
@@ -160,6 +174,23 @@ final class PhysicalDataSource extends AbstractDataSource {
 	}
 
 	Connection connect() throws SQLException {
+		ServerBudget ofServer = this.budget;
+		if (ofServer == null) {
+			return driversConnection();
+		}
+		Pool above = this.pool;
+		try {
+			return ofServer.connect(this, (above != null) ? null : this.timeout, this::driversConnection);
+		}
+		catch (NoPermitException ex) {
+			if (above != null && above.waiting() == 0) {
+				above.keepNoneIdle();
+			}
+			throw ex;
+		}
+	}
+
+	private Connection driversConnection() throws SQLException {
 		Connection connection = this.driver.connect(this.url, this.properties);
 		if (connection == null) {
 			throw new SQLException("The driver " + this.driver.getClass().getName() + " does not accept the URL",
@@ -167,6 +198,9 @@ final class PhysicalDataSource extends AbstractDataSource {
 		}
 		boolean ready = false;
 		try {
+			if (this.budget != null) {
+				this.budget.ask(connection);
+			}
 			if (this.liftSocketTimeout) {
 				connection.setNetworkTimeout(Runnable::run, 0);
 			}
@@ -186,6 +220,57 @@ final class PhysicalDataSource extends AbstractDataSource {
 				connection.close();
 			}
 		}
+	}
+
+	/** Tells it who asks for connections from now on. */
+	void attach(Pool pool) {
+		this.pool = pool;
+	}
+
+	/** Whether the connections come from a server's budget. */
+	boolean isBudgeted() {
+		return this.budget != null;
+	}
+
+	/** Whether what is given back had better be closed, see {@link ServerBudget}. */
+	boolean isNeededElsewhere() {
+		return this.budget != null && this.budget.needsFrom(this);
+	}
+
+	/** Those who waited in the pool may have gone. */
+	void forsake() {
+		if (this.budget != null) {
+			this.budget.forsake(this);
+		}
+	}
+
+	/** What is being waited for here, or {@code null}. */
+	@Nullable String shortage() {
+		return (this.budget != null) ? this.budget.shortage(this) : null;
+	}
+
+	@Override
+	public boolean isWanted() {
+		Pool above = this.pool;
+		return !this.closed && (above == null || above.waiting() > 0);
+	}
+
+	@Override
+	public int waiting() {
+		Pool above = this.pool;
+		return (above != null) ? above.waiting() : 0;
+	}
+
+	@Override
+	public int idle() {
+		Pool above = this.pool;
+		return (above != null) ? above.idle() : 0;
+	}
+
+	@Override
+	public boolean giveUpIdle() {
+		Pool above = this.pool;
+		return above != null && above.giveUpIdle();
 	}
 
 	@Override

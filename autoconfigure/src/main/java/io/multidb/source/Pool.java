@@ -107,6 +107,31 @@ abstract class Pool {
 	abstract boolean giveUpIdle();
 
 	/**
+	 * Closes a lent connection in place of giving it back, if others need it more.
+	 * @return whether it did
+	 */
+	boolean giveUp(Connection connection) throws SQLException {
+		return false;
+	}
+
+	/** Keeps no connection that nobody uses, as there are not enough for all. */
+	void keepNoneIdle() {
+	}
+
+	/** A borrower went away without a connection. */
+	void forsaken() {
+	}
+
+	/**
+	 * What those who wait are waiting for, if it is not a connection that others of this
+	 * pool use.
+	 * @return a sentence with numbers, or {@code null}
+	 */
+	@Nullable String shortage() {
+		return null;
+	}
+
+	/**
 	 * So long a pool that drains stays open at least: a thread that read it just before
 	 * may still be on its way into it.
 	 */

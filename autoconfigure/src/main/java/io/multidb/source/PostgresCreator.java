@@ -149,6 +149,7 @@ final class PostgresCreator implements DatabaseCreator {
 			.username(definition.username())
 			.password(definition.password())
 			.driverClassName(definition.driverClassName())
+			.server(definition.server())
 			.hikari(definition.hikari())
 			.liquibase(definition.liquibase())
 			.temporary()

@@ -247,14 +247,15 @@ public final class Source {
 			connection = open.borrow();
 		}
 		catch (SQLTransientConnectionException ex) {
-			released();
+			String shortage = open.shortage();
+			notLeased(open);
 			if (isClosed(open)) {
 				return null;
 			}
-			throw noConnection(open, ex);
+			throw noConnection(open, ex, shortage);
 		}
 		catch (Throwable ex) {
-			released();
+			notLeased(open);
 			if (isClosed(open)) {
 				return null;
 			}
@@ -267,6 +268,11 @@ public final class Source {
 		}
 		open.lent(connection, this.openPools.now());
 		return connection;
+	}
+
+	private void notLeased(Pool open) {
+		open.forsaken();
+		released();
 	}
 
 	/**
@@ -305,7 +311,9 @@ public final class Source {
 				open.returned(connection);
 			}
 			try {
-				connection.close();
+				if (open == null || !this.registry.isAttentionNeeded() || !open.giveUp(connection)) {
+					connection.close();
+				}
 			}
 			finally {
 				if (this.registry.isAttentionNeeded()) {
@@ -359,6 +367,7 @@ public final class Source {
 	void released() {
 		if (this.registry.isAttentionNeeded()) {
 			this.openPools.returned();
+			this.registry.budgets().passOn();
 			if (!draining().isEmpty()) {
 				this.registry.inBackground(this::closeDrained);
 			}
@@ -397,15 +406,21 @@ public final class Source {
 		}
 	}
 
-	private SourceUnavailableException noConnection(Pool open, SQLException failure) {
+	private SourceUnavailableException noConnection(Pool open, SQLException failure, @Nullable String shortage) {
 		String numbers = " (active " + open.active() + ", idle " + open.idle() + ", waiting " + open.waiting() + ")";
 		String waited = seconds(open.connectionTimeout());
-		Throwable cause = failure.getCause();
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
-				+ ((cause != null) ? ConnectFailure.explain(this.definition, cause) : "Raise "
-						+ this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.");
+				+ why(failure.getCause(), shortage);
 		return new SourceUnavailableException(name(), message, FIRST_RETRY,
 				ConnectFailure.withoutSecrets(this.definition, failure));
+	}
+
+	private String why(@Nullable Throwable cause, @Nullable String shortage) {
+		if (shortage != null) {
+			return shortage;
+		}
+		return (cause != null) ? ConnectFailure.explain(this.definition, cause)
+				: "Raise " + this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.";
 	}
 
 	static String seconds(Duration duration) {
@@ -530,8 +545,8 @@ public final class Source {
 
 	private SourceUnavailableException notReplaced(SourceDefinition replacement, Exception failure) {
 		String reason = (failure instanceof MultiDbException || failure instanceof SourceOpener.CannotConnectException
-				|| failure instanceof OpenPools.NoPlaceException) ? String.valueOf(failure.getMessage())
-						: failure.toString();
+				|| failure instanceof OpenPools.NoPlaceException || failure instanceof NoPermitException)
+						? String.valueOf(failure.getMessage()) : failure.toString();
 		return new SourceUnavailableException(name(),
 				ConnectFailure.withoutSecrets(replacement,
 						"Source '" + name() + "' was not replaced, and is as it was: " + reason),
@@ -804,6 +819,10 @@ public final class Source {
 			// Says nothing of the source.
 			return new SourceUnavailableException(name(), String.valueOf(full.getMessage()), FIRST_RETRY, null);
 		}
+		if (failure instanceof NoPermitException none) {
+			// Says nothing of the source either.
+			return new SourceUnavailableException(name(), notOpened(none), FIRST_RETRY, none);
+		}
 		if (isOfThisThread(failure)) {
 			// Says nothing of the source: whoever comes next, or waits, tries for itself.
 			return new SourceUnavailableException(name(),
@@ -832,6 +851,10 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
+	}
+
+	private String notOpened(NoPermitException none) {
+		return "Source '" + name() + "' was not opened: " + none.getMessage();
 	}
 
 	/** Interrupted, or out of stack or memory: the next thread may have better luck. */

@@ -54,6 +54,8 @@ final class SourceOpener implements AutoCloseable {
 
 	private final Supplier<ScheduledExecutorService> poolScheduler;
 
+	private final ServerBudgets budgets;
+
 	/**
 	 * What is connected but not yet in a pool, and its product: ended with the registry.
 	 */
@@ -62,7 +64,8 @@ final class SourceOpener implements AutoCloseable {
 	private volatile boolean closed;
 
 	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator,
-			Supplier<ScheduledExecutorService> poolScheduler) {
+			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets) {
+		this.budgets = budgets;
 		this.creators = creators;
 		this.migrator = migrator;
 		this.poolScheduler = poolScheduler;
@@ -127,7 +130,8 @@ final class SourceOpener implements AutoCloseable {
 		}
 		try {
 			boolean mayCreateFile = definition.template() == null && !definition.temporary();
-			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile);
+			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile,
+					this.budgets.find(definition), Duration.ofMillis(config.getConnectionTimeout()));
 		}
 		catch (SQLException ex) {
 			throw new CannotConnectException(definition, ex);
@@ -180,7 +184,13 @@ final class SourceOpener implements AutoCloseable {
 		try {
 			connection = physical.connect();
 		}
+		catch (NoPermitException ex) {
+			throw ex;
+		}
 		catch (SQLException ex) {
+			if (ex.getCause() instanceof InterruptedException interrupted) {
+				throw interrupted;
+			}
 			if (definition.template() != null && isMissing(definition, ex)) {
 				throw new MissingDatabaseException();
 			}

@@ -95,6 +95,8 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final OpenPools openPools;
 
+	private final ServerBudgets budgets;
+
 	/**
 	 * How many things there are that whoever gives a connection back must see to: pools
 	 * that drain, and threads that wait for one to become idle.
@@ -162,7 +164,8 @@ public final class SourceRegistry implements AutoCloseable {
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
-		this.opener = new SourceOpener(creators, migrator, this::poolScheduler);
+		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet);
+		this.opener = new SourceOpener(creators, migrator, this::poolScheduler, this.budgets);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
 			String other = this.namesByFold.put(fold(template.name()), template.name());
@@ -660,6 +663,10 @@ public final class SourceRegistry implements AutoCloseable {
 		return this.openPools;
 	}
 
+	ServerBudgets budgets() {
+		return this.budgets;
+	}
+
 	/** Whether somebody waits for connections that are given back; a volatile read. */
 	boolean isAttentionNeeded() {
 		return this.attention.get() > 0;
@@ -908,6 +915,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		this.opener.close();
 		this.openPools.close();
+		this.budgets.close();
 		closeAll();
 		Target.forgetResolutions();
 		running.forEach(ExecutorService::shutdownNow);

@@ -77,6 +77,7 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 			.hikari(template.hikari())
 			.liquibase(template.liquibase())
 			.essential(template.essential())
+			.server(template.server())
 			.attributes(template.attributes())
 			.readOnly(template.readOnly())
 			.origin("template '" + template.name() + "' in " + template.origin())
