@@ -181,7 +181,8 @@ public record JdbcUrl(String text) {
 		return (end < 0) ? this.text : this.text.substring(0, end);
 	}
 
-	private @Nullable String parameter(String name) {
+	/** A parameter behind the question mark, or {@code null}. */
+	@Nullable String parameter(String name) {
 		int start = this.text.indexOf('?');
 		if (start < 0) {
 			return null;

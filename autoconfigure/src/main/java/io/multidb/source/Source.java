@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 import java.util.function.Predicate;
@@ -82,6 +83,9 @@ public final class Source {
 
 	/** The one that lends; changed under lock. */
 	private volatile @Nullable Pool pool;
+
+	/** What was opened or made ready last; changed by who has the transition. */
+	private volatile @Nullable JdbcUrl opened;
 
 	/** What happened, told when no lock is held and no transition runs. */
 	private final EventQueue events;
@@ -231,8 +235,13 @@ public final class Source {
 			if (connection != null) {
 				return connection;
 			}
-			if (open() == Outcome.GONE) {
+			AtomicReference<@Nullable Connection> first = new AtomicReference<>();
+			if (open(first) == Outcome.GONE) {
 				throw new UnknownSourceException(name(), "It was removed.");
+			}
+			connection = first.get();
+			if (connection != null) {
+				return connection;
 			}
 		}
 	}
@@ -242,7 +251,7 @@ public final class Source {
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
 	@Nullable Connection lease(Pool open) throws SQLException {
-		Connection connection;
+		@Nullable Connection connection;
 		try {
 			connection = open.borrow();
 		}
@@ -260,6 +269,14 @@ public final class Source {
 				return null;
 			}
 			throw ex;
+		}
+		if (connection == null) {
+			notLeased(open);
+			if (open.isObsolete()) {
+				// Whoever comes next opens what is there now.
+				retire((current) -> current == open, (leases) -> becomeCold());
+			}
+			return null;
 		}
 		// After borrowing, see the class's comment.
 		if (isClosed(open)) {
@@ -326,7 +343,8 @@ public final class Source {
 
 	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
 	private void acceptWrites(Connection connection) {
-		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE) {
+		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE
+				|| connection instanceof SqliteLease) {
 			return;
 		}
 		try {
@@ -355,7 +373,7 @@ public final class Source {
 		if (this.definition.readOnly()) {
 			return;
 		}
-		if (this.definition.product() == DatabaseProduct.SQLITE) {
+		if (this.definition.product() == DatabaseProduct.SQLITE && !(connection instanceof SqliteLease)) {
 			SqliteQueryOnly.set(connection, readOnly);
 		}
 		else {
@@ -427,7 +445,12 @@ public final class Source {
 		return (duration.toMillis() % 1000 == 0) ? duration.toSeconds() + " s" : duration.toMillis() + " ms";
 	}
 
-	private Outcome open() {
+	/**
+	 * Opens it, unless it is open.
+	 * @param first gets a connection, if this call opened it: taken before anybody else
+	 * can see the pool, and hence close it as idle
+	 */
+	private Outcome open(AtomicReference<@Nullable Connection> first) {
 		return change(() -> {
 			this.openPools.enter(this, connectionTimeout());
 			boolean entered = false;
@@ -435,16 +458,24 @@ public final class Source {
 				long start = System.nanoTime();
 				Pool opened;
 				try {
-					opened = this.opener.open(this.definition, this.events::add);
+					opened = this.opener.open(this.definition, mayMakeFile(), this.events::add);
 				}
 				catch (SourceOpener.MissingDatabaseException ex) {
 					if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
 						throw ex;
 					}
 					this.opener.create(this.definition, this.events::add);
-					opened = this.opener.open(this.definition, this.events::add);
+					opened = this.opener.open(this.definition, mayMakeFile(), this.events::add);
 				}
-				entered = publish(opened, Duration.ofNanos(System.nanoTime() - start));
+				Duration took = Duration.ofNanos(System.nanoTime() - start);
+				Connection taken = takeFirst(opened);
+				entered = publish(opened, took);
+				if (entered) {
+					first.set(taken);
+				}
+				else {
+					taken.close();
+				}
 				return Outcome.DONE;
 			}
 			finally {
@@ -455,14 +486,37 @@ public final class Source {
 		}, false);
 	}
 
+	private Connection takeFirst(Pool opened) throws SQLException {
+		Connection taken = null;
+		try {
+			taken = opened.borrow();
+			if (taken == null) {
+				throw new SQLException("The database went away while it was being opened", "08001");
+			}
+			opened.lent(taken, this.openPools.now());
+			return taken;
+		}
+		finally {
+			if (taken == null) {
+				opened.close();
+			}
+		}
+	}
+
+	/** A file that was there and is gone is never made anew. */
+	private boolean mayMakeFile() {
+		return !this.definition.url().equals(this.opened);
+	}
+
 	private Duration connectionTimeout() {
-		return Duration.ofMillis(PoolSettings.bind(this.definition.hikari()).getConnectionTimeout());
+		return Duration.ofMillis(PoolSettings.read(this.definition.hikari()).getConnectionTimeout());
 	}
 
 	/** Connects and migrates, and stays cold. */
 	Outcome prepare() {
 		return change(() -> {
-			this.opener.prepare(this.definition, this.events::add);
+			this.opener.prepare(this.definition, mayMakeFile(), this.events::add);
+			this.opened = this.definition.url();
 			return Outcome.DONE;
 		}, false);
 	}
@@ -489,7 +543,7 @@ public final class Source {
 				this.openPools.enter(this, connectionTimeout());
 			}
 			long start = System.nanoTime();
-			Pool opened = this.opener.open(replacement, this.events::add);
+			Pool opened = this.opener.open(replacement, !replacement.url().equals(this.opened), this.events::add);
 			return exchange(replacement, opened, Duration.ofNanos(System.nanoTime() - start));
 		}
 		catch (Exception ex) {
@@ -520,6 +574,7 @@ public final class Source {
 				before = this.definition;
 				this.definition = replacement;
 				this.pool = opened;
+				this.opened = replacement.url();
 				this.state = new SourceState.Open(now());
 				this.failures = 0;
 				this.unavailableSince = null;
@@ -593,7 +648,8 @@ public final class Source {
 			return Outcome.GONE;
 		}
 		return run(() -> {
-			this.opener.prepare(this.definition, this.events::add);
+			this.opener.prepare(this.definition, mayMakeFile(), this.events::add);
+			this.opened = this.definition.url();
 			return Outcome.DONE;
 		}, mine);
 	}
@@ -618,7 +674,8 @@ public final class Source {
 		}
 		try {
 			run(() -> {
-				this.opener.prepare(this.definition, this.events::add);
+				this.opener.prepare(this.definition, mayMakeFile(), this.events::add);
+				this.opened = this.definition.url();
 				return Outcome.DONE;
 			}, mine);
 		}
@@ -770,6 +827,7 @@ public final class Source {
 		try {
 			if (!isGone() && this.definition.equals(opened.definition())) {
 				this.pool = opened;
+				this.opened = this.definition.url();
 				this.state = new SourceState.Open(now());
 				this.events.add(new SourceEvent.Opened(name(), took));
 				published = true;

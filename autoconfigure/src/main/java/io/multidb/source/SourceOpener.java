@@ -81,7 +81,7 @@ final class SourceOpener implements AutoCloseable {
 			return false;
 		}
 		long start = System.nanoTime();
-		boolean created = creator.create(definition, (temporary) -> prepare(temporary, (event) -> {
+		boolean created = creator.create(definition, (temporary) -> prepare(temporary, true, (event) -> {
 		}));
 		if (created) {
 			events.accept(new SourceEvent.Created(definition.name(), definition.template(), since(start)));
@@ -98,21 +98,32 @@ final class SourceOpener implements AutoCloseable {
 	/**
 	 * Connects, migrates and disconnects again.
 	 */
-	void prepare(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
-		close(migrated(definition, connections(definition, PoolSettings.bind(definition.hikari())), events));
+	void prepare(SourceDefinition definition, boolean mayMakeFile, Consumer<SourceEvent> events) throws Exception {
+		close(migrated(definition, connections(definition, PoolSettings.read(definition.hikari()), mayMakeFile),
+				events));
 	}
 
 	/**
 	 * Connects, migrates and makes the pool, with the connection as its first.
+	 * @param mayMakeFile whether a file of SQLite's that is not there is made
 	 */
-	Pool open(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
-		HikariConfig config = PoolSettings.bind(definition.hikari());
-		PhysicalDataSource physical = connections(definition, config);
+	Pool open(SourceDefinition definition, boolean mayMakeFile, Consumer<SourceEvent> events) throws Exception {
+		HikariConfig config = PoolSettings.read(definition.hikari());
+		SqliteFile file = isPlainFile(definition) ? SqliteFile.of(definition, null) : null;
+		PhysicalDataSource physical = connections(definition, config, mayMakeFile);
 		Connection connection = migrated(definition, physical, events);
 		boolean pooled = false;
 		try {
-			physical.offer(connection);
-			Pool pool = new HikariConnections(definition, config, physical, this.poolScheduler.get());
+			Pool pool;
+			if (file != null) {
+				pool = new SqliteConnections(definition, config, physical, connection, SqliteFile.of(definition, file),
+						this.poolScheduler);
+			}
+			else {
+				physical.offer(connection);
+				pool = new HikariConnections(definition, PoolSettings.bind(definition.hikari()), physical,
+						this.poolScheduler.get());
+			}
 			this.underWay.remove(connection);
 			pooled = true;
 			return pool;
@@ -124,12 +135,18 @@ final class SourceOpener implements AutoCloseable {
 		}
 	}
 
-	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config) throws Exception {
+	private static boolean isPlainFile(SourceDefinition definition) {
+		return definition.product() == DatabaseProduct.SQLITE && definition.url().isPlainSqliteFile();
+	}
+
+	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config, boolean mayMakeFile)
+			throws Exception {
 		if (definition.template() != null && isMissingFile(definition)) {
 			throw new MissingDatabaseException();
 		}
 		try {
-			boolean mayCreateFile = definition.template() == null && !definition.temporary();
+			boolean mayCreateFile = (mayMakeFile || !isPlainFile(definition)) && definition.template() == null
+					&& !definition.temporary();
 			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile,
 					this.budgets.find(definition), Duration.ofMillis(config.getConnectionTimeout()));
 		}
@@ -139,8 +156,7 @@ final class SourceOpener implements AutoCloseable {
 	}
 
 	private static boolean isMissingFile(SourceDefinition definition) {
-		return definition.product() == DatabaseProduct.SQLITE && definition.url().isPlainSqliteFile()
-				&& !Files.exists(definition.url().sqliteFile());
+		return isPlainFile(definition) && !Files.exists(definition.url().sqliteFile());
 	}
 
 	private static Properties properties(HikariConfig config) {

@@ -679,13 +679,19 @@ public final class SourceRegistry implements AutoCloseable {
 	void drains(Source source, Duration grace) {
 		this.attention.incrementAndGet();
 		this.draining.add(source);
-		inBackground(() -> {
+		Runnable closing = () -> {
 			source.closeDrained();
 			Duration left = this.limits.drainTimeout().minus(grace);
 			if (source.isOpen() && !left.isNegative()) {
 				inBackground(source::closeDrained, left);
 			}
-		}, grace);
+		};
+		if (grace.isZero()) {
+			inBackground(closing);
+		}
+		else {
+			inBackground(closing, grace);
+		}
 	}
 
 	/** A source has a pool, so there is something that may become idle. */
