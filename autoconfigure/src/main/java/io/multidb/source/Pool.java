@@ -87,6 +87,15 @@ abstract class Pool {
 		return false;
 	}
 
+	/**
+	 * What keeps another pool from being opened in the place of this one, which is
+	 * obsolete.
+	 * @return a sentence, or {@code null} for nothing
+	 */
+	@Nullable String hindrance() {
+		return null;
+	}
+
 	/** How many connections are lent. */
 	abstract int active();
 

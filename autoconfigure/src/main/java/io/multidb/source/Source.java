@@ -87,6 +87,9 @@ public final class Source {
 	/** What was opened or made ready last; changed by who has the transition. */
 	private volatile @Nullable JdbcUrl opened;
 
+	/** The last pool whose database was no longer there, until there is another. */
+	private volatile @Nullable Pool obsolete;
+
 	/** What happened, told when no lock is held and no transition runs. */
 	private final EventQueue events;
 
@@ -274,6 +277,7 @@ public final class Source {
 			notLeased(open);
 			if (open.isObsolete()) {
 				// Whoever comes next opens what is there now.
+				this.obsolete = open;
 				retire((current) -> current == open, (leases) -> becomeCold());
 			}
 			return null;
@@ -458,14 +462,14 @@ public final class Source {
 				long start = System.nanoTime();
 				Pool opened;
 				try {
-					opened = this.opener.open(this.definition, mayMakeFile(), this.events::add);
+					opened = openPool(this.definition);
 				}
 				catch (SourceOpener.MissingDatabaseException ex) {
 					if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
 						throw ex;
 					}
 					this.opener.create(this.definition, this.events::add);
-					opened = this.opener.open(this.definition, mayMakeFile(), this.events::add);
+					opened = openPool(this.definition);
 				}
 				Duration took = Duration.ofNanos(System.nanoTime() - start);
 				Connection taken = takeFirst(opened);
@@ -486,6 +490,30 @@ public final class Source {
 		}, false);
 	}
 
+	/** Opens the pool, in the place of one that is obsolete too. */
+	private Pool openPool(SourceDefinition wanted) throws Exception {
+		refuseWhileHindered();
+		return this.opener.open(wanted, mayMakeFile(wanted), this.events::add);
+	}
+
+	private void prepareDatabase() throws Exception {
+		refuseWhileHindered();
+		this.opener.prepare(this.definition, mayMakeFile(this.definition), this.events::add);
+		this.opened = this.definition.url();
+	}
+
+	private void refuseWhileHindered() throws SourceOpener.CannotConnectException {
+		Pool former = this.obsolete;
+		if (former != null) {
+			closeDrained();
+			String hindrance = former.hindrance();
+			if (hindrance != null) {
+				throw new SourceOpener.CannotConnectException(this.definition, hindrance);
+			}
+			this.obsolete = null;
+		}
+	}
+
 	private Connection takeFirst(Pool opened) throws SQLException {
 		Connection taken = null;
 		try {
@@ -504,8 +532,8 @@ public final class Source {
 	}
 
 	/** A file that was there and is gone is never made anew. */
-	private boolean mayMakeFile() {
-		return !this.definition.url().equals(this.opened);
+	private boolean mayMakeFile(SourceDefinition wanted) {
+		return !wanted.url().equals(this.opened);
 	}
 
 	private Duration connectionTimeout() {
@@ -515,8 +543,7 @@ public final class Source {
 	/** Connects and migrates, and stays cold. */
 	Outcome prepare() {
 		return change(() -> {
-			this.opener.prepare(this.definition, mayMakeFile(), this.events::add);
-			this.opened = this.definition.url();
+			prepareDatabase();
 			return Outcome.DONE;
 		}, false);
 	}
@@ -543,7 +570,7 @@ public final class Source {
 				this.openPools.enter(this, connectionTimeout());
 			}
 			long start = System.nanoTime();
-			Pool opened = this.opener.open(replacement, !replacement.url().equals(this.opened), this.events::add);
+			Pool opened = openPool(replacement);
 			return exchange(replacement, opened, Duration.ofNanos(System.nanoTime() - start));
 		}
 		catch (Exception ex) {
@@ -648,8 +675,7 @@ public final class Source {
 			return Outcome.GONE;
 		}
 		return run(() -> {
-			this.opener.prepare(this.definition, mayMakeFile(), this.events::add);
-			this.opened = this.definition.url();
+			prepareDatabase();
 			return Outcome.DONE;
 		}, mine);
 	}
@@ -674,8 +700,7 @@ public final class Source {
 		}
 		try {
 			run(() -> {
-				this.opener.prepare(this.definition, mayMakeFile(), this.events::add);
-				this.opened = this.definition.url();
+				prepareDatabase();
 				return Outcome.DONE;
 			}, mine);
 		}

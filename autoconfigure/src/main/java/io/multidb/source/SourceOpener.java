@@ -46,6 +46,15 @@ final class SourceOpener implements AutoCloseable {
 			super(ConnectFailure.explain(definition, cause), cause);
 		}
 
+		/**
+		 * Without the driver having been asked.
+		 * @param reason a sentence that says why, and what to do
+		 */
+		CannotConnectException(SourceDefinition definition, String reason) {
+			super("Source '" + definition.name() + "' cannot be connected at " + definition.url().masked() + ": "
+					+ reason, null, false, false);
+		}
+
 	}
 
 	private final Map<DatabaseProduct, DatabaseCreator> creators;
@@ -143,6 +152,10 @@ final class SourceOpener implements AutoCloseable {
 			throws Exception {
 		if (definition.template() != null && isMissingFile(definition)) {
 			throw new MissingDatabaseException();
+		}
+		if (!mayMakeFile && isMissingFile(definition)) {
+			throw new CannotConnectException(definition,
+					"its file is gone. A file that was there is not made anew: put it back, or restart the application.");
 		}
 		try {
 			boolean mayCreateFile = (mayMakeFile || !isPlainFile(definition)) && definition.template() == null

@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
@@ -43,6 +44,8 @@ final class SqliteConnections extends Pool {
 	/** How often to look for connections that nobody has used for long. */
 	private static final long TIDY_INTERVAL = TimeUnit.SECONDS.toNanos(10);
 
+	private static final long CLOSING_IN_A_MOMENT = TimeUnit.SECONDS.toNanos(2);
+
 	/** HikariCP's own, where nothing is set. */
 	private static final int DEFAULT_SIZE = 10;
 
@@ -76,6 +79,9 @@ final class SqliteConnections extends Pool {
 
 	/** The path leads to another file, or to none. */
 	private volatile boolean obsolete;
+
+	/** Everything is closed. */
+	private volatile boolean ended;
 
 	/** In {@link System#nanoTime()}. */
 	private volatile long lookedAt;
@@ -409,6 +415,25 @@ final class SqliteConnections extends Pool {
 		return this.obsolete;
 	}
 
+	/**
+	 * Connections to the former file and to the one in its place would take each other's
+	 * log and index of it for their own, as SQLite finds both by name.
+	 */
+	@Override
+	@Nullable String hindrance() {
+		long end = System.nanoTime() + CLOSING_IN_A_MOMENT;
+		while (!this.ended && active() == 0 && System.nanoTime() < end) {
+			LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+		}
+		if (!this.ended) {
+			return "its file was replaced while it was open, and " + active()
+					+ " connections to the former one are still in use.";
+		}
+		Path left = this.file.logLeft();
+		return (left == null) ? null : "its file was replaced while it was open, and '" + left
+				+ "' is the former one's, which SQLite would apply to this one. Move it away, together with '-shm'.";
+	}
+
 	private boolean isObsolete(long now) {
 		return this.obsolete || (now - this.lookedAt > TRUSTED && looksObsolete(now));
 	}
@@ -564,6 +589,7 @@ final class SqliteConnections extends Pool {
 			}
 			close(each);
 		}
+		this.ended = true;
 	}
 
 	private void interrupt(SqliteHandle handle) {

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Tells whether a path still leads to the file that it led to: who has a file open goes
- * on writing into it, also when it was deleted or replaced. Immutable.
+ * on writing into it, also when it was deleted or replaced. Thread-safe.
  */
 final class SqliteFile {
 
@@ -22,9 +22,16 @@ final class SqliteFile {
 
 	private final Object identity;
 
+	/** SQLite's write-ahead log beside it. */
+	private final Path log;
+
+	/** When it was looked at last. */
+	private volatile Object logIdentity = UNKNOWN;
+
 	private SqliteFile(Path path, Object identity) {
 		this.path = path;
 		this.identity = identity;
+		this.log = path.resolveSibling(path.getFileName() + "-wal");
 	}
 
 	/**
@@ -46,7 +53,21 @@ final class SqliteFile {
 			return true;
 		}
 		Object now = identity(this.path);
-		return now.equals(this.identity) || now.equals(UNKNOWN);
+		if (!now.equals(this.identity) && !now.equals(UNKNOWN)) {
+			return false;
+		}
+		this.logIdentity = identity(this.log);
+		return true;
+	}
+
+	/**
+	 * The log that it left beside another file, which SQLite would take for that one's.
+	 * @return {@code null} if there is none
+	 */
+	@Nullable Path logLeft() {
+		Object now = identity(this.log);
+		boolean left = now.equals(this.logIdentity) && !now.equals(GONE) && !now.equals(UNKNOWN);
+		return (left && this.log.toFile().length() > 0) ? this.log : null;
 	}
 
 	private static Object identity(Path path) {

@@ -199,7 +199,7 @@ class SourceLifeTests {
 	}
 
 	@Test
-	void eventsAreToldInTheOrderInWhichThingsHappened() {
+	void eventsAreToldInTheOrderInWhichThingsHappened() throws SQLException {
 		AtomicReference<SourceRegistry> registry = new AtomicReference<>();
 		List<String> seen = new CopyOnWriteArrayList<>();
 		SourceMigrator migrator = (definition, connection) -> SourceMigrator.Outcome.MIGRATED;
