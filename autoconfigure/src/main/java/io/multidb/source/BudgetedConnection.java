@@ -59,7 +59,7 @@ final class BudgetedConnection extends ForwardingConnection {
 
 	@Override
 	public void close() throws SQLException {
-		end(this.physical::close);
+		end(() -> AwaitedCloseSocketFactory.closeAndAwait(this.physical::close));
 	}
 
 	/** The driver may do the work later, on a thread of the executor. */
@@ -72,14 +72,7 @@ final class BudgetedConnection extends ForwardingConnection {
 		}
 	}
 
-	@FunctionalInterface
-	private interface Closing<E extends Exception> {
-
-		void run() throws E;
-
-	}
-
-	private <E extends Exception> void end(Closing<E> closing) throws E {
+	private <E extends Exception> void end(AwaitedCloseSocketFactory.Closing<E> closing) throws E {
 		boolean first = ENDED.compareAndSet(this, 0, 1);
 		try {
 			closing.run();

@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -149,6 +150,17 @@ final class ConnectFailure {
 					+ "': make it writable for this process; SQLite writes its journal there, too.";
 		}
 		return "Check that '" + file + "' is a SQLite database that this process may read and write.";
+	}
+
+	/** PostgreSQL's too_many_connections, also of a role or database. */
+	static boolean isOfTooManyConnections(SQLException failure) {
+		return "53300".equals(failure.getSQLState());
+	}
+
+	/** The server was not reached, or ends, or is not ready yet. */
+	static boolean isOfNetwork(SQLException failure) {
+		String state = String.valueOf(failure.getSQLState());
+		return state.startsWith("08") || state.startsWith("57P") || failure.getCause() instanceof IOException;
 	}
 
 	/** PostgreSQL's invalid_catalog_name. */

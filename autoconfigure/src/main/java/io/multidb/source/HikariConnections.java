@@ -1,8 +1,10 @@
 package io.multidb.source;
 
+import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.concurrent.ScheduledExecutorService;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -10,6 +12,8 @@ import com.zaxxer.hikari.pool.HikariPool;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+
+import org.springframework.jdbc.datasource.AbstractDataSource;
 
 /**
  * A source's connections in a HikariCP pool. Its pool class is used without its
@@ -42,6 +46,8 @@ final class HikariConnections extends Pool {
 
 	private final PhysicalDataSource physical;
 
+	private volatile boolean refusing;
+
 	/**
 	 * Makes the pool.
 	 * @param config the user's settings
@@ -55,7 +61,7 @@ final class HikariConnections extends Pool {
 		super(definition, config.getLeakDetectionThreshold() > 0);
 		this.physical = physical;
 		this.config = config;
-		config.setDataSource(physical);
+		config.setDataSource(new Making());
 		// It has been run on every connection, before any migration.
 		config.setConnectionInitSql(null);
 		config.setPoolName(definition.name());
@@ -106,24 +112,32 @@ final class HikariConnections extends Pool {
 	}
 
 	/**
-	 * On this thread, if somebody may wait for its place: HikariCP would start one. Those
-	 * who wait in this pool are told, which HikariCP (7.0.2) does not do.
+	 * HikariCP does not make a new connection for those who wait when the one that they
+	 * wait for turns out to be broken, or is evicted, unless it is to keep idle ones.
 	 */
 	@Override
-	void evict(Connection connection) {
-		if (this.physical.isBudgeted()) {
-			closePhysically(connection);
-		}
-		this.pool.evictConnection(connection);
-		int waiting = waiting();
-		if (waiting > 0) {
+	void afterReturn() {
+		int waiting = this.pool.getThreadsAwaitingConnection();
+		if (waiting > 0 && this.pool.getTotalConnections() < this.config.getMaximumPoolSize()) {
 			this.pool.addBagItem(waiting);
 		}
 	}
 
+	/**
+	 * On this thread, if somebody may wait for its place: HikariCP would start one.
+	 */
+	@Override
+	void evict(Connection connection) {
+		closePhysically(connection);
+		this.pool.evictConnection(connection);
+		afterReturn();
+	}
+
 	private void closePhysically(Connection connection) {
 		try {
-			connection.unwrap(BudgetedConnection.class).close();
+			if (connection.isWrapperFor(BudgetedConnection.class)) {
+				connection.unwrap(BudgetedConnection.class).close();
+			}
 		}
 		catch (SQLException ex) {
 			logger.debug("{}: closing a connection failed", definition().name(), ex);
@@ -132,8 +146,9 @@ final class HikariConnections extends Pool {
 
 	@Override
 	boolean giveUp(Connection connection) throws SQLException {
-		if (!this.physical.isNeededElsewhere()
-				|| connection.unwrap(BudgetedConnection.class).holder() != this.physical) {
+		if (!connection.isWrapperFor(BudgetedConnection.class)
+				|| connection.unwrap(BudgetedConnection.class).holder() != this.physical
+				|| !this.physical.isNeededElsewhere()) {
 			return false;
 		}
 		evict(connection);
@@ -162,11 +177,6 @@ final class HikariConnections extends Pool {
 	}
 
 	@Override
-	@Nullable String shortage() {
-		return this.physical.shortage();
-	}
-
-	@Override
 	boolean giveUpIdle() {
 		if (idle() == 0) {
 			return false;
@@ -184,6 +194,92 @@ final class HikariConnections extends Pool {
 	@Override
 	boolean mayBeClosedWhenIdle() {
 		return this.config.getMinimumIdle() == 0;
+	}
+
+	/**
+	 * HikariCP makes those who wait wait until they time out. Until then it goes on
+	 * trying to connect for them, and is given something that sends them away.
+	 */
+	@Override
+	void refuse() {
+		this.refusing = true;
+		this.physical.withdraw();
+	}
+
+	@Override
+	boolean isWanted() {
+		return !this.refusing && waiting() > 0;
+	}
+
+	@Override
+	boolean isRefusal(Connection borrowed) throws SQLException {
+		return this.refusing && borrowed.isWrapperFor(Refusal.class);
+	}
+
+	/** In place of a connection; nobody gets to use it. */
+	private interface Refusal extends Connection {
+
+		/** Answers what HikariCP asks a new connection. */
+		static Connection of(HikariConfig config) {
+			return (Connection) Proxy.newProxyInstance(Refusal.class.getClassLoader(), new Class<?>[] { Refusal.class },
+					(proxy, method, arguments) -> switch (method.getName()) {
+						case "isValid" -> true;
+						case "getAutoCommit" -> config.isAutoCommit();
+						case "isReadOnly" -> config.isReadOnly();
+						case "toString" -> "no connection";
+						case "hashCode" -> System.identityHashCode(proxy);
+						case "equals" -> proxy == Objects.requireNonNull(arguments)[0];
+						default -> nothing(method.getReturnType());
+					});
+		}
+
+		private static @Nullable Object nothing(Class<?> type) {
+			if (type == boolean.class) {
+				return false;
+			}
+			return (type == int.class) ? Integer.valueOf(0) : null;
+		}
+
+	}
+
+	/** Where HikariCP gets its connections. */
+	private final class Making extends AbstractDataSource {
+
+		@Override
+		public Connection getConnection() throws SQLException {
+			if (HikariConnections.this.refusing) {
+				return Refusal.of(HikariConnections.this.config);
+			}
+			try {
+				Connection connection = HikariConnections.this.physical.getConnection();
+				connected();
+				return connection;
+			}
+			catch (NoPermitException ex) {
+				// Says nothing of the database.
+				throw ex;
+			}
+			catch (SQLException ex) {
+				connectFailed(ex);
+				throw ex;
+			}
+		}
+
+		@Override
+		public Connection getConnection(String username, String password) throws SQLException {
+			return getConnection();
+		}
+
+		@Override
+		public int getLoginTimeout() {
+			return HikariConnections.this.physical.getLoginTimeout();
+		}
+
+		@Override
+		public void setLoginTimeout(int seconds) {
+			// The driver's properties are used instead.
+		}
+
 	}
 
 	@Override

@@ -14,7 +14,7 @@ final class NoPermitException extends SQLTransientConnectionException {
 	private static final long serialVersionUID = 1L;
 
 	/** PostgreSQL's too_many_connections. */
-	static final String TOO_MANY_CONNECTIONS = "53300";
+	private static final String TOO_MANY_CONNECTIONS = "53300";
 
 	NoPermitException(String message, @Nullable SQLException cause) {
 		super(message, TOO_MANY_CONNECTIONS, cause);

@@ -31,6 +31,10 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private static final String SOCKET_TIMEOUT = "socketTimeout";
 
+	private static final String SOCKET_FACTORY = "socketFactory";
+
+	private final String source;
+
 	private final String url;
 
 	private final Properties properties;
@@ -60,6 +64,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			boolean mayCreateFile, @Nullable ServerBudget budget, Duration timeout) throws SQLException {
 		this.budget = budget;
 		this.timeout = timeout;
+		this.source = definition.name();
 		this.url = definition.url().text();
 		this.initSql = initSql;
 		this.properties = new Properties();
@@ -106,6 +111,26 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			refuseWrites(definition.product());
 		}
 		this.driver = driver(definition);
+		if (budget != null && definition.product() == DatabaseProduct.POSTGRESQL) {
+			awaitClose();
+		}
+	}
+
+	/** Unless the user has sockets of another make, or the driver cannot see ours. */
+	private void awaitClose() {
+		if (this.properties.containsKey(SOCKET_FACTORY) || this.url.contains(SOCKET_FACTORY + "=")) {
+			return;
+		}
+		String name = AwaitedCloseSocketFactory.class.getName();
+		try {
+			if (Class.forName(name, false,
+					this.driver.getClass().getClassLoader()) == AwaitedCloseSocketFactory.class) {
+				this.properties.setProperty(SOCKET_FACTORY, name);
+			}
+		}
+		catch (ClassNotFoundException ex) {
+			// A driver of the server's, not of the application's: it goes without.
+		}
 	}
 
 	/** The file of a SQLite source is there, or else it is not to be made. */
@@ -160,9 +185,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 */
 	void close() throws SQLException {
 		this.closed = true;
-		if (this.budget != null) {
-			this.budget.withdraw(this);
-		}
+		withdraw();
 		Connection offered = this.first.getAndSet(null);
 		if (offered != null) {
 			offered.close();
@@ -234,9 +257,11 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		this.pool = pool;
 	}
 
-	/** Whether the connections come from a server's budget. */
-	boolean isBudgeted() {
-		return this.budget != null;
+	/** Lets nothing wait for a permit any more. */
+	void withdraw() {
+		if (this.budget != null) {
+			this.budget.withdraw(this);
+		}
 	}
 
 	/** Whether what is given back had better be closed, see {@link ServerBudget}. */
@@ -251,15 +276,15 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 	}
 
-	/** What is being waited for here, or {@code null}. */
-	@Nullable String shortage() {
-		return (this.budget != null) ? this.budget.shortage(this) : null;
+	@Override
+	public String source() {
+		return this.source;
 	}
 
 	@Override
 	public boolean isWanted() {
 		Pool above = this.pool;
-		return !this.closed && (above == null || above.waiting() > 0);
+		return !this.closed && (above == null || above.isWanted());
 	}
 
 	@Override

@@ -6,6 +6,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 
 import org.jspecify.annotations.Nullable;
 
@@ -55,6 +57,11 @@ abstract class Pool {
 
 	/** So long after {@code drainedSince} what is in use is cut; guarded likewise. */
 	private Duration patience = Duration.ZERO;
+
+	private volatile @Nullable Consumer<SQLException> connectFailures;
+
+	/** Connections that could not be made, since one could. */
+	private final AtomicInteger failedConnects = new AtomicInteger();
 
 	Pool(SourceDefinition definition, boolean leakDetection) {
 		this.definition = definition;
@@ -116,6 +123,12 @@ abstract class Pool {
 	/** How long a connection may take to say that it is alive. */
 	abstract Duration validationTimeout();
 
+	/**
+	 * Called when a connection has been given back, or was not: those who wait for it are
+	 * to get another one if it was closed.
+	 */
+	abstract void afterReturn();
+
 	/** Closes a lent connection in place of giving it back. */
 	abstract void evict(Connection connection);
 
@@ -137,17 +150,11 @@ abstract class Pool {
 	void keepNoneIdle() {
 	}
 
+	/** Whether a connection that is to be made for it has somebody who waits for it. */
+	abstract boolean isWanted();
+
 	/** A borrower went away without a connection. */
 	void forsaken() {
-	}
-
-	/**
-	 * What those who wait are waiting for, if it is not a connection that others of this
-	 * pool use.
-	 * @return a sentence with numbers, or {@code null}
-	 */
-	@Nullable String shortage() {
-		return null;
 	}
 
 	/**
@@ -159,10 +166,45 @@ abstract class Pool {
 	/** Whether the user wants no connection to be kept that nobody uses. */
 	abstract boolean mayBeClosedWhenIdle();
 
+	/** Has those who wait go away, as no connection can be made. */
+	abstract void refuse();
+
+	/** Whether what was borrowed is no connection, see {@link #refuse()}. */
+	abstract boolean isRefusal(Connection borrowed) throws SQLException;
+
 	/** Closes everything at once, whoever uses it; may take a while. */
 	abstract void close();
 
-	/** Whether somebody is to be told who uses what. */
+	/** Called on whichever thread could not make a connection. */
+	final void onConnectFailure(Consumer<SQLException> listener) {
+		this.connectFailures = listener;
+	}
+
+	final void connected() {
+		this.failedConnects.set(0);
+	}
+
+	final void connectFailed(SQLException failure) {
+		this.failedConnects.incrementAndGet();
+		Consumer<SQLException> listener = this.connectFailures;
+		if (listener != null) {
+			listener.accept(failure);
+		}
+	}
+
+	/**
+	 * Whether a connection that could not be made means that the database cannot be
+	 * reached: there is no other connection, and the server is not merely full; or it did
+	 * not answer twice, so that those that are out will hardly come back.
+	 */
+	final boolean isLost(SQLException failure) {
+		if (ConnectFailure.isOfTooManyConnections(failure)) {
+			return false;
+		}
+		return active() + idle() == 0 || (this.failedConnects.get() > 1 && ConnectFailure.isOfNetwork(failure));
+	}
+
+	/** Notes a use, and by whom if that is wanted. */
 	final void lent(Connection connection, int now) {
 		if (this.lastUsed != now) {
 			this.lastUsed = now;
@@ -174,10 +216,12 @@ abstract class Pool {
 		}
 	}
 
+	/** Notes that a connection was given back, which may be another pool's. */
 	final void returned(Connection connection) {
 		if (this.borrowers != null) {
 			this.borrowers.remove(connection);
 		}
+		afterReturn();
 	}
 
 	/** Who uses connections, if leak detection is on; empty otherwise. */

@@ -75,6 +75,9 @@ final class ServerBudget {
 	/** Whose connections they are: one source's pool, or what is to become one. */
 	interface Holder {
 
+		/** The source's name. */
+		String source();
+
 		/** Whether somebody waits for a connection of it. */
 		boolean isWanted();
 
@@ -197,7 +200,7 @@ final class ServerBudget {
 				return connection;
 			}
 			catch (SQLException ex) {
-				if (!NoPermitException.TOO_MANY_CONNECTIONS.equals(ex.getSQLState())) {
+				if (!PostgresRefusal.isOfServer(ex)) {
 					throw ex;
 				}
 				refused(ex);
@@ -562,14 +565,14 @@ final class ServerBudget {
 	}
 
 	/**
-	 * What a pool waits for here.
+	 * What a source waits for here.
 	 * @return a sentence with numbers, or {@code null} if it does not wait
 	 */
-	@Nullable String shortage(Holder holder) {
+	@Nullable String shortage(String source) {
 		this.lock.lock();
 		try {
 			for (Claim claim : this.queue) {
-				if (claim.holder == holder) {
+				if (claim.holder.source().equals(source)) {
 					return explain(claim.since);
 				}
 			}
@@ -597,7 +600,8 @@ final class ServerBudget {
 		String numbers = "(permits " + this.permits + ", in use or being made " + Math.max(0, this.taken - idle)
 				+ ", idle " + idle + ", waiting " + this.queue.size() + ") for " + waited + " ms";
 		if (isRefusedLately()) {
-			return "Server '" + this.server + "' has no connection left, as others use it too " + numbers
+			return "Server '" + this.server + "' has no connection left, as others use it too " + numbers + ": "
+					+ ((this.refusal != null) ? this.refusal.getMessage() : "")
 					+ ". Raise the 'reserve' or the 'nodes' of its budget, or its max_connections.";
 		}
 		return "The budget of server '" + this.server + "' had no permit left " + numbers

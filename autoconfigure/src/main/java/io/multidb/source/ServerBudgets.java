@@ -63,6 +63,16 @@ final class ServerBudgets {
 		return (host != null) ? host.toLowerCase(Locale.ROOT) : null;
 	}
 
+	/**
+	 * What a source waits for at its server.
+	 * @return a sentence with numbers, or {@code null} if it does not wait
+	 */
+	@Nullable String shortage(SourceDefinition definition) {
+		String server = server(definition);
+		ServerBudget budget = (server != null) ? this.budgets.get(server) : null;
+		return (budget != null) ? budget.shortage(definition.name()) : null;
+	}
+
 	/** Something was given back to some pool. */
 	void passOn() {
 		this.budgets.values().forEach(ServerBudget::passOn);

@@ -41,10 +41,6 @@ import io.multidb.UnknownTenantException;
  */
 public final class Source {
 
-	private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
-
-	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
-
 	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
 	/** Of a stack that is shown: enough to find the application's own line. */
@@ -101,11 +97,8 @@ public final class Source {
 	/** The I/O under way; guarded by lock. */
 	private @Nullable Transition transition;
 
-	/** Failures in a row; guarded by lock. */
-	private int failures;
-
-	/** When it failed first, if it has not succeeded since; guarded by lock. */
-	private @Nullable Instant unavailableSince;
+	/** Guarded by lock. */
+	private final Failures failures = new Failures();
 
 	private final @Nullable Replicas replicas;
 
@@ -259,7 +252,7 @@ public final class Source {
 			connection = open.borrow();
 		}
 		catch (SQLTransientConnectionException ex) {
-			String shortage = open.shortage();
+			String shortage = this.registry.budgets().shortage(open.definition());
 			notLeased(open);
 			if (isClosed(open)) {
 				return null;
@@ -283,9 +276,17 @@ public final class Source {
 			return null;
 		}
 		// After borrowing, see the class's comment.
-		if (isClosed(open)) {
-			connection.close();
-			return null;
+		if (open.phase() != Pool.Phase.OPEN) {
+			if (open.isRefusal(connection)) {
+				open.evict(connection);
+				open.afterReturn();
+				released();
+				return null;
+			}
+			if (isClosed(open)) {
+				connection.close();
+				return null;
+			}
 		}
 		open.lent(connection, this.openPools.now());
 		return connection;
@@ -327,22 +328,28 @@ public final class Source {
 			}
 		}
 		finally {
-			Pool open = this.pool;
-			if (open != null) {
-				open.returned(connection);
-			}
 			try {
-				if (open == null || !this.registry.isAttentionNeeded() || !open.giveUp(connection)) {
+				if (!this.registry.isAttentionNeeded() || !giveUp(connection)) {
 					connection.close();
 				}
 			}
 			finally {
+				Pool open = this.pool;
+				if (open != null) {
+					open.returned(connection);
+				}
 				if (this.registry.isAttentionNeeded()) {
 					draining().forEach((each) -> each.returned(connection));
 				}
 				released();
 			}
 		}
+	}
+
+	/** Closes it for good, if others of the same server need it more. */
+	private boolean giveUp(Connection connection) throws SQLException {
+		Pool open = this.pool;
+		return open != null && open.giveUp(connection);
 	}
 
 	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
@@ -433,7 +440,7 @@ public final class Source {
 		String waited = seconds(open.connectionTimeout());
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
 				+ why(failure.getCause(), shortage);
-		return new SourceUnavailableException(name(), message, FIRST_RETRY,
+		return new SourceUnavailableException(name(), message, Failures.FIRST_RETRY,
 				ConnectFailure.withoutSecrets(this.definition, failure));
 	}
 
@@ -590,6 +597,7 @@ public final class Source {
 	private @Nullable SourceDefinition exchange(SourceDefinition replacement, Pool opened, Duration took) {
 		Pool former = null;
 		SourceDefinition before = null;
+		opened.onConnectFailure((failure) -> connectFailed(opened, failure));
 		this.lock.lock();
 		try {
 			if (!isGone()) {
@@ -603,8 +611,7 @@ public final class Source {
 				this.pool = opened;
 				this.opened = replacement.url();
 				this.state = new SourceState.Open(now());
-				this.failures = 0;
-				this.unavailableSince = null;
+				recovered();
 				this.events.add(new SourceEvent.Replaced(name(), replacement.url().masked(), leases));
 				this.events.add(new SourceEvent.Opened(name(), took));
 			}
@@ -632,7 +639,7 @@ public final class Source {
 		return new SourceUnavailableException(name(),
 				ConnectFailure.withoutSecrets(replacement,
 						"Source '" + name() + "' was not replaced, and is as it was: " + reason),
-				FIRST_RETRY, ConnectFailure.withoutSecrets(replacement, failure));
+				Failures.FIRST_RETRY, ConnectFailure.withoutSecrets(replacement, failure));
 	}
 
 	/**
@@ -690,7 +697,7 @@ public final class Source {
 		this.lock.lock();
 		try {
 			if (!(this.state instanceof SourceState.Unavailable) || this.transition != null
-					|| this.failures != failure) {
+					|| this.failures.count() != failure) {
 				return;
 			}
 			this.transition = mine;
@@ -794,7 +801,7 @@ public final class Source {
 				this.state = new SourceState.Cold();
 			}
 			if (this.state instanceof SourceState.Unavailable) {
-				this.registry.retryLater(this, this.failures, retryIn(this.failures - 1));
+				this.registry.retryLater(this, this.failures.count(), this.failures.retryIn());
 			}
 		}
 		finally {
@@ -816,7 +823,7 @@ public final class Source {
 	private boolean await(Transition others) {
 		if (others.isOwnedByThisThread()) {
 			throw new SourceUnavailableException(name(), "Source '" + name() + "' is being opened by this very thread:"
-					+ " what opens or migrates it must not use it.", FIRST_RETRY, null);
+					+ " what opens or migrates it must not use it.", Failures.FIRST_RETRY, null);
 		}
 		Duration timeout = connectionTimeout();
 		try {
@@ -828,17 +835,21 @@ public final class Source {
 			if (failure instanceof UnknownTenantException) {
 				return false;
 			}
-			throw new SourceUnavailableException(name(), String.valueOf(failure.getMessage()), FIRST_RETRY, failure);
+			throw new SourceUnavailableException(name(), String.valueOf(failure.getMessage()), Failures.FIRST_RETRY,
+					failure);
 		}
 		catch (TimeoutException ex) {
-			throw new SourceUnavailableException(name(), "Source '" + name()
-					+ "' is still being opened or migrated after " + seconds(timeout) + ". Try again later.",
-					FIRST_RETRY, null);
+			String shortage = this.registry.budgets().shortage(this.definition);
+			throw new SourceUnavailableException(name(),
+					"Source '" + name() + "' is still being opened or migrated after " + seconds(timeout) + ". "
+							+ ((shortage != null) ? shortage : "Try again later."),
+					Failures.FIRST_RETRY, null);
 		}
 		catch (InterruptedException ex) {
 			Thread.currentThread().interrupt();
 			throw new SourceUnavailableException(name(),
-					"Interrupted while source '" + name() + "' was being opened by another thread.", FIRST_RETRY, ex);
+					"Interrupted while source '" + name() + "' was being opened by another thread.",
+					Failures.FIRST_RETRY, ex);
 		}
 	}
 
@@ -848,6 +859,7 @@ public final class Source {
 	 */
 	private boolean publish(Pool opened, Duration took) {
 		boolean published = false;
+		opened.onConnectFailure((failure) -> connectFailed(opened, failure));
 		this.lock.lock();
 		try {
 			if (!isGone() && this.definition.equals(opened.definition())) {
@@ -874,11 +886,7 @@ public final class Source {
 	private void succeeded() {
 		this.lock.lock();
 		try {
-			this.failures = 0;
-			if (this.unavailableSince != null) {
-				this.events.add(new SourceEvent.Recovered(name(), Duration.between(this.unavailableSince, now())));
-				this.unavailableSince = null;
-			}
+			recovered();
 			if (this.state instanceof SourceState.Unavailable) {
 				this.state = new SourceState.Cold();
 			}
@@ -887,6 +895,14 @@ public final class Source {
 			this.lock.unlock();
 		}
 		this.registry.recovered(this);
+	}
+
+	/** Under the lock. */
+	private void recovered() {
+		Instant since = this.failures.end();
+		if (since != null) {
+			this.events.add(new SourceEvent.Recovered(name(), Duration.between(since, now())));
+		}
 	}
 
 	/**
@@ -900,40 +916,81 @@ public final class Source {
 		}
 		if (failure instanceof OpenPools.NoPlaceException full) {
 			// Says nothing of the source.
-			return new SourceUnavailableException(name(), String.valueOf(full.getMessage()), FIRST_RETRY, null);
+			return new SourceUnavailableException(name(), String.valueOf(full.getMessage()), Failures.FIRST_RETRY,
+					null);
 		}
 		if (failure instanceof NoPermitException none) {
 			// Says nothing of the source either.
-			return new SourceUnavailableException(name(), notOpened(none), FIRST_RETRY, none);
+			return new SourceUnavailableException(name(), notOpened(none), Failures.FIRST_RETRY, none);
 		}
 		if (isOfThisThread(failure)) {
 			// Says nothing of the source: whoever comes next, or waits, tries for itself.
 			return new SourceUnavailableException(name(),
-					"The thread was stopped while it opened source '" + name() + "': " + failure, FIRST_RETRY, failure);
+					"The thread was stopped while it opened source '" + name() + "': " + failure, Failures.FIRST_RETRY,
+					failure);
 		}
 		String reason = reason(failure);
 		Throwable cause = ConnectFailure.withoutSecrets(this.definition, failure);
 		if (!this.registry.keepsUnavailable(this) || isNeverMade()) {
 			forget();
-			return new SourceUnavailableException(name(), reason, FIRST_RETRY, cause);
+			return new SourceUnavailableException(name(), reason, Failures.FIRST_RETRY, cause);
 		}
 		this.lock.lock();
 		try {
-			Duration retryIn = retryIn(this.failures++);
-			if (!isGone()) {
-				if (!(this.state instanceof SourceState.Unavailable before && before.reason().equals(reason))) {
-					this.events.add(new SourceEvent.Unavailable(name(), reason, retryIn));
-				}
-				if (this.unavailableSince == null) {
-					this.unavailableSince = now();
-				}
-				this.state = new SourceState.Unavailable(this.unavailableSince, reason, now().plus(retryIn));
-			}
-			return new SourceUnavailableException(name(), reason, retryIn, cause);
+			becomeUnavailable(reason);
+			return new SourceUnavailableException(name(), reason, this.failures.retryIn(), cause);
 		}
 		finally {
 			this.lock.unlock();
 		}
+	}
+
+	/** Under the lock. */
+	private void becomeUnavailable(String reason) {
+		this.failures.add(now());
+		if (!isGone()) {
+			if (!(this.state instanceof SourceState.Unavailable before && before.reason().equals(reason))) {
+				this.events.add(new SourceEvent.Unavailable(name(), reason, this.failures.retryIn()));
+			}
+			this.state = this.failures.state(now(), reason);
+		}
+	}
+
+	/**
+	 * An open pool could not make a connection. If it has none that work either, nobody
+	 * is to wait for it any more: it drains, and the source is unavailable until the
+	 * prober could connect.
+	 */
+	private void connectFailed(Pool failed, SQLException failure) {
+		String reason = ConnectFailure.explain(failed.definition(), failure);
+		boolean kept;
+		this.lock.lock();
+		try {
+			if (!failed.equals(this.pool) || !failed.isLost(failure)) {
+				return;
+			}
+			kept = this.registry.keepsUnavailable(this);
+			startDraining(failed);
+			if (kept) {
+				becomeUnavailable(reason);
+				if (this.transition == null) {
+					this.registry.retryLater(this, this.failures.count(), this.failures.retryIn());
+				}
+			}
+			else {
+				this.state = new SourceState.Draining(now());
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (!kept) {
+			this.registry.forget(this);
+		}
+		failed.refuse();
+		this.openPools.left(this);
+		this.registry.drains(this, failed.grace());
+		this.registry.inBackground(this.events::publish);
 	}
 
 	private String notOpened(NoPermitException none) {
@@ -989,18 +1046,13 @@ public final class Source {
 
 	private SourceUnavailableException unavailable(SourceState.Unavailable unavailable) {
 		Duration left = Duration.between(now(), unavailable.nextTry());
-		return new SourceUnavailableException(name(), unavailable.reason(), left.isNegative() ? FIRST_RETRY : left,
-				null);
+		return new SourceUnavailableException(name(), unavailable.reason(),
+				left.isNegative() ? Failures.FIRST_RETRY : left, null);
 	}
 
 	/** A retry that is long overdue was lost; the next caller makes up for it. */
 	private static boolean isAwaitingRetry(SourceState.Unavailable unavailable) {
 		return unavailable.nextTry().plus(LOST_RETRY).isAfter(now());
-	}
-
-	private static Duration retryIn(int failuresBefore) {
-		Duration doubled = FIRST_RETRY.multipliedBy(1L << Math.min(failuresBefore, 10));
-		return (doubled.compareTo(LAST_RETRY) < 0) ? doubled : LAST_RETRY;
 	}
 
 	/**

@@ -14,8 +14,6 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 
@@ -150,42 +148,17 @@ public final class PostgresPair implements Closeable {
 
 	/** Ends the standby's server process by SIGKILL. */
 	public void killStandby() throws IOException {
-		kill(this.standbyDirectory);
+		PostgresProcess.kill(this.standbyDirectory);
 	}
 
 	/** Lets no process of the standby run, or all of them again. */
 	public void freezeStandby(boolean frozen) throws IOException {
-		ProcessHandle server = process(this.standbyDirectory);
-		StringBuilder command = new StringBuilder("kill -" + (frozen ? "STOP " : "CONT ") + server.pid());
-		server.descendants().forEach((process) -> command.append(' ').append(process.pid()));
-		try {
-			new ProcessBuilder("sh", "-c", command.toString()).inheritIO().start().waitFor();
-		}
-		catch (InterruptedException ex) {
-			throw new IOException(ex);
-		}
+		PostgresProcess.freeze(this.standbyDirectory, frozen);
 	}
 
 	/** Ends the primary's server process by SIGKILL; it does not come back. */
 	public void killPrimary() throws IOException {
-		kill(this.primaryDirectory);
-	}
-
-	private static ProcessHandle process(Path data) throws IOException {
-		long server = Long.parseLong(Files.readAllLines(data.resolve("postmaster.pid")).get(0));
-		return ProcessHandle.of(server).orElseThrow();
-	}
-
-	private static void kill(Path data) throws IOException {
-		ProcessHandle server = process(data);
-		CompletableFuture<ProcessHandle> end = server.onExit();
-		server.destroyForcibly();
-		try {
-			end.get();
-		}
-		catch (ExecutionException | InterruptedException ex) {
-			throw new IOException(ex);
-		}
+		PostgresProcess.kill(this.primaryDirectory);
 	}
 
 	/** Starts the standby again, on the same port. */

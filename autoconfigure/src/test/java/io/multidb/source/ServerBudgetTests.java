@@ -61,6 +61,11 @@ class ServerBudgetTests {
 		private volatile int waiting;
 
 		@Override
+		public String source() {
+			return "a";
+		}
+
+		@Override
 		public boolean isWanted() {
 			return this.wanted;
 		}
