@@ -1143,18 +1143,14 @@ public final class Source {
 		this.lock.lock();
 		try {
 			for (Pool each : this.draining) {
-				List<Pool.Borrower> borrowers = each.borrowers();
 				int active = each.active();
-				if (each.end(afterGrace)) {
+				if (each.phase() == Pool.Phase.DRAINING && each.end(afterGrace)) {
 					ended.add(each);
 					if (each.leases() > 0) {
-						this.events.add(new SourceEvent.Cut(name(), active, each.drainedFor(), describe(borrowers)));
+						this.events
+							.add(new SourceEvent.Cut(name(), active, each.drainedFor(), describe(each.borrowers())));
 					}
 				}
-			}
-			this.draining.removeAll(ended);
-			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
-				this.state = new SourceState.Removed();
 			}
 		}
 		finally {
@@ -1178,21 +1174,20 @@ public final class Source {
 
 	/** Closes everything at once, whoever uses it: the application ends. */
 	void close() {
-		List<Pool> all = new ArrayList<>();
+		List<Pool> all;
 		this.lock.lock();
 		try {
 			if (this.pool != null) {
-				all.add(this.pool);
+				startDraining(this.pool);
 			}
-			all.addAll(this.draining);
-			this.draining.clear();
+			all = List.copyOf(this.draining);
 			all.forEach(Pool::endAtOnce);
-			this.pool = null;
 			this.state = new SourceState.Removed();
 		}
 		finally {
 			this.lock.unlock();
 		}
+		// What is being closed by others already is waited for.
 		all.forEach(this::close);
 	}
 
@@ -1203,8 +1198,27 @@ public final class Source {
 		}
 		finally {
 			this.openPools.closing(-1);
-			this.events.add(new SourceEvent.Closed(name()));
-			this.events.publish();
+			closed(ended);
+		}
+	}
+
+	private void closed(Pool ended) {
+		boolean first;
+		this.lock.lock();
+		try {
+			first = this.draining.remove(ended);
+			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
+				this.state = new SourceState.Removed();
+			}
+			if (first) {
+				this.events.add(new SourceEvent.Closed(name()));
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		this.events.publish();
+		if (first) {
 			this.registry.drained(this);
 		}
 	}

@@ -67,6 +67,7 @@ class PoolLimitsTests {
 		use(registry, 0);
 		use(registry, 3);
 		assertThat(open(registry)).containsExactly("s0", "s2", "s3");
+		use(registry, 0);
 		use(registry, 4);
 		assertThat(open(registry)).containsExactly("s0", "s3", "s4");
 		assertThat(registry.get("s1").state()).isInstanceOf(SourceState.Cold.class);

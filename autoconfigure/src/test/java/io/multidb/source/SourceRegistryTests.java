@@ -226,7 +226,7 @@ class SourceRegistryTests {
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(lisbon::getConnection);
 		assertThat(lisbon.state()).isInstanceOf(SourceState.Unavailable.class);
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(lisbon::getConnection)
-			.satisfies((ex) -> assertThat(ex.retryAfter()).isBetween(Duration.ZERO, Duration.ofSeconds(1)))
+			.satisfies((ex) -> assertThat(ex.retryAfter()).isBetween(Duration.ZERO, Duration.ofMillis(1500)))
 			.withMessageContaining("does not exist");
 		Files.createDirectory(later);
 		Awaitility.await().untilAsserted(() -> assertThat(lisbon.state()).isInstanceOf(SourceState.Cold.class));
