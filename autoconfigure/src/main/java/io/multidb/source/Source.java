@@ -43,6 +43,8 @@ public final class Source {
 
 	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
+	private static final SourceState COLD = new SourceState.Cold();
+
 	/** Of a stack that is shown: enough to find the application's own line. */
 	private static final int MOST_FRAMES = 12;
 
@@ -75,7 +77,7 @@ public final class Source {
 
 	private final ReentrantLock lock = new ReentrantLock();
 
-	private volatile SourceState state = new SourceState.Cold();
+	private volatile SourceState state = COLD;
 
 	/** The one that lends; changed under lock. */
 	private volatile @Nullable Pool pool;
@@ -90,7 +92,7 @@ public final class Source {
 	private final EventQueue events;
 
 	/** Lend no more, and are closed when their last lease ends; guarded by lock. */
-	private final List<Pool> draining = new ArrayList<>();
+	private final List<Pool> draining = new ArrayList<>(0);
 
 	private final OpenPools openPools;
 
@@ -108,7 +110,7 @@ public final class Source {
 		this.registry = registry;
 		this.openPools = registry.openPools();
 		this.replicas = definition.replicas().sources().isEmpty() ? null : new Replicas(this, registry);
-		this.events = new EventQueue(registry::publish);
+		this.events = new EventQueue(registry.publisher());
 	}
 
 	/** Has something told to listeners next time. */
@@ -798,7 +800,7 @@ public final class Source {
 				this.transition = null;
 			}
 			if (this.state instanceof SourceState.Opening) {
-				this.state = new SourceState.Cold();
+				this.state = COLD;
 			}
 			if (this.state instanceof SourceState.Unavailable) {
 				this.registry.retryLater(this, this.failures.count(), this.failures.retryIn());
@@ -888,7 +890,7 @@ public final class Source {
 		try {
 			recovered();
 			if (this.state instanceof SourceState.Unavailable) {
-				this.state = new SourceState.Cold();
+				this.state = COLD;
 			}
 		}
 		finally {
@@ -1086,7 +1088,7 @@ public final class Source {
 	/** A template's source is forgotten: its next use defines it again. */
 	private void becomeCold() {
 		if (this.definition.template() == null) {
-			this.state = new SourceState.Cold();
+			this.state = COLD;
 		}
 		else {
 			this.state = this.draining.isEmpty() ? new SourceState.Removed() : new SourceState.Draining(now());

@@ -75,7 +75,8 @@ final class SqliteConnections extends Pool {
 	/** How many there are; written under lock. */
 	private volatile int waiting;
 
-	private volatile boolean closed;
+	/** Nothing is lent any more. */
+	private volatile boolean over;
 
 	/** The path leads to another file, or to none. */
 	private volatile boolean obsolete;
@@ -175,7 +176,7 @@ final class SqliteConnections extends Pool {
 	@Override
 	@Nullable Connection borrow() throws SQLException {
 		long now = System.nanoTime();
-		if (isObsolete(now)) {
+		if (this.over || isObsolete(now)) {
 			return null;
 		}
 		SqliteHandle handle = (this.waiting == 0) ? idleOne() : null;
@@ -208,7 +209,7 @@ final class SqliteConnections extends Pool {
 		Waiter me = new Waiter();
 		this.lock.lock();
 		try {
-			if (this.closed || this.obsolete) {
+			if (this.over) {
 				return null;
 			}
 			this.waiters.addLast(me);
@@ -301,18 +302,15 @@ final class SqliteConnections extends Pool {
 	 * @return {@code false} if nothing is lent here any more
 	 */
 	private boolean make(SqliteHandle handle) throws SQLException {
+		long now = System.nanoTime();
+		SQLException failure = null;
 		boolean made = false;
 		try {
-			long now = System.nanoTime();
 			made(handle, this.physical.connect(), now);
-			made = !this.closed && !looksObsolete(now);
-			return made;
+			made = !this.over && !looksObsolete(now);
 		}
 		catch (SQLException ex) {
-			if (this.closed || looksObsolete(System.nanoTime())) {
-				return false;
-			}
-			throw new SQLTransientConnectionException(ex.getMessage(), "08001", ex);
+			failure = ex;
 		}
 		finally {
 			if (!made) {
@@ -320,6 +318,14 @@ final class SqliteConnections extends Pool {
 				remove(handle);
 			}
 		}
+		if (made) {
+			connected();
+		}
+		else if (failure != null && !this.over && !looksObsolete(now)) {
+			connectFailed(failure);
+			throw new SQLTransientConnectionException(failure.getMessage(), "08001", failure);
+		}
+		return made;
 	}
 
 	private @Nullable Future<?> warning() {
@@ -338,7 +344,7 @@ final class SqliteConnections extends Pool {
 	/** Takes back what was lent; closed already, if it is not sound. */
 	void giveBack(SqliteHandle handle, boolean sound) {
 		long now = System.nanoTime();
-		if (!sound || this.closed || this.obsolete || isOld(handle, now)) {
+		if (!sound || this.over || isOld(handle, now)) {
 			close(handle);
 			remove(handle);
 			return;
@@ -386,9 +392,7 @@ final class SqliteConnections extends Pool {
 		this.lock.lock();
 		try {
 			this.handles = Arrays.stream(this.handles).filter((each) -> each != handle).toArray(SqliteHandle[]::new);
-			if (!this.closed && !this.obsolete) {
-				serve();
-			}
+			serve();
 		}
 		finally {
 			this.lock.unlock();
@@ -443,22 +447,39 @@ final class SqliteConnections extends Pool {
 		if (this.obsolete || this.file.isThere()) {
 			return this.obsolete;
 		}
+		this.obsolete = true;
+		refuse();
+		return true;
+	}
+
+	@Override
+	void refuse() {
 		this.lock.lock();
 		try {
-			this.obsolete = true;
-			refuseWaiters();
+			this.over = true;
+			this.waiters.forEach((waiter) -> waiter.serve(null));
+			this.waiters.clear();
+			this.waiting = 0;
 		}
 		finally {
 			this.lock.unlock();
 		}
-		return true;
 	}
 
-	/** Under lock. */
-	private void refuseWaiters() {
-		this.waiters.forEach((waiter) -> waiter.serve(null));
-		this.waiters.clear();
-		this.waiting = 0;
+	@Override
+	boolean isWanted() {
+		return !this.over;
+	}
+
+	/** Who is refused gets nothing at all. */
+	@Override
+	boolean isRefusal(Connection borrowed) {
+		return false;
+	}
+
+	/** Those who wait have been seen to by then. */
+	@Override
+	void afterReturn() {
 	}
 
 	/** How connections are lent. */
@@ -566,13 +587,12 @@ final class SqliteConnections extends Pool {
 
 	@Override
 	void close() {
+		refuse();
 		SqliteHandle[] all;
 		this.lock.lock();
 		try {
-			this.closed = true;
 			all = this.handles;
 			this.handles = new SqliteHandle[0];
-			refuseWaiters();
 		}
 		finally {
 			this.lock.unlock();

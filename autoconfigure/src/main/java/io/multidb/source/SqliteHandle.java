@@ -35,6 +35,9 @@ final class SqliteHandle {
 	/** {@code null} as long as it is being made. */
 	private volatile @Nullable SQLiteConnection connection;
 
+	/** It, or what gives its permit back when it is closed. */
+	private volatile @Nullable Connection closing;
+
 	/** In {@link System#nanoTime()}. */
 	private long madeAt;
 
@@ -79,6 +82,7 @@ final class SqliteHandle {
 		fresh.setCurrentTransactionMode(null);
 		this.madeAt = now;
 		this.returnedAt = now;
+		this.closing = made;
 		this.connection = fresh;
 	}
 
@@ -185,7 +189,7 @@ final class SqliteHandle {
 
 	/** Closes the connection, once the statement that it runs has ended. */
 	void close() throws SQLException {
-		SQLiteConnection open = this.connection;
+		Connection open = this.closing;
 		if (open != null) {
 			open.close();
 		}
