@@ -115,13 +115,29 @@ public abstract class LeasedConnection implements Connection {
 	/** Asked before a statement is run whose text was not known before. */
 	final void check(String sql) throws SQLException {
 		check();
-		if (this.delegate instanceof DeferredConnection deferred) {
-			deferred.using(sql);
+		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.using(sql) : this.delegate;
+		if (used instanceof SqliteLease lease) {
+			lease.running(sql);
 		}
+	}
+
+	/** Asked before a statement is run that was prepared before. */
+	final void checkPrepared() throws SQLException {
+		check();
+		if (lent() instanceof SqliteLease lease) {
+			lease.running();
+		}
+	}
+
+	private Connection lent() throws SQLException {
+		return (this.delegate instanceof DeferredConnection deferred) ? deferred.target() : this.delegate;
 	}
 
 	/** Says why a write was refused; any other failure is as the driver made it. */
 	final SQLException explain(SQLException failure) {
+		if (this.delegate instanceof SqliteLease lease) {
+			lease.failed(failure);
+		}
 		SourceDefinition definition = source().definition();
 		if ((!definition.readOnly() && !isReadOnly()) || !isRefusedWrite(definition, failure)) {
 			return failure;

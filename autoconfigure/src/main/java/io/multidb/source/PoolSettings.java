@@ -33,10 +33,10 @@ public final class PoolSettings {
 
 	private static final String DATA_SOURCE_PROPERTIES = "datasourceproperties";
 
-	private static final int MOST_BOUND = 100;
+	/** Most sources have the same settings, or none. */
+	private static final Map<Map<String, String>, HikariConfig> READ = new ConcurrentHashMap<>();
 
-	/** By settings, which most sources have in common. */
-	private static final Map<Map<String, String>, HikariConfig> bound = new ConcurrentHashMap<>();
+	private static final int MOST_READ = 100;
 
 	private PoolSettings() {
 	}
@@ -93,17 +93,24 @@ public final class PoolSettings {
 		return mistakes;
 	}
 
-	/** A configuration of the caller's own; binding anew takes longer than connecting. */
-	static HikariConfig bind(Map<String, String> settings) {
-		if (bound.size() >= MOST_BOUND) {
-			bound.clear();
+	/**
+	 * As {@link #bind}, which takes longer than it takes to open a file; the result is
+	 * shared and must not be changed.
+	 */
+	static HikariConfig read(Map<String, String> settings) {
+		HikariConfig known = READ.get(settings);
+		if (known == null) {
+			known = bind(settings);
+			if (READ.size() >= MOST_READ) {
+				READ.clear();
+			}
+			READ.put(settings, known);
 		}
-		HikariConfig config = new HikariConfig();
-		bound.computeIfAbsent(settings, PoolSettings::bindAnew).copyStateTo(config);
-		return config;
+		return known;
 	}
 
-	private static HikariConfig bindAnew(Map<String, String> settings) {
+	/** A configuration of the caller's own. */
+	static HikariConfig bind(Map<String, String> settings) {
 		HikariConfig config = new HikariConfig();
 		// An idle source keeps no connection, unless it is told to.
 		config.setMinimumIdle(0);

@@ -27,7 +27,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
+import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -52,6 +52,8 @@ import io.multidb.UnknownTenantException;
 public final class SourceRegistry implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceRegistry.class);
+
+	private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}");
 
 	/** So many sources of templates may be unavailable at a time and still be retried. */
 	private static final int RETRIED_OF_TEMPLATES = 100;
@@ -112,6 +114,8 @@ public final class SourceRegistry implements AutoCloseable {
 	private final CallerSession callerSession;
 
 	private final Consumer<SourceEvent> events;
+
+	private final Consumer<SourceEvent> publisher = this::publish;
 
 	private final ReentrantLock changes = new ReentrantLock();
 
@@ -185,9 +189,8 @@ public final class SourceRegistry implements AutoCloseable {
 			}
 			this.templates.put(template.name(), template);
 		}
-		Set<String> replicas = definitions.stream()
-			.flatMap((definition) -> definition.replicas().sources().stream())
-			.collect(Collectors.toSet());
+		Set<String> replicas = new HashSet<>();
+		definitions.forEach((definition) -> replicas.addAll(definition.replicas().sources()));
 		for (SourceDefinition definition : definitions) {
 			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition));
 		}
@@ -559,7 +562,7 @@ public final class SourceRegistry implements AutoCloseable {
 		String name = definition.name();
 		String folded = fold(name);
 		String database = definition.url().databaseKey();
-		if (!name.matches("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")) {
+		if (!NAME.matcher(name).matches()) {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
 		}
 		if (definition.readOnly() && definition.liquibase().changeLog() != null) {
@@ -585,6 +588,9 @@ public final class SourceRegistry implements AutoCloseable {
 
 	/** What speaks against the replicas of a source, all of which are admitted before. */
 	private List<String> mistakesOfReplicas(SourceDefinition primary) {
+		if (primary.replicas().sources().isEmpty()) {
+			return List.of();
+		}
 		List<String> mistakes = new ArrayList<>();
 		Set<String> before = new HashSet<>();
 		for (String name : primary.replicas().sources()) {
@@ -697,13 +703,19 @@ public final class SourceRegistry implements AutoCloseable {
 	void drains(Source source, Duration grace) {
 		this.attention.incrementAndGet();
 		this.draining.add(source);
-		inBackground(() -> {
+		Runnable closing = () -> {
 			source.closeDrained();
 			Duration left = this.limits.drainTimeout().minus(grace);
 			if (source.isOpen() && !left.isNegative()) {
 				inBackground(source::closeDrained, left);
 			}
-		}, grace);
+		};
+		if (grace.isZero()) {
+			inBackground(closing);
+		}
+		else {
+			inBackground(closing, grace);
+		}
 	}
 
 	/** A source has a pool, so there is something that may become idle. */
@@ -748,6 +760,10 @@ public final class SourceRegistry implements AutoCloseable {
 			return true;
 		}
 		return this.retriedOfTemplates.size() < RETRIED_OF_TEMPLATES && this.retriedOfTemplates.add(source);
+	}
+
+	Consumer<SourceEvent> publisher() {
+		return this.publisher;
 	}
 
 	/** A listener that fails must not break the life it listens to. */

@@ -210,7 +210,7 @@ class SourceLifeTests {
 	}
 
 	@Test
-	void eventsAreToldInTheOrderInWhichThingsHappened() {
+	void eventsAreToldInTheOrderInWhichThingsHappened() throws SQLException {
 		AtomicReference<SourceRegistry> registry = new AtomicReference<>();
 		List<String> seen = new CopyOnWriteArrayList<>();
 		SourceMigrator migrator = (definition, connection) -> SourceMigrator.Outcome.MIGRATED;
@@ -223,6 +223,10 @@ class SourceLifeTests {
 				}));
 		try (SourceRegistry opened = registry.get()) {
 			Source removed = opened.get("a");
+			// Whoever opened it had his connection before anybody could take it away.
+			try (Connection first = removed.getConnection()) {
+				assertThat(Sources.query(first, "select 1")).isEqualTo("1");
+			}
 			assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(removed::getConnection);
 			Awaitility.await().untilAsserted(() -> assertThat(seen).hasSize(4));
 			assertThat(seen).containsExactly("Migrated", "Opened", "Removed", "Closed");
