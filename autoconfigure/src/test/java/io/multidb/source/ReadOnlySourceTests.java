@@ -233,7 +233,14 @@ class ReadOnlySourceTests {
 		synchronized (database(connection)) {
 			// It rolls back.
 			this.threads.add(blocked(connection::close));
-			this.threads.add(blocked(() -> connection.setReadOnly(true)));
+			this.threads.add(blocked(() -> {
+				try {
+					connection.setReadOnly(true);
+				}
+				catch (SQLException ex) {
+					assertThat(ex).hasMessageContaining("closed");
+				}
+			}));
 		}
 		joinAll();
 		Sources.assertIdle(source);
@@ -285,7 +292,8 @@ class ReadOnlySourceTests {
 			}
 		});
 		thread.start();
-		Awaitility.await().until(() -> thread.getState() == Thread.State.BLOCKED);
+		Awaitility.await()
+			.until(() -> thread.getState() == Thread.State.BLOCKED || thread.getState() == Thread.State.TERMINATED);
 		return thread;
 	}
 

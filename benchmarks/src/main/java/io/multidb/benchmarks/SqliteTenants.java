@@ -150,7 +150,8 @@ public final class SqliteTenants {
 					times[which][i] = millis(System.nanoTime() - start);
 					way.giveBack(connection);
 					way.forget(i);
-					// What one way does in the background must not be counted as another's.
+					// What one way does in the background must not be counted as
+					// another's.
 					LockSupport.parkNanos(500_000);
 				}
 			}
