@@ -238,7 +238,7 @@ class ReadOnlySourceTests {
 					connection.setReadOnly(true);
 				}
 				catch (SQLException ex) {
-					assertThat(ex).hasMessageContaining("closed");
+					assertThat(ex.getMessage()).contains("closed");
 				}
 			}));
 		}
