@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 import java.util.function.Predicate;
@@ -68,6 +69,8 @@ public final class Source {
 	/** Replaced under lock. */
 	private volatile SourceDefinition definition;
 
+	private final String identity;
+
 	private final SourceOpener opener;
 
 	private final SourceRegistry registry;
@@ -95,8 +98,13 @@ public final class Source {
 
 	private final @Nullable Replicas replicas;
 
-	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
+	/**
+	 * Creates a source, cold.
+	 * @param generation which of its name this is in this process, from 1 on
+	 */
+	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry, int generation) {
 		this.definition = definition;
+		this.identity = (generation == 1) ? definition.name() : definition.name() + "#" + generation;
 		this.opener = opener;
 		this.registry = registry;
 		this.openPools = registry.openPools();
@@ -120,6 +128,18 @@ public final class Source {
 	 */
 	public String name() {
 		return this.definition.name();
+	}
+
+	/**
+	 * What to keep this source's own under, such as entries of a cache: the name and, for
+	 * one that was added after another of its name was removed, a number that no other of
+	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * back with the same identity, as it comes back with the same database, and one that
+	 * is replaced keeps it, as the same database has another address.
+	 * @return the identity
+	 */
+	public String identity() {
+		return this.identity;
 	}
 
 	/**
@@ -180,7 +200,8 @@ public final class Source {
 	 */
 	public boolean test() throws SQLException {
 		Pool open = this.pool;
-		Connection leased = (open != null) ? lease(open) : null;
+		// Being looked at does not count as being used.
+		Connection leased = (open != null) ? lease(open, open.lastUsed()) : null;
 		if (open == null || leased == null) {
 			return false;
 		}
@@ -224,8 +245,13 @@ public final class Source {
 			if (connection != null) {
 				return connection;
 			}
-			if (open() == Outcome.GONE) {
+			AtomicReference<@Nullable Connection> first = new AtomicReference<>();
+			if (open(first) == Outcome.GONE) {
 				throw new UnknownSourceException(name(), "It was removed.");
+			}
+			connection = first.get();
+			if (connection != null) {
+				return connection;
 			}
 		}
 	}
@@ -235,6 +261,10 @@ public final class Source {
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
 	@Nullable Connection lease(Pool open) throws SQLException {
+		return lease(open, this.openPools.now());
+	}
+
+	private @Nullable Connection lease(Pool open, int now) throws SQLException {
 		Connection connection;
 		try {
 			connection = open.borrow();
@@ -266,7 +296,7 @@ public final class Source {
 				return null;
 			}
 		}
-		open.lent(connection, this.openPools.now());
+		open.lent(connection, now);
 		return connection;
 	}
 
@@ -326,10 +356,23 @@ public final class Source {
 			SqliteQueryOnly.set(connection, false);
 		}
 		catch (SQLException ex) {
-			Pool open = this.pool;
-			if (open != null) {
-				open.evict(connection);
-			}
+			discard(connection);
+		}
+	}
+
+	/** Sees to it that a connection is not used again once it comes back. */
+	void discard(Connection connection) {
+		if (connection instanceof DeferredConnection) {
+			// It gives back what is behind it by itself.
+			return;
+		}
+		Pool open = this.pool;
+		if (open != null && draining().isEmpty()) {
+			open.evict(connection);
+		}
+		else {
+			// It may be of any of them.
+			drain();
 		}
 	}
 
@@ -413,7 +456,12 @@ public final class Source {
 		return (duration.toMillis() % 1000 == 0) ? duration.toSeconds() + " s" : duration.toMillis() + " ms";
 	}
 
-	private Outcome open() {
+	/**
+	 * Opens it.
+	 * @param first is given a connection by whoever opens it: taken before the pool can
+	 * be closed again in favour of another one
+	 */
+	private Outcome open(AtomicReference<@Nullable Connection> first) {
 		return change(() -> {
 			this.openPools.enter(this, connectionTimeout());
 			boolean entered = false;
@@ -431,6 +479,11 @@ public final class Source {
 					opened = this.opener.open(this.definition, this.events::add);
 				}
 				entered = publish(opened, Duration.ofNanos(System.nanoTime() - start));
+				if (entered) {
+					first.set(leaseFirst(opened));
+					this.openPools.entered(this);
+					this.registry.opened();
+				}
 				return Outcome.DONE;
 			}
 			finally {
@@ -767,14 +820,20 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
-		if (published) {
-			this.openPools.entered(this);
-			this.registry.opened();
-		}
-		else {
+		if (!published) {
 			opened.close();
 		}
 		return published;
+	}
+
+	private @Nullable Connection leaseFirst(Pool opened) {
+		try {
+			return lease(opened);
+		}
+		catch (SQLException | RuntimeException ex) {
+			// It is tried again by somebody who can say so.
+			return null;
+		}
 	}
 
 	private void succeeded() {
@@ -971,6 +1030,10 @@ public final class Source {
 
 	/** A template's source is forgotten: its next use defines it again. */
 	private void becomeCold() {
+		if (isGone()) {
+			// Removed meanwhile, and must not come back to life.
+			return;
+		}
 		if (this.definition.template() == null) {
 			this.state = new SourceState.Cold();
 		}

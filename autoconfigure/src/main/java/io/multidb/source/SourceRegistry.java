@@ -83,6 +83,9 @@ public final class SourceRegistry implements AutoCloseable {
 	/** The names of all sources that are known, by their database. */
 	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
 
+	/** How many sources of a name there were before; none for most. */
+	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
+
 	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
 
@@ -265,7 +268,11 @@ public final class SourceRegistry implements AutoCloseable {
 			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
 					+ "' would use for it belongs to the source '" + owner + "'.");
 		}
-		return new Source(definition, this.opener, this);
+		return source(definition);
+	}
+
+	private Source source(SourceDefinition definition) {
+		return new Source(definition, this.opener, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -348,6 +355,10 @@ public final class SourceRegistry implements AutoCloseable {
 		try {
 			List<String> mistakes = mistakesOfPool(definition);
 			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
+			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
+				// It may have made one, which was closed.
+				this.predecessors.merge(definition.name(), 1, Integer::sum);
+			}
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
 				throw new InvalidDatasourcesException(mistakes);
@@ -376,6 +387,7 @@ public final class SourceRegistry implements AutoCloseable {
 			if (source == null) {
 				return false;
 			}
+			this.predecessors.merge(name, 1, Integer::sum);
 			source.remove();
 			forget(source);
 			this.namesByFold.remove(fold(name));
@@ -559,7 +571,7 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.add(sameDatabase(sameDatabase, definition));
 		}
 		if (mistakes.isEmpty()) {
-			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
+			if (this.sources.putIfAbsent(name, source(definition)) != null) {
 				this.namesByDatabase.remove(database, name);
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
@@ -648,7 +660,13 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByDatabase.remove(source.definition().url().databaseKey(), name);
 			return null;
 		});
-		Target.forgetResolutions();
+		// Only so that nothing keeps it in memory: a router that remembers it asks it.
+		if (source.definition().template() != null) {
+			Target.forgetResolution(source.name());
+		}
+		else {
+			Target.forgetResolutions();
+		}
 		recovered(source);
 	}
 
