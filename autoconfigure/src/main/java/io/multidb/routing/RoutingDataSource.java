@@ -66,7 +66,7 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 						throw ex;
 					}
 					// It went between the look-up and the lease; another may be there by
-					// now.
+					// now, or else the next look-up says that there is none.
 				}
 			}
 		}

@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.io.File;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -92,7 +93,7 @@ public record JdbcUrl(String text) {
 	 */
 	String databaseKey() {
 		return switch (product()) {
-			case SQLITE -> isPlainSqliteFile() ? SQLITE_PREFIX + sqliteFile().toAbsolutePath().normalize() : this.text;
+			case SQLITE -> isPlainSqliteFile() ? sqliteKey() : this.text;
 			case POSTGRESQL -> {
 				String schema = schema();
 				String options = parameter("options");
@@ -102,6 +103,15 @@ public record JdbcUrl(String text) {
 			}
 			case OTHER -> beforeParameters();
 		};
+	}
+
+	/** The text itself, where it is one already: there may be ten thousand. */
+	private String sqliteKey() {
+		String text = beforeParameters();
+		String path = text.substring(SQLITE_PREFIX.length());
+		boolean normal = File.separatorChar == '/' && path.startsWith("/") && !path.contains("//")
+				&& !path.contains("/.") && !path.endsWith("/");
+		return normal ? text : SQLITE_PREFIX + Path.of(path).toAbsolutePath().normalize();
 	}
 
 	/** Neither in memory, nor a URI, nor a class path resource. */
@@ -181,7 +191,8 @@ public record JdbcUrl(String text) {
 		return (end < 0) ? this.text : this.text.substring(0, end);
 	}
 
-	private @Nullable String parameter(String name) {
+	/** A parameter behind the question mark, or {@code null}. */
+	@Nullable String parameter(String name) {
 		int start = this.text.indexOf('?');
 		if (start < 0) {
 			return null;

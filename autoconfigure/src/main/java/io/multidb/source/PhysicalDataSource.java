@@ -27,6 +27,8 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 */
 	static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
 
+	private static final String OPEN_MODE = "open_mode";
+
 	private static final String SOCKET_TIMEOUT = "socketTimeout";
 
 	private static final String SOCKET_FACTORY = "socketFactory";
@@ -85,8 +87,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 				this.properties.setProperty("busy_timeout", "5000");
 				this.properties.setProperty("foreign_keys", "true");
 				if (!mayCreateFile) {
-					// SQLITE_OPEN_READWRITE without SQLITE_OPEN_CREATE
-					this.properties.setProperty("open_mode", "2");
+					makeNoFile();
 				}
 			}
 			case POSTGRESQL -> {
@@ -134,11 +135,17 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 	}
 
+	/** The file of a SQLite source is there, or else it is not to be made. */
+	void makeNoFile() {
+		// SQLITE_OPEN_READWRITE without SQLITE_OPEN_CREATE
+		this.properties.putIfAbsent(OPEN_MODE, "2");
+	}
+
 	/** After everything else, as no other setting may lift it. */
 	private void refuseWrites(DatabaseProduct product) {
 		switch (product) {
 			// SQLITE_OPEN_READONLY, which makes no file either
-			case SQLITE -> this.properties.setProperty("open_mode", "1");
+			case SQLITE -> this.properties.setProperty(OPEN_MODE, "1");
 			case POSTGRESQL -> {
 				this.properties.setProperty("readOnly", "true");
 				// Also outside of transactions: by a setting of the session

@@ -43,6 +43,8 @@ public final class Source {
 
 	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
+	private static final SourceState COLD = new SourceState.Cold();
+
 	/** Of a stack that is shown: enough to find the application's own line. */
 	private static final int MOST_FRAMES = 12;
 
@@ -69,22 +71,30 @@ public final class Source {
 	/** Replaced under lock. */
 	private volatile SourceDefinition definition;
 
+	private final String identity;
+
 	private final SourceOpener opener;
 
 	private final SourceRegistry registry;
 
 	private final ReentrantLock lock = new ReentrantLock();
 
-	private volatile SourceState state = new SourceState.Cold();
+	private volatile SourceState state = COLD;
 
 	/** The one that lends; changed under lock. */
 	private volatile @Nullable Pool pool;
+
+	/** What was opened or made ready last; changed by who has the transition. */
+	private volatile @Nullable JdbcUrl opened;
+
+	/** The last pool whose database was no longer there, until there is another. */
+	private volatile @Nullable Pool obsolete;
 
 	/** What happened, told when no lock is held and no transition runs. */
 	private final EventQueue events;
 
 	/** Lend no more, and are closed when their last lease ends; guarded by lock. */
-	private final List<Pool> draining = new ArrayList<>();
+	private final List<Pool> draining = new ArrayList<>(0);
 
 	private final OpenPools openPools;
 
@@ -96,13 +106,18 @@ public final class Source {
 
 	private final @Nullable Replicas replicas;
 
-	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
+	/**
+	 * Creates a source, cold.
+	 * @param generation which of its name this is in this process, from 1 on
+	 */
+	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry, int generation) {
 		this.definition = definition;
+		this.identity = (generation == 1) ? definition.name() : definition.name() + "#" + generation;
 		this.opener = opener;
 		this.registry = registry;
 		this.openPools = registry.openPools();
 		this.replicas = definition.replicas().sources().isEmpty() ? null : new Replicas(this, registry);
-		this.events = new EventQueue(registry::publish);
+		this.events = new EventQueue(registry.publisher());
 	}
 
 	/** Has something told to listeners next time. */
@@ -121,6 +136,18 @@ public final class Source {
 	 */
 	public String name() {
 		return this.definition.name();
+	}
+
+	/**
+	 * What to keep this source's own under, such as entries of a cache: the name and, for
+	 * one that was added after another of its name was removed, a number that no other of
+	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * back with the same identity, as it comes back with the same database, and one that
+	 * is replaced keeps it, as the same database has another address.
+	 * @return the identity
+	 */
+	public String identity() {
+		return this.identity;
 	}
 
 	/**
@@ -246,7 +273,7 @@ public final class Source {
 	}
 
 	private @Nullable Connection lease(Pool open, int now) throws SQLException {
-		Connection connection;
+		@Nullable Connection connection;
 		try {
 			connection = open.borrow();
 		}
@@ -264,6 +291,15 @@ public final class Source {
 				return null;
 			}
 			throw ex;
+		}
+		if (connection == null) {
+			notLeased(open);
+			if (open.isObsolete()) {
+				// Whoever comes next opens what is there now.
+				this.obsolete = open;
+				retire((current) -> current == open, (leases) -> becomeCold());
+			}
+			return null;
 		}
 		// After borrowing, see the class's comment.
 		if (open.phase() != Pool.Phase.OPEN) {
@@ -344,17 +380,31 @@ public final class Source {
 
 	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
 	private void acceptWrites(Connection connection) {
-		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE) {
+		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE
+				|| connection instanceof SqliteLease) {
 			return;
 		}
 		try {
 			SqliteQueryOnly.set(connection, false);
 		}
 		catch (SQLException ex) {
-			Pool open = this.pool;
-			if (open != null) {
-				open.evict(connection);
-			}
+			discard(connection);
+		}
+	}
+
+	/** Sees to it that a connection is not used again once it comes back. */
+	void discard(Connection connection) {
+		if (connection instanceof DeferredConnection) {
+			// It gives back what is behind it by itself.
+			return;
+		}
+		Pool open = this.pool;
+		if (open != null && draining().isEmpty()) {
+			open.evict(connection);
+		}
+		else {
+			// It may be of any of them.
+			drain();
 		}
 	}
 
@@ -373,7 +423,7 @@ public final class Source {
 		if (this.definition.readOnly()) {
 			return;
 		}
-		if (this.definition.product() == DatabaseProduct.SQLITE) {
+		if (this.definition.product() == DatabaseProduct.SQLITE && !(connection instanceof SqliteLease)) {
 			SqliteQueryOnly.set(connection, readOnly);
 		}
 		else {
@@ -449,9 +499,9 @@ public final class Source {
 	}
 
 	/**
-	 * Opens it.
-	 * @param first is given a connection by whoever opens it: taken before the pool can
-	 * be closed again in favour of another one
+	 * Opens it, unless it is open.
+	 * @param first gets a connection, if this call opened it: taken before anybody else
+	 * can see the pool, and hence close it as idle
 	 */
 	private Outcome open(AtomicReference<@Nullable Connection> first) {
 		return change(() -> {
@@ -461,20 +511,25 @@ public final class Source {
 				long start = System.nanoTime();
 				Pool opened;
 				try {
-					opened = this.opener.open(this.definition, this.events::add);
+					opened = openPool(this.definition);
 				}
 				catch (SourceOpener.MissingDatabaseException ex) {
 					if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
 						throw ex;
 					}
 					this.opener.create(this.definition, this.events::add);
-					opened = this.opener.open(this.definition, this.events::add);
+					opened = openPool(this.definition);
 				}
-				entered = publish(opened, Duration.ofNanos(System.nanoTime() - start));
+				Duration took = Duration.ofNanos(System.nanoTime() - start);
+				Connection taken = takeFirst(opened);
+				entered = publish(opened, took);
 				if (entered) {
-					first.set(leaseFirst(opened));
+					first.set(taken);
 					this.openPools.entered(this);
 					this.registry.opened();
+				}
+				else {
+					taken.close();
 				}
 				return Outcome.DONE;
 			}
@@ -486,14 +541,60 @@ public final class Source {
 		}, false);
 	}
 
+	/** Opens the pool, in the place of one that is obsolete too. */
+	private Pool openPool(SourceDefinition wanted) throws Exception {
+		refuseWhileHindered();
+		return this.opener.open(wanted, mayMakeFile(wanted), this.events::add);
+	}
+
+	private void prepareDatabase() throws Exception {
+		refuseWhileHindered();
+		this.opener.prepare(this.definition, mayMakeFile(this.definition), this.events::add);
+		this.opened = this.definition.url();
+	}
+
+	private void refuseWhileHindered() throws SourceOpener.CannotConnectException {
+		Pool former = this.obsolete;
+		if (former != null) {
+			closeDrained();
+			String hindrance = former.hindrance();
+			if (hindrance != null) {
+				throw new SourceOpener.CannotConnectException(this.definition, hindrance);
+			}
+			this.obsolete = null;
+		}
+	}
+
+	private Connection takeFirst(Pool opened) throws SQLException {
+		Connection taken = null;
+		try {
+			taken = opened.borrow();
+			if (taken == null) {
+				throw new SQLException("The database went away while it was being opened", "08001");
+			}
+			opened.lent(taken, this.openPools.now());
+			return taken;
+		}
+		finally {
+			if (taken == null) {
+				opened.close();
+			}
+		}
+	}
+
+	/** A file that was there and is gone is never made anew. */
+	private boolean mayMakeFile(SourceDefinition wanted) {
+		return !wanted.url().equals(this.opened);
+	}
+
 	private Duration connectionTimeout() {
-		return Duration.ofMillis(PoolSettings.bind(this.definition.hikari()).getConnectionTimeout());
+		return Duration.ofMillis(PoolSettings.read(this.definition.hikari()).getConnectionTimeout());
 	}
 
 	/** Connects and migrates, and stays cold. */
 	Outcome prepare() {
 		return change(() -> {
-			this.opener.prepare(this.definition, this.events::add);
+			prepareDatabase();
 			return Outcome.DONE;
 		}, false);
 	}
@@ -520,7 +621,7 @@ public final class Source {
 				this.openPools.enter(this, connectionTimeout());
 			}
 			long start = System.nanoTime();
-			Pool opened = this.opener.open(replacement, this.events::add);
+			Pool opened = openPool(replacement);
 			return exchange(replacement, opened, Duration.ofNanos(System.nanoTime() - start));
 		}
 		catch (Exception ex) {
@@ -552,6 +653,7 @@ public final class Source {
 				before = this.definition;
 				this.definition = replacement;
 				this.pool = opened;
+				this.opened = replacement.url();
 				this.state = new SourceState.Open(now());
 				recovered();
 				this.events.add(new SourceEvent.Replaced(name(), replacement.url().masked(), leases));
@@ -624,7 +726,7 @@ public final class Source {
 			return Outcome.GONE;
 		}
 		return run(() -> {
-			this.opener.prepare(this.definition, this.events::add);
+			prepareDatabase();
 			return Outcome.DONE;
 		}, mine);
 	}
@@ -649,7 +751,7 @@ public final class Source {
 		}
 		try {
 			run(() -> {
-				this.opener.prepare(this.definition, this.events::add);
+				prepareDatabase();
 				return Outcome.DONE;
 			}, mine);
 		}
@@ -740,7 +842,7 @@ public final class Source {
 				this.transition = null;
 			}
 			if (this.state instanceof SourceState.Opening) {
-				this.state = new SourceState.Cold();
+				this.state = COLD;
 			}
 			if (this.state instanceof SourceState.Unavailable) {
 				this.registry.retryLater(this, this.failures.count(), this.failures.retryIn());
@@ -806,6 +908,7 @@ public final class Source {
 		try {
 			if (!isGone() && this.definition.equals(opened.definition())) {
 				this.pool = opened;
+				this.opened = this.definition.url();
 				this.state = new SourceState.Open(now());
 				this.events.add(new SourceEvent.Opened(name(), took));
 				published = true;
@@ -820,22 +923,12 @@ public final class Source {
 		return published;
 	}
 
-	private @Nullable Connection leaseFirst(Pool opened) {
-		try {
-			return lease(opened);
-		}
-		catch (SQLException | RuntimeException ex) {
-			// It is tried again by somebody who can say so.
-			return null;
-		}
-	}
-
 	private void succeeded() {
 		this.lock.lock();
 		try {
 			recovered();
 			if (this.state instanceof SourceState.Unavailable) {
-				this.state = new SourceState.Cold();
+				this.state = COLD;
 			}
 		}
 		finally {
@@ -1032,8 +1125,12 @@ public final class Source {
 
 	/** A template's source is forgotten: its next use defines it again. */
 	private void becomeCold() {
+		if (isGone()) {
+			// Removed meanwhile, and must not come back to life.
+			return;
+		}
 		if (this.definition.template() == null) {
-			this.state = new SourceState.Cold();
+			this.state = COLD;
 		}
 		else {
 			this.state = this.draining.isEmpty() ? new SourceState.Removed() : new SourceState.Draining(now());

@@ -27,7 +27,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
+import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -52,6 +52,8 @@ import io.multidb.UnknownTenantException;
 public final class SourceRegistry implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceRegistry.class);
+
+	private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}");
 
 	/** So many sources of templates may be unavailable at a time and still be retried. */
 	private static final int RETRIED_OF_TEMPLATES = 100;
@@ -83,6 +85,9 @@ public final class SourceRegistry implements AutoCloseable {
 	/** The names of all sources that are known, by their database. */
 	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
 
+	/** How many sources of a name there were before; none for most. */
+	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
+
 	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
 
@@ -109,6 +114,8 @@ public final class SourceRegistry implements AutoCloseable {
 	private final CallerSession callerSession;
 
 	private final Consumer<SourceEvent> events;
+
+	private final Consumer<SourceEvent> publisher = this::publish;
 
 	private final ReentrantLock changes = new ReentrantLock();
 
@@ -182,9 +189,8 @@ public final class SourceRegistry implements AutoCloseable {
 			}
 			this.templates.put(template.name(), template);
 		}
-		Set<String> replicas = definitions.stream()
-			.flatMap((definition) -> definition.replicas().sources().stream())
-			.collect(Collectors.toSet());
+		Set<String> replicas = new HashSet<>();
+		definitions.forEach((definition) -> replicas.addAll(definition.replicas().sources()));
 		for (SourceDefinition definition : definitions) {
 			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition));
 		}
@@ -268,7 +274,11 @@ public final class SourceRegistry implements AutoCloseable {
 			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
 					+ "' would use for it belongs to the source '" + owner + "'.");
 		}
-		return new Source(definition, this.opener, this);
+		return source(definition);
+	}
+
+	private Source source(SourceDefinition definition) {
+		return new Source(definition, this.opener, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -351,6 +361,10 @@ public final class SourceRegistry implements AutoCloseable {
 		try {
 			List<String> mistakes = mistakesOfPool(definition);
 			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
+			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
+				// It may have made one, which was closed.
+				this.predecessors.merge(definition.name(), 1, Integer::sum);
+			}
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
 				throw new InvalidDatasourcesException(mistakes);
@@ -379,6 +393,7 @@ public final class SourceRegistry implements AutoCloseable {
 			if (source == null) {
 				return false;
 			}
+			this.predecessors.merge(name, 1, Integer::sum);
 			source.remove();
 			forget(source);
 			this.namesByFold.remove(fold(name));
@@ -547,7 +562,7 @@ public final class SourceRegistry implements AutoCloseable {
 		String name = definition.name();
 		String folded = fold(name);
 		String database = definition.url().databaseKey();
-		if (!name.matches("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")) {
+		if (!NAME.matcher(name).matches()) {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
 		}
 		if (definition.readOnly() && definition.liquibase().changeLog() != null) {
@@ -562,7 +577,7 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.add(sameDatabase(sameDatabase, definition));
 		}
 		if (mistakes.isEmpty()) {
-			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
+			if (this.sources.putIfAbsent(name, source(definition)) != null) {
 				this.namesByDatabase.remove(database, name);
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
@@ -573,6 +588,9 @@ public final class SourceRegistry implements AutoCloseable {
 
 	/** What speaks against the replicas of a source, all of which are admitted before. */
 	private List<String> mistakesOfReplicas(SourceDefinition primary) {
+		if (primary.replicas().sources().isEmpty()) {
+			return List.of();
+		}
 		List<String> mistakes = new ArrayList<>();
 		Set<String> before = new HashSet<>();
 		for (String name : primary.replicas().sources()) {
@@ -651,7 +669,13 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByDatabase.remove(source.definition().url().databaseKey(), name);
 			return null;
 		});
-		Target.forgetResolutions();
+		// Only so that nothing keeps it in memory: a router that remembers it asks it.
+		if (source.definition().template() != null) {
+			Target.forgetResolution(source.name());
+		}
+		else {
+			Target.forgetResolutions();
+		}
 		recovered(source);
 	}
 
@@ -679,13 +703,19 @@ public final class SourceRegistry implements AutoCloseable {
 	void drains(Source source, Duration grace) {
 		this.attention.incrementAndGet();
 		this.draining.add(source);
-		inBackground(() -> {
+		Runnable closing = () -> {
 			source.closeDrained();
 			Duration left = this.limits.drainTimeout().minus(grace);
 			if (source.isOpen() && !left.isNegative()) {
 				inBackground(source::closeDrained, left);
 			}
-		}, grace);
+		};
+		if (grace.isZero()) {
+			inBackground(closing);
+		}
+		else {
+			inBackground(closing, grace);
+		}
 	}
 
 	/** A source has a pool, so there is something that may become idle. */
@@ -730,6 +760,10 @@ public final class SourceRegistry implements AutoCloseable {
 			return true;
 		}
 		return this.retriedOfTemplates.size() < RETRIED_OF_TEMPLATES && this.retriedOfTemplates.add(source);
+	}
+
+	Consumer<SourceEvent> publisher() {
+		return this.publisher;
 	}
 
 	/** A listener that fails must not break the life it listens to. */
@@ -897,6 +931,7 @@ public final class SourceRegistry implements AutoCloseable {
 	@Override
 	public void close() {
 		List<ExecutorService> running = new ArrayList<>();
+		this.opener.deleteImages();
 		this.threads.lock();
 		try {
 			if (this.closed) {
