@@ -92,7 +92,7 @@ public final class Source {
 	private final EventQueue events;
 
 	/** Lend no more, and are closed when their last lease ends; guarded by lock. */
-	private final List<Pool> draining = new ArrayList<>(0);
+	private List<Pool> draining = List.of();
 
 	private final OpenPools openPools;
 
@@ -408,7 +408,7 @@ public final class Source {
 	private List<Pool> draining() {
 		this.lock.lock();
 		try {
-			return List.copyOf(this.draining);
+			return this.draining;
 		}
 		finally {
 			this.lock.unlock();
@@ -1131,7 +1131,9 @@ public final class Source {
 	/** Under the lock. */
 	private void startDraining(Pool open) {
 		open.drain(this.registry.limits().drainTimeout());
-		this.draining.add(open);
+		List<Pool> more = new ArrayList<>(this.draining);
+		more.add(open);
+		this.draining = List.copyOf(more);
 		this.pool = null;
 	}
 
@@ -1182,7 +1184,7 @@ public final class Source {
 			if (this.pool != null) {
 				startDraining(this.pool);
 			}
-			all = List.copyOf(this.draining);
+			all = this.draining;
 			all.forEach(Pool::endAtOnce);
 			this.state = new SourceState.Removed();
 		}
@@ -1208,7 +1210,8 @@ public final class Source {
 		boolean first;
 		this.lock.lock();
 		try {
-			first = this.draining.remove(ended);
+			first = this.draining.contains(ended);
+			this.draining = this.draining.stream().filter((each) -> each != ended).toList();
 			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
 				this.state = new SourceState.Removed();
 			}

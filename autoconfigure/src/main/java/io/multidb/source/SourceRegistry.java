@@ -77,13 +77,13 @@ public final class SourceRegistry implements AutoCloseable {
 	/** By name, in the order in which they are asked: that of their routes. */
 	private final Map<String, SourceTemplate> templates = new LinkedHashMap<>();
 
-	private final Map<String, Source> sources = new ConcurrentHashMap<>();
+	private final Map<String, Source> sources;
 
 	/** Names of templates and of sources that no template makes; guarded by changes. */
-	private final Map<String, String> namesByFold = new HashMap<>();
+	private final Map<String, String> namesByFold;
 
 	/** The names of all sources that are known, by their database. */
-	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
+	private final Map<String, String> namesByDatabase;
 
 	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
@@ -161,6 +161,9 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
 			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession, PoolLimits limits) {
+		this.sources = new ConcurrentHashMap<>(definitions.size());
+		this.namesByFold = new HashMap<>(2 * definitions.size());
+		this.namesByDatabase = new ConcurrentHashMap<>(definitions.size());
 		this.events = events;
 		this.limits = limits;
 		this.openPools = new OpenPools(limits, this.attention::addAndGet);
