@@ -68,8 +68,8 @@ public final class SqliteTenants {
 
 	/**
 	 * Runs it.
-	 * @param args {@code known}, {@code cold}, {@code turn} or {@code lease}, then perhaps how many
-	 * files, and, in a process of its own, a way
+	 * @param args {@code known}, {@code cold}, {@code turn} or {@code lease}, then
+	 * perhaps how many files, and, in a process of its own, a way
 	 */
 	public static void main(String[] args) throws Exception {
 		String what = (args.length > 0) ? args[0] : "";
@@ -155,7 +155,8 @@ public final class SqliteTenants {
 					times[which][i] = millis(System.nanoTime() - start);
 					way.giveBack(connection);
 					way.forget(i);
-					// What one way does in the background must not be counted as another's.
+					// What one way does in the background must not be counted as
+					// another's.
 					LockSupport.parkNanos(500_000);
 				}
 			}
