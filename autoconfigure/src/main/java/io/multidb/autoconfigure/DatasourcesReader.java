@@ -211,9 +211,11 @@ final class DatasourcesReader {
 					+ " is a SQLite database in memory, of which every connection has its own. Use a file.");
 		}
 		boolean template = isTemplate(url);
-		if (!template && (source.create() != CreatePolicy.NEVER || source.maintenance() != null)) {
-			this.mistakes.add("'" + property + "." + ((source.maintenance() != null) ? "maintenance" : "create") + "'"
-					+ at(name) + " is for templates, and the URL has no placeholder such as {id}.");
+		String forTemplates = (source.maintenance() != null) ? "maintenance"
+				: (source.create() != CreatePolicy.NEVER) ? "create" : (source.copy() != null) ? "copy" : null;
+		if (!template && forTemplates != null) {
+			this.mistakes.add("'" + property + "." + forTemplates + "'" + at(name)
+					+ " is for templates, and the URL has no placeholder such as {id}.");
 		}
 		boolean replica = this.replicas.contains(name);
 		boolean readOnly = source.readOnly() || replica;
@@ -234,6 +236,7 @@ final class DatasourcesReader {
 					.internal(source.internal() || replica)
 					.server(server(name, source, url))
 					.readOnly(readOnly)
+					.copied(!Boolean.FALSE.equals(source.copy()))
 					.replicas(replicas(name, source))
 					.attributes(source.attributes())
 					.origin((origin != null) ? origin.toString() : "app.datasources")

@@ -13,7 +13,7 @@ import org.springframework.util.ClassUtils;
 
 /**
  * A cache in which each source has its own entries: every key is joined by the current
- * source's name. As thread-safe as the cache it wraps.
+ * source's identity. As thread-safe as the cache it wraps.
  */
 final class SourceCache implements Cache {
 
@@ -22,15 +22,33 @@ final class SourceCache implements Cache {
 
 	private final Cache cache;
 
-	private final Supplier<String> source;
+	private final CurrentSource source;
 
-	SourceCache(Cache cache, Supplier<String> source) {
+	SourceCache(Cache cache, CurrentSource source) {
 		this.cache = cache;
 		this.source = source;
 	}
 
+	/** Where what is cached comes from. */
+	interface CurrentSource {
+
+		/**
+		 * The source of the calling thread's target.
+		 * @return its identity, or an empty text without a target
+		 */
+		String identity();
+
+		/**
+		 * Whether the work of the calling thread began on another source, since replaced:
+		 * a transaction goes on there, and what it reads is not kept for the new one.
+		 */
+		boolean hasMoved();
+
+	}
+
+	/** Asked for before {@code hasMoved}: the source may be replaced in between. */
 	private Object key(Object key) {
-		return SourceKey.of(this.source.get(), key);
+		return SourceKey.of(this.source.identity(), key);
 	}
 
 	@Override
@@ -56,7 +74,16 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
-		return this.cache.get(key(key), valueLoader);
+		Object its = key(key);
+		if (!this.source.hasMoved()) {
+			return this.cache.get(its, valueLoader);
+		}
+		try {
+			return valueLoader.call();
+		}
+		catch (Exception ex) {
+			throw new ValueRetrievalException(key, valueLoader, ex);
+		}
 	}
 
 	@Override
@@ -66,17 +93,25 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> CompletableFuture<T> retrieve(Object key, Supplier<CompletableFuture<T>> valueLoader) {
-		return this.cache.retrieve(key(key), valueLoader);
+		Object its = key(key);
+		return this.source.hasMoved() ? valueLoader.get() : this.cache.retrieve(its, valueLoader);
 	}
 
 	@Override
 	public void put(Object key, @Nullable Object value) {
-		this.cache.put(key(key), value);
+		Object its = key(key);
+		if (this.source.hasMoved()) {
+			evict(key);
+		}
+		else {
+			this.cache.put(its, value);
+		}
 	}
 
 	@Override
 	public @Nullable ValueWrapper putIfAbsent(Object key, @Nullable Object value) {
-		return this.cache.putIfAbsent(key(key), value);
+		Object its = key(key);
+		return this.source.hasMoved() ? get(key) : this.cache.putIfAbsent(its, value);
 	}
 
 	@Override
@@ -110,7 +145,7 @@ final class SourceCache implements Cache {
 	}
 
 	private boolean removeMine(Map<?, ?> entries) {
-		String mine = this.source.get();
+		String mine = this.source.identity();
 		return entries.keySet().removeIf((key) -> SourceKey.isOf(mine, key));
 	}
 

@@ -17,6 +17,8 @@ final class BudgetedConnection extends ForwardingConnection {
 	private static final AtomicIntegerFieldUpdater<BudgetedConnection> ENDED = AtomicIntegerFieldUpdater
 		.newUpdater(BudgetedConnection.class, "ended");
 
+	private static final ThreadLocal<Boolean> UNTESTED = new ThreadLocal<>();
+
 	private final Connection physical;
 
 	private final ServerBudget budget;
@@ -55,6 +57,30 @@ final class BudgetedConnection extends ForwardingConnection {
 	Connection using(@Nullable String sql) {
 		this.lastUsed = System.nanoTime();
 		return this.physical;
+	}
+
+	/** Takes something from a pool to close it, which then need not work any more. */
+	@FunctionalInterface
+	interface Taking<T> {
+
+		T take() throws SQLException;
+
+	}
+
+	/** HikariCP asks the server whether a connection is alive before it gives it away. */
+	static <T> T untested(Taking<T> taking) throws SQLException {
+		UNTESTED.set(true);
+		try {
+			return taking.take();
+		}
+		finally {
+			UNTESTED.remove();
+		}
+	}
+
+	@Override
+	public boolean isValid(int timeout) throws SQLException {
+		return UNTESTED.get() != null || this.physical.isValid(timeout);
 	}
 
 	@Override

@@ -183,7 +183,7 @@ final class HikariConnections extends Pool {
 		}
 		try {
 			// One that is idle is lent at once; nobody waits for one to be made.
-			evict(this.pool.getConnection(1));
+			evict(BudgetedConnection.untested(() -> this.pool.getConnection(1)));
 			return true;
 		}
 		catch (SQLException ex) {

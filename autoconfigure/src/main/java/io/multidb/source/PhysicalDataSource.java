@@ -92,6 +92,8 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			}
 			case POSTGRESQL -> {
 				this.properties.setProperty("connectTimeout", Long.toString(CONNECT_TIMEOUT.toSeconds()));
+				// It works with no older ones; knowing that saves it two questions.
+				this.properties.setProperty("assumeMinServerVersion", "9.1");
 				// A server that vanishes while a statement runs is noticed in the end.
 				this.properties.setProperty("tcpKeepAlive", "true");
 				// In milliseconds; without an answer pgjdbc connects again, without
@@ -272,7 +274,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	/** Those who waited in the pool may have gone. */
 	void forsake() {
 		if (this.budget != null) {
-			this.budget.forsake(this);
+			this.budget.prune();
 		}
 	}
 

@@ -109,6 +109,7 @@ public final class PoolSettings {
 		return known;
 	}
 
+	/** A configuration of the caller's own. */
 	static HikariConfig bind(Map<String, String> settings) {
 		HikariConfig config = new HikariConfig();
 		// An idle source keeps no connection, unless it is told to.

@@ -13,10 +13,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -63,6 +65,14 @@ final class ServerBudget {
 	 * when it has tested an idle connection, or made one that nobody waits for any more.
 	 */
 	private static final Duration FIRST_LOOK = Duration.ofMillis(50);
+
+	/**
+	 * Of so many permits one is kept free, up to four in all: who needs one then waits
+	 * for no connection to be closed, as that is done behind him.
+	 */
+	private static final int PERMITS_PER_SPARE = 16;
+
+	private static final int MOST_SPARE = 4;
 
 	/** What a PostgreSQL has for users who are no superusers. */
 	private static final String CAPACITY = "SELECT current_setting('max_connections')::int"
@@ -131,6 +141,8 @@ final class ServerBudget {
 
 	private final IntConsumer attention;
 
+	private final Executor background;
+
 	private final ReentrantLock lock = new ReentrantLock();
 
 	/** Who waits, the first first; guarded by lock. */
@@ -146,6 +158,9 @@ final class ServerBudget {
 
 	/** Connections that are open or being made; guarded by lock. */
 	private int taken;
+
+	/** Connections that are being closed in the background; guarded by lock. */
+	private int closing;
 
 	/** So many the server accepted before it refused one; guarded by lock. */
 	private int accepted;
@@ -169,8 +184,10 @@ final class ServerBudget {
 	 * Creates a budget.
 	 * @param attention is told when it begins to wait for connections that are given
 	 * back, by 1, and when it ends, by -1
+	 * @param background closes connections; may refuse to
 	 */
-	ServerBudget(String server, ServerSettings settings, IntConsumer attention) {
+	ServerBudget(String server, ServerSettings settings, IntConsumer attention, Executor background) {
+		this.background = background;
 		this.server = server;
 		this.settings = settings;
 		this.attention = attention;
@@ -195,6 +212,7 @@ final class ServerBudget {
 			take(holder, start, timeout, again);
 			BudgetedConnection connection = null;
 			try {
+				keepSpare(holder);
 				connection = new BudgetedConnection(connector.connect(), this, holder);
 				this.open.add(connection);
 				return connection;
@@ -349,18 +367,25 @@ final class ServerBudget {
 
 	/** Gives what is free to those who came first; guarded by lock. */
 	private void serve() {
-		while (!this.queue.isEmpty() && (this.closed || this.taken < limit())) {
+		withdrawIf((claim) -> this.closed || !claim.holder.isWanted());
+		while (!this.queue.isEmpty() && this.taken < limit()) {
 			Claim first = this.queue.remove();
-			if (this.closed || !first.holder.isWanted()) {
-				first.withdrawn = true;
-			}
-			else {
-				this.taken++;
-				first.served = true;
-			}
+			this.taken++;
+			first.served = true;
 			first.changed.signal();
 		}
 		starve();
+	}
+
+	/** Guarded by lock. */
+	private void withdrawIf(Predicate<Claim> condition) {
+		this.queue.removeIf((claim) -> {
+			claim.withdrawn = condition.test(claim);
+			if (claim.withdrawn) {
+				claim.changed.signal();
+			}
+			return claim.withdrawn;
+		});
 	}
 
 	/** Guarded by lock. */
@@ -430,19 +455,26 @@ final class ServerBudget {
 		finally {
 			this.lock.unlock();
 		}
+		boolean answered = false;
 		int capacity;
 		try (Statement statement = connection.createStatement(); ResultSet row = statement.executeQuery(CAPACITY)) {
 			row.next();
 			capacity = row.getInt(1);
+			answered = true;
 		}
 		catch (SQLException ex) {
 			if (LOST_CONNECTION.matcher(String.valueOf(ex.getSQLState())).lookingAt()) {
-				unasked();
 				throw ex;
 			}
 			logger.info("{}: does not tell how many connections it has, so there is no budget for it: {}", this.server,
 					ex.getMessage());
 			capacity = Integer.MAX_VALUE;
+			answered = true;
+		}
+		finally {
+			if (!answered) {
+				unasked();
+			}
 		}
 		learn(capacity);
 	}
@@ -496,6 +528,50 @@ final class ServerBudget {
 			.toList();
 	}
 
+	/** Sees to it that the next ones find a permit, if anything is idle. */
+	private void keepSpare(Holder needy) {
+		this.lock.lock();
+		try {
+			int spare = Math.min(this.permits / PERMITS_PER_SPARE, MOST_SPARE);
+			if (this.permits - this.taken + this.closing >= spare) {
+				return;
+			}
+			this.closing++;
+		}
+		finally {
+			this.lock.unlock();
+		}
+		boolean begun = false;
+		try {
+			this.background.execute(() -> closeSpare(needy));
+			begun = true;
+		}
+		finally {
+			if (!begun) {
+				closedSpare();
+			}
+		}
+	}
+
+	private void closeSpare(Holder needy) {
+		try {
+			boolean unused = makeRoom(needy);
+		}
+		finally {
+			closedSpare();
+		}
+	}
+
+	private void closedSpare() {
+		this.lock.lock();
+		try {
+			this.closing--;
+		}
+		finally {
+			this.lock.unlock();
+		}
+	}
+
 	/** Whether somebody waits who found nothing idle. */
 	boolean isStarving() {
 		return this.starving;
@@ -535,14 +611,19 @@ final class ServerBudget {
 	/** Something was given back to some pool. */
 	void passOn() {
 		if (this.starving) {
-			boolean unused = makeRoom(null);
+			prune();
+			boolean unused = this.starving && makeRoom(null);
 		}
 	}
 
-	/** Those who waited in a pool may have gone. */
-	void forsake(Holder holder) {
-		if (!holder.isWanted()) {
-			withdraw(holder);
+	/** Those who waited in a pool may have gone, or been served there. */
+	void prune() {
+		this.lock.lock();
+		try {
+			serve();
+		}
+		finally {
+			this.lock.unlock();
 		}
 	}
 
@@ -550,13 +631,7 @@ final class ServerBudget {
 	void withdraw(Holder holder) {
 		this.lock.lock();
 		try {
-			for (Claim claim : List.copyOf(this.queue)) {
-				if (claim.holder == holder) {
-					this.queue.remove(claim);
-					claim.withdrawn = true;
-					claim.changed.signal();
-				}
-			}
+			withdrawIf((claim) -> claim.holder == holder);
 			serve();
 		}
 		finally {

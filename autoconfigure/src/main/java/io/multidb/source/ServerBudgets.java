@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.function.IntConsumer;
 
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,8 @@ final class ServerBudgets {
 
 	private final IntConsumer attention;
 
+	private final Executor background;
+
 	private volatile boolean closed;
 
 	/**
@@ -26,8 +29,10 @@ final class ServerBudgets {
 	 * @param settings by name, or by host and port
 	 * @param attention is told how many more budgets wait for connections that are given
 	 * back, or fewer
+	 * @param background closes connections
 	 */
-	ServerBudgets(Map<String, ServerSettings> settings, IntConsumer attention) {
+	ServerBudgets(Map<String, ServerSettings> settings, IntConsumer attention, Executor background) {
+		this.background = background;
 		settings.forEach((name, of) -> this.settings.put(name.toLowerCase(Locale.ROOT), of));
 		this.attention = attention;
 	}
@@ -48,7 +53,7 @@ final class ServerBudgets {
 			return null;
 		}
 		ServerBudget budget = this.budgets.computeIfAbsent(server, (name) -> new ServerBudget(name,
-				(configured != null) ? configured : ServerSettings.DEFAULTS, this.attention));
+				(configured != null) ? configured : ServerSettings.DEFAULTS, this.attention, this.background));
 		if (this.closed) {
 			budget.close();
 		}

@@ -71,6 +71,8 @@ public final class Source {
 	/** Replaced under lock. */
 	private volatile SourceDefinition definition;
 
+	private final String identity;
+
 	private final SourceOpener opener;
 
 	private final SourceRegistry registry;
@@ -104,8 +106,13 @@ public final class Source {
 
 	private final @Nullable Replicas replicas;
 
-	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
+	/**
+	 * Creates a source, cold.
+	 * @param generation which of its name this is in this process, from 1 on
+	 */
+	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry, int generation) {
 		this.definition = definition;
+		this.identity = (generation == 1) ? definition.name() : definition.name() + "#" + generation;
 		this.opener = opener;
 		this.registry = registry;
 		this.openPools = registry.openPools();
@@ -129,6 +136,18 @@ public final class Source {
 	 */
 	public String name() {
 		return this.definition.name();
+	}
+
+	/**
+	 * What to keep this source's own under, such as entries of a cache: the name and, for
+	 * one that was added after another of its name was removed, a number that no other of
+	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * back with the same identity, as it comes back with the same database, and one that
+	 * is replaced keeps it, as the same database has another address.
+	 * @return the identity
+	 */
+	public String identity() {
+		return this.identity;
 	}
 
 	/**
@@ -189,7 +208,8 @@ public final class Source {
 	 */
 	public boolean test() throws SQLException {
 		Pool open = this.pool;
-		Connection leased = (open != null) ? lease(open) : null;
+		// Being looked at does not count as being used.
+		Connection leased = (open != null) ? lease(open, open.lastUsed()) : null;
 		if (open == null || leased == null) {
 			return false;
 		}
@@ -249,6 +269,10 @@ public final class Source {
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
 	@Nullable Connection lease(Pool open) throws SQLException {
+		return lease(open, this.openPools.now());
+	}
+
+	private @Nullable Connection lease(Pool open, int now) throws SQLException {
 		@Nullable Connection connection;
 		try {
 			connection = open.borrow();
@@ -290,7 +314,7 @@ public final class Source {
 				return null;
 			}
 		}
-		open.lent(connection, this.openPools.now());
+		open.lent(connection, now);
 		return connection;
 	}
 
@@ -364,10 +388,23 @@ public final class Source {
 			SqliteQueryOnly.set(connection, false);
 		}
 		catch (SQLException ex) {
-			Pool open = this.pool;
-			if (open != null) {
-				open.evict(connection);
-			}
+			discard(connection);
+		}
+	}
+
+	/** Sees to it that a connection is not used again once it comes back. */
+	void discard(Connection connection) {
+		if (connection instanceof DeferredConnection) {
+			// It gives back what is behind it by itself.
+			return;
+		}
+		Pool open = this.pool;
+		if (open != null && draining().isEmpty()) {
+			open.evict(connection);
+		}
+		else {
+			// It may be of any of them.
+			drain();
 		}
 	}
 
@@ -441,16 +478,19 @@ public final class Source {
 		String numbers = " (active " + open.active() + ", idle " + open.idle() + ", waiting " + open.waiting() + ")";
 		String waited = seconds(open.connectionTimeout());
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
-				+ why(failure.getCause(), shortage);
+				+ why(open, failure.getCause(), shortage);
 		return new SourceUnavailableException(name(), message, Failures.FIRST_RETRY,
 				ConnectFailure.withoutSecrets(this.definition, failure));
 	}
 
-	private String why(@Nullable Throwable cause, @Nullable String shortage) {
+	private String why(Pool open, @Nullable Throwable cause, @Nullable String shortage) {
 		if (shortage != null) {
 			return shortage;
 		}
-		return (cause != null) ? ConnectFailure.explain(this.definition, cause)
+		if (cause instanceof NoPermitException none && open.active() == 0) {
+			return String.valueOf(none.getMessage());
+		}
+		return (cause != null && !(cause instanceof NoPermitException)) ? ConnectFailure.explain(this.definition, cause)
 				: "Raise " + this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.";
 	}
 
@@ -485,6 +525,8 @@ public final class Source {
 				entered = publish(opened, took);
 				if (entered) {
 					first.set(taken);
+					this.openPools.entered(this);
+					this.registry.opened();
 				}
 				else {
 					taken.close();
@@ -875,11 +917,7 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
-		if (published) {
-			this.openPools.entered(this);
-			this.registry.opened();
-		}
-		else {
+		if (!published) {
 			opened.close();
 		}
 		return published;
@@ -1087,6 +1125,10 @@ public final class Source {
 
 	/** A template's source is forgotten: its next use defines it again. */
 	private void becomeCold() {
+		if (isGone()) {
+			// Removed meanwhile, and must not come back to life.
+			return;
+		}
 		if (this.definition.template() == null) {
 			this.state = COLD;
 		}

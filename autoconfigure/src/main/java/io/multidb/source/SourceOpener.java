@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -90,12 +91,30 @@ final class SourceOpener implements AutoCloseable {
 			return false;
 		}
 		long start = System.nanoTime();
-		boolean created = creator.create(definition, (temporary) -> prepare(temporary, true, (event) -> {
-		}));
-		if (created) {
-			events.accept(new SourceEvent.Created(definition.name(), definition.template(), since(start)));
+		DatabaseCreator.Outcome outcome = creator.create(definition, this::fill);
+		if (outcome == DatabaseCreator.Outcome.EXISTED) {
+			return false;
 		}
-		return created;
+		events.accept(new SourceEvent.Created(definition.name(), definition.template(),
+				outcome == DatabaseCreator.Outcome.COPIED, since(start)));
+		return true;
+	}
+
+	private @Nullable BooleanSupplier fill(SourceDefinition temporary) throws Exception {
+		Connection connection = migrated(temporary, connections(temporary, PoolSettings.read(temporary.hikari()), true),
+				(event) -> {
+				});
+		try {
+			return temporary.copied() ? this.migrator.copyable(temporary, connection) : null;
+		}
+		finally {
+			close(connection);
+		}
+	}
+
+	/** Deletes what databases are copied from, while there are still pools. */
+	void deleteImages() {
+		this.creators.values().forEach(DatabaseCreator::close);
 	}
 
 	/** Whether a database is there, as far as its product can be asked. */

@@ -85,6 +85,9 @@ public final class SourceRegistry implements AutoCloseable {
 	/** The names of all sources that are known, by their database. */
 	private final Map<String, String> namesByDatabase;
 
+	/** How many sources of a name there were before; none for most. */
+	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
+
 	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
 
@@ -186,7 +189,7 @@ public final class SourceRegistry implements AutoCloseable {
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
-		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet);
+		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet, this::inBackground);
 		this.opener = new SourceOpener(creators, migrator, this::poolScheduler, this.budgets);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
@@ -289,7 +292,11 @@ public final class SourceRegistry implements AutoCloseable {
 			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
 					+ "' would use for it belongs to the source '" + owner + "'.");
 		}
-		return new Source(definition, this.opener, this);
+		return source(definition);
+	}
+
+	private Source source(SourceDefinition definition) {
+		return new Source(definition, this.opener, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -372,6 +379,10 @@ public final class SourceRegistry implements AutoCloseable {
 		try {
 			List<String> mistakes = mistakesOfPool(definition);
 			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
+			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
+				// It may have made one, which was closed.
+				this.predecessors.merge(definition.name(), 1, Integer::sum);
+			}
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
 				throw new InvalidDatasourcesException(mistakes);
@@ -400,6 +411,7 @@ public final class SourceRegistry implements AutoCloseable {
 			if (source == null) {
 				return false;
 			}
+			this.predecessors.merge(name, 1, Integer::sum);
 			source.remove();
 			forget(source);
 			this.namesByFold.remove(new Folded(name));
@@ -583,7 +595,7 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.add(sameDatabase(sameDatabase, definition));
 		}
 		if (mistakes.isEmpty()) {
-			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
+			if (this.sources.putIfAbsent(name, source(definition)) != null) {
 				this.namesByDatabase.remove(database, name);
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
@@ -675,7 +687,13 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByDatabase.remove(source.definition().url().databaseKey(), name);
 			return null;
 		});
-		Target.forgetResolutions();
+		// Only so that nothing keeps it in memory: a router that remembers it asks it.
+		if (source.definition().template() != null) {
+			Target.forgetResolution(source.name());
+		}
+		else {
+			Target.forgetResolutions();
+		}
 		recovered(source);
 	}
 
@@ -931,6 +949,7 @@ public final class SourceRegistry implements AutoCloseable {
 	@Override
 	public void close() {
 		List<ExecutorService> running = new ArrayList<>();
+		this.opener.deleteImages();
 		this.threads.lock();
 		try {
 			if (this.closed) {

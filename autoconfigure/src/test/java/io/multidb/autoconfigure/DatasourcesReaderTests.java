@@ -662,7 +662,7 @@ class DatasourcesReaderTests {
 	}
 
 	@ParameterizedTest
-	@CsvSource({ "create,explicit", "maintenance,main" })
+	@CsvSource({ "create,explicit", "maintenance,main", "copy,false" })
 	void whatIsForTemplatesIsRefusedElsewhere(String key, String value) {
 		assertThat(mistakes("app.datasources.main: { url: 'jdbc:sqlite:a.db', " + key + ": " + value + " }"))
 			.singleElement()
@@ -895,7 +895,7 @@ class DatasourcesReaderTests {
 		assertThat(datasources.toString()).contains("main").doesNotContain("s3cret");
 		assertThat(new SourceProperties("jdbc:x?password=s3cret", "me", "s3cret", null, Map.of("a", "s3cret"),
 				new SourceProperties.Liquibase(true, null, null, null, Map.of("a", "s3cret")), null, false, null, null,
-				CreatePolicy.NEVER, false, List.of(), null, null, Map.of("a", "s3cret"))
+				CreatePolicy.NEVER, null, false, List.of(), null, null, Map.of("a", "s3cret"))
 			.toString()).doesNotContain("s3cret");
 	}
 

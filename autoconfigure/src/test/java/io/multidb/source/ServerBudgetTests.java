@@ -93,7 +93,8 @@ class ServerBudgetTests {
 	}
 
 	private ServerBudget budget(int permits) {
-		return new ServerBudget("db1:5432", new ServerSettings(permits, null, 1), this.attention::addAndGet);
+		return new ServerBudget("db1:5432", new ServerSettings(permits, null, 1), this.attention::addAndGet,
+				this.threads);
 	}
 
 	private Connection physical() throws SQLException {
@@ -211,6 +212,24 @@ class ServerBudgetTests {
 		assertThat(this.attention).hasValue(0);
 	}
 
+	/** Of 40 permits two are kept free. */
+	@Test
+	void closesAheadSoThatTheNextFindsAPermit() throws Exception {
+		ServerBudget budget = budget(40);
+		List<Pool> pools = new ArrayList<>();
+		for (int i = 0; i < 40; i++) {
+			Pool pool = new Pool();
+			pool.idle.add(connect(budget, pool, SOON));
+			pools.add(pool);
+		}
+		await().until(() -> budget.taken() == 38);
+		assertThat(pools.stream().filter((pool) -> pool.idle.isEmpty())).hasSize(2)
+			.allSatisfy((pool) -> assertThat(pools.indexOf(pool)).isLessThan(10));
+		Connection fresh = connect(budget, new Pool(), SOON);
+		await().until(() -> budget.taken() == 38);
+		assertThat(fresh.isClosed()).isFalse();
+	}
+
 	@Test
 	void aPoolDoesNotCloseItsOwn() throws Exception {
 		ServerBudget budget = budget(1);
@@ -315,10 +334,10 @@ class ServerBudgetTests {
 		Pool left = new Pool();
 		Future<Connection> waiting = this.threads.submit(() -> connect(budget, left, null));
 		await().until(budget::isStarving);
-		budget.forsake(left);
+		budget.prune();
 		assertThat(budget.waiting()).isEqualTo(1);
 		left.wanted = false;
-		budget.forsake(left);
+		budget.prune();
 		assertThat(waiting).failsWithin(Duration.ofSeconds(5))
 			.withThrowableOfType(ExecutionException.class)
 			.withCauseInstanceOf(NoPermitException.class);
@@ -326,6 +345,52 @@ class ServerBudgetTests {
 		assertThat(this.attention).hasValue(0);
 		inUse.close();
 		assertThat(budget.taken()).isZero();
+	}
+
+	@Test
+	void nothingIsClosedForThoseWhoHaveGoneWithoutAWord() throws Exception {
+		ServerBudget budget = budget(2);
+		Pool one = new Pool();
+		Connection inUse = connect(budget, one, SOON);
+		Connection alsoInUse = connect(budget, one, SOON);
+		Pool left = new Pool();
+		Future<Connection> waiting = this.threads.submit(() -> connect(budget, left, null));
+		await().until(budget::isStarving);
+		left.wanted = false;
+		giveBack(budget, one, inUse);
+		assertThat(inUse.isClosed()).isFalse();
+		assertThat(waiting).failsWithin(Duration.ofSeconds(5))
+			.withThrowableOfType(ExecutionException.class)
+			.withCauseInstanceOf(NoPermitException.class);
+		assertThat(this.attention).hasValue(0);
+		alsoInUse.close();
+	}
+
+	@Test
+	void whatIsClosedIsNotTestedBefore() throws Exception {
+		ServerBudget budget = budget(1);
+		AtomicInteger tests = new AtomicInteger();
+		Connection connection = budget.connect(new Pool(), SOON, () -> {
+			Connection driver = physical();
+			return new ForwardingConnection() {
+
+				@Override
+				Connection target() {
+					return driver;
+				}
+
+				@Override
+				public boolean isValid(int timeout) {
+					return tests.incrementAndGet() == 0;
+				}
+
+			};
+		});
+		assertThat(connection.isValid(1)).isFalse();
+		assertThat(BudgetedConnection.untested(() -> connection.isValid(1))).isTrue();
+		assertThat(connection.isValid(1)).isFalse();
+		assertThat(tests).hasValue(2);
+		connection.close();
 	}
 
 	@Test

@@ -80,6 +80,17 @@ class SourceLifeTests {
 	}
 
 	@Test
+	void aSourceThatWasRemovedMeanwhileIsNotBroughtBackByDraining() throws SQLException {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).registry();
+		Source a = registry.get("a");
+		Sources.query(a, "select 1");
+		registry.remove("a");
+		a.drain();
+		assertThat(a.isGone()).isTrue();
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
+	}
+
+	@Test
 	void poolsThatWaitToBeClosedAreClosedWithTheRegistry() throws Exception {
 		SourceRegistry registry = this.sources.registry();
 		List<Pool> pools = new ArrayList<>();
