@@ -295,9 +295,7 @@ public final class Source {
 		if (connection == null) {
 			notLeased(open);
 			if (open.isObsolete()) {
-				// Whoever comes next opens what is there now.
-				this.obsolete = open;
-				retire((current) -> current == open, (leases) -> becomeCold());
+				retireObsolete(open);
 			}
 			return null;
 		}
@@ -316,6 +314,27 @@ public final class Source {
 		}
 		open.lent(connection, now);
 		return connection;
+	}
+
+	/** Whoever comes next opens what is there now. */
+	private void retireObsolete(Pool former) {
+		this.lock.lock();
+		try {
+			if (!former.equals(this.pool)) {
+				return;
+			}
+			this.obsolete = former;
+			startDraining(former);
+			becomeCold();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (isGone()) {
+			this.registry.forget(this);
+		}
+		this.openPools.left(this);
+		this.registry.drains(this, former.grace());
 	}
 
 	private void notLeased(Pool open) {
@@ -1253,7 +1272,7 @@ public final class Source {
 		this.lock.lock();
 		try {
 			first = this.draining.contains(ended);
-			this.draining = this.draining.stream().filter((each) -> each != ended).toList();
+			this.draining = this.draining.stream().filter((each) -> !each.equals(ended)).toList();
 			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
 				this.state = new SourceState.Removed();
 			}
