@@ -2,7 +2,6 @@ package io.multidb.source;
 
 import java.util.ArrayDeque;
 import java.util.Queue;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 import org.jspecify.annotations.Nullable;
@@ -19,8 +18,8 @@ final class EventQueue {
 	/** Guarded by this; {@code null} when there is none: most sources never have one. */
 	private @Nullable Queue<SourceEvent> events;
 
-	/** How often publishing was asked for while somebody was at it. */
-	private final AtomicInteger asked = new AtomicInteger();
+	/** How often publishing was asked for since somebody is at it; guarded by this. */
+	private int asked;
 
 	EventQueue(Consumer<SourceEvent> listeners) {
 		this.listeners = listeners;
@@ -43,7 +42,7 @@ final class EventQueue {
 
 	/** Returns at once if another thread, or a caller of this one, is at it. */
 	void publish() {
-		if (this.asked.getAndIncrement() > 0) {
+		if (ask() > 1) {
 			return;
 		}
 		int seen = 1;
@@ -52,15 +51,28 @@ final class EventQueue {
 				for (SourceEvent event = poll(); event != null; event = poll()) {
 					this.listeners.accept(event);
 				}
-				seen = this.asked.addAndGet(-seen);
+				seen = answered(seen);
 			}
 		}
 		finally {
 			if (seen > 0) {
 				// A listener ended this thread; the next one goes on.
-				this.asked.set(0);
+				answeredAll();
 			}
 		}
+	}
+
+	private synchronized int ask() {
+		return ++this.asked;
+	}
+
+	private synchronized int answered(int seen) {
+		this.asked -= seen;
+		return this.asked;
+	}
+
+	private synchronized void answeredAll() {
+		this.asked = 0;
 	}
 
 }

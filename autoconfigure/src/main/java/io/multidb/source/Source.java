@@ -94,7 +94,7 @@ public final class Source {
 	private final EventQueue events;
 
 	/** Lend no more, and are closed when their last lease ends; guarded by lock. */
-	private final List<Pool> draining = new ArrayList<>(0);
+	private List<Pool> draining = List.of();
 
 	private final OpenPools openPools;
 
@@ -295,9 +295,7 @@ public final class Source {
 		if (connection == null) {
 			notLeased(open);
 			if (open.isObsolete()) {
-				// Whoever comes next opens what is there now.
-				this.obsolete = open;
-				retire((current) -> current == open, (leases) -> becomeCold());
+				retireObsolete(open);
 			}
 			return null;
 		}
@@ -316,6 +314,27 @@ public final class Source {
 		}
 		open.lent(connection, now);
 		return connection;
+	}
+
+	/** Whoever comes next opens what is there now. */
+	private void retireObsolete(Pool former) {
+		this.lock.lock();
+		try {
+			if (!former.equals(this.pool)) {
+				return;
+			}
+			this.obsolete = former;
+			startDraining(former);
+			becomeCold();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (isGone()) {
+			this.registry.forget(this);
+		}
+		this.openPools.left(this);
+		this.registry.drains(this, former.grace());
 	}
 
 	private void notLeased(Pool open) {
@@ -445,7 +464,7 @@ public final class Source {
 	private List<Pool> draining() {
 		this.lock.lock();
 		try {
-			return List.copyOf(this.draining);
+			return this.draining;
 		}
 		finally {
 			this.lock.unlock();
@@ -1173,7 +1192,9 @@ public final class Source {
 	/** Under the lock. */
 	private void startDraining(Pool open) {
 		open.drain(this.registry.limits().drainTimeout());
-		this.draining.add(open);
+		List<Pool> more = new ArrayList<>(this.draining);
+		more.add(open);
+		this.draining = List.copyOf(more);
 		this.pool = null;
 	}
 
@@ -1224,7 +1245,7 @@ public final class Source {
 			if (this.pool != null) {
 				startDraining(this.pool);
 			}
-			all = List.copyOf(this.draining);
+			all = this.draining;
 			all.forEach(Pool::endAtOnce);
 			this.state = new SourceState.Removed();
 		}
@@ -1250,7 +1271,8 @@ public final class Source {
 		boolean first;
 		this.lock.lock();
 		try {
-			first = this.draining.remove(ended);
+			first = this.draining.contains(ended);
+			this.draining = this.draining.stream().filter((each) -> !each.equals(ended)).toList();
 			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
 				this.state = new SourceState.Removed();
 			}

@@ -77,13 +77,13 @@ public final class SourceRegistry implements AutoCloseable {
 	/** By name, in the order in which they are asked: that of their routes. */
 	private final Map<String, SourceTemplate> templates = new LinkedHashMap<>();
 
-	private final Map<String, Source> sources = new ConcurrentHashMap<>();
+	private final Map<String, Source> sources;
 
 	/** Names of templates and of sources that no template makes; guarded by changes. */
-	private final Map<String, String> namesByFold = new HashMap<>();
+	private final Map<Folded, String> namesByFold;
 
 	/** The names of all sources that are known, by their database. */
-	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
+	private final Map<String, String> namesByDatabase;
 
 	/** How many sources of a name there were before; none for most. */
 	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
@@ -138,6 +138,21 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private volatile boolean closed;
 
+	/** A name as {@link #fold} sees it, which is not kept: there may be ten thousand. */
+	private record Folded(String name) {
+
+		@Override
+		public boolean equals(@Nullable Object other) {
+			return other instanceof Folded another && fold(this.name).equals(fold(another.name));
+		}
+
+		@Override
+		public int hashCode() {
+			return fold(this.name).hashCode();
+		}
+
+	}
+
 	/**
 	 * Creates a registry; nothing is opened or started.
 	 * @param definitions the declared sources
@@ -164,6 +179,9 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
 			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession, PoolLimits limits) {
+		this.sources = new ConcurrentHashMap<>(definitions.size());
+		this.namesByFold = new HashMap<>((int) (definitions.size() / 0.75f) + 1);
+		this.namesByDatabase = new ConcurrentHashMap<>(definitions.size());
 		this.events = events;
 		this.limits = limits;
 		this.openPools = new OpenPools(limits, this.attention::addAndGet);
@@ -175,7 +193,7 @@ public final class SourceRegistry implements AutoCloseable {
 		this.opener = new SourceOpener(creators, migrator, this::poolScheduler, this.budgets);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
-			String other = this.namesByFold.put(fold(template.name()), template.name());
+			String other = this.namesByFold.put(new Folded(template.name()), template.name());
 			if (other != null) {
 				mistakes.add(sameName(other, template.name()));
 			}
@@ -396,7 +414,7 @@ public final class SourceRegistry implements AutoCloseable {
 			this.predecessors.merge(name, 1, Integer::sum);
 			source.remove();
 			forget(source);
-			this.namesByFold.remove(fold(name));
+			this.namesByFold.remove(new Folded(name));
 		}
 		finally {
 			this.changes.unlock();
@@ -560,7 +578,7 @@ public final class SourceRegistry implements AutoCloseable {
 	private List<String> admit(SourceDefinition definition) {
 		List<String> mistakes = new ArrayList<>();
 		String name = definition.name();
-		String folded = fold(name);
+		Folded folded = new Folded(name);
 		String database = definition.url().databaseKey();
 		if (!NAME.matcher(name).matches()) {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");

@@ -93,6 +93,9 @@ final class SqliteConnections extends Pool {
 	/** SQLite has one writer per file; here those of this process stand in a line. */
 	private final Semaphore turn = new Semaphore(1, true);
 
+	/** Whose turn it is. */
+	private volatile @Nullable Thread writer;
+
 	/** Somebody who waits for a connection. */
 	private static final class Waiter {
 
@@ -504,6 +507,12 @@ final class SqliteConnections extends Pool {
 
 	/** Waits until no other transaction of this pool writes; then its own may begin. */
 	void awaitTurn(SqliteHandle handle) throws SQLException {
+		if (Thread.currentThread().equals(this.writer)) {
+			throw SqliteHandle.busy("Source '" + definition().name()
+					+ "' has one writer at a time, and this thread's own"
+					+ " transaction is it, over another connection: it cannot wait for itself to end (as with REQUIRES_NEW,"
+					+ " or an identifier from a table)");
+		}
 		int timeout = handle.busyTimeout();
 		boolean mine;
 		try {
@@ -517,11 +526,13 @@ final class SqliteConnections extends Pool {
 			throw SqliteHandle
 				.busy("Source '" + definition().name() + "' was being written to by another transaction for more than "
 						+ Source.seconds(Duration.ofMillis(timeout)) + " (" + this.turn.getQueueLength()
-						+ " others wait). Make transactions shorter, or read-only where they only read.");
+						+ " others wait); make transactions shorter, or read-only where they only read");
 		}
+		this.writer = Thread.currentThread();
 	}
 
 	void passTurnOn() {
+		this.writer = null;
 		this.turn.release();
 	}
 

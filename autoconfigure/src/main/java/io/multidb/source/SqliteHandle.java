@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
-import org.sqlite.SQLiteException;
+import org.sqlite.core.DB;
 
 /**
  * One physical SQLite connection, and its place in {@link SqliteConnections}. Whoever has
@@ -197,7 +197,7 @@ final class SqliteHandle {
 
 	/** As SQLite says it when another process has the lock. */
 	static SQLException busy(String message) {
-		return new SQLiteException(message, SQLiteErrorCode.SQLITE_BUSY);
+		return DB.newSQLException(SQLiteErrorCode.SQLITE_BUSY.code, message);
 	}
 
 }

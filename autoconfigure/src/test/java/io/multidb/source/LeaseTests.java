@@ -101,6 +101,7 @@ class LeaseTests {
 			a.closeDrained(false);
 			assertThat(Sources.query(late, "select 1")).isEqualTo("1");
 		}
+		a.closeDrained(false);
 		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 

@@ -637,13 +637,35 @@ class SqliteConnectionsTests {
 			one.setAutoCommit(false);
 			Sources.execute(one, "insert into t values (1)");
 			other.setAutoCommit(false);
-			assertThatExceptionOfType(SQLException.class)
-				.isThrownBy(() -> Sources.execute(other, "insert into t values (2)"))
-				.withMessageContaining("written to by another transaction for more than 200 ms")
-				.satisfies((failure) -> assertThat(failure.getErrorCode()).isEqualTo(5));
+			Throwable failure = CompletableFuture
+				.supplyAsync(() -> catchThrowable(() -> Sources.execute(other, "insert into t values (2)")))
+				.join();
+			assertThat(failure).isInstanceOf(SQLException.class)
+				.hasMessageContaining("written to by another transaction for more than 200 ms");
+			assertThat(((SQLException) failure).getErrorCode()).isEqualTo(5);
 			one.commit();
 			Sources.execute(other, "insert into t values (4)");
 			other.commit();
+		}
+		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("5");
+	}
+
+	@Test
+	@Timeout(4)
+	void aThreadDoesNotWaitForItself() throws SQLException {
+		Source a = source();
+		Sources.execute(a, "create table t (x)");
+		try (Connection outer = a.getConnection(); Connection inner = a.getConnection()) {
+			outer.setAutoCommit(false);
+			Sources.execute(outer, "insert into t values (1)");
+			inner.setAutoCommit(false);
+			assertThatExceptionOfType(SQLException.class)
+				.isThrownBy(() -> Sources.execute(inner, "insert into t values (2)"))
+				.withMessageContaining("this thread's own transaction is it");
+			inner.rollback();
+			outer.commit();
+			Sources.execute(inner, "insert into t values (4)");
+			inner.commit();
 		}
 		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("5");
 	}

@@ -68,8 +68,8 @@ public final class SqliteTenants {
 
 	/**
 	 * Runs it.
-	 * @param args {@code known}, {@code cold} or {@code turn}, then perhaps how many
-	 * files, and, in a process of its own, a way
+	 * @param args {@code known}, {@code cold}, {@code turn} or {@code lease}, then
+	 * perhaps how many files, and, in a process of its own, a way
 	 */
 	public static void main(String[] args) throws Exception {
 		String what = (args.length > 0) ? args[0] : "";
@@ -90,7 +90,11 @@ public final class SqliteTenants {
 					make(files, directory);
 					inTurn(what, files, directory, "driver", "multidb", "hikari", "driver", "multidb");
 				}
-				default -> System.err.println("known, cold or turn?");
+				case "lease" -> {
+					make(1, directory);
+					inTurn(what, 1, directory, "all");
+				}
+				default -> System.err.println("known, cold, turn or lease?");
 			}
 		}
 		finally {
@@ -114,6 +118,7 @@ public final class SqliteTenants {
 		switch (what) {
 			case "known" -> known(files, way, directory);
 			case "cold" -> cold(files, directory);
+			case "lease" -> lease(directory);
 			default -> turn(files, way, directory);
 		}
 	}
@@ -165,6 +170,58 @@ public final class SqliteTenants {
 		for (Way way : ways) {
 			way.close();
 		}
+	}
+
+	/** What an open one costs each time that it is used. */
+	private static void lease(Path directory) throws Exception {
+		List<String> names = List.of("hikari", "multidb");
+		List<Way> ways = names.stream().map((name) -> way(name, 1, OPEN, directory)).toList();
+		for (Use use : Use.values()) {
+			double[] best = { Double.MAX_VALUE, Double.MAX_VALUE };
+			for (int round = 0; round < 20; round++) {
+				for (int which = 0; which < ways.size(); which++) {
+					long start = System.nanoTime();
+					for (int i = 0; i < use.times; i++) {
+						use.of(ways.get(which));
+					}
+					best[which] = Math.min(best[which], (System.nanoTime() - start) / (double) use.times);
+				}
+			}
+			System.out.printf(Locale.ROOT, "%-12s hikari %,.0f ns, multidb %,.0f ns, %.2f x%n", use, best[0], best[1],
+					best[1] / best[0]);
+		}
+		for (Way way : ways) {
+			way.close();
+		}
+	}
+
+	private enum Use {
+
+		LEASE(200_000), QUERY(10_000), TRANSACTION(5_000);
+
+		private final int times;
+
+		Use(int times) {
+			this.times = times;
+		}
+
+		/** Taken, perhaps read from, perhaps in a transaction, and given back. */
+		private void of(Way way) throws SQLException {
+			try (Connection connection = way.connection(0)) {
+				if (this == TRANSACTION) {
+					connection.setReadOnly(false);
+					connection.setAutoCommit(false);
+				}
+				if (this != LEASE) {
+					read(connection);
+				}
+				if (this == TRANSACTION) {
+					connection.commit();
+					connection.setAutoCommit(true);
+				}
+			}
+		}
+
 	}
 
 	private static void turn(int files, String name, Path directory) throws Exception {
