@@ -147,7 +147,7 @@ final class HikariConnections extends Pool {
 	@Override
 	boolean giveUp(Connection connection) throws SQLException {
 		if (!connection.isWrapperFor(BudgetedConnection.class)
-				|| connection.unwrap(BudgetedConnection.class).holder() != this.physical
+				|| !this.physical.equals(connection.unwrap(BudgetedConnection.class).holder())
 				|| !this.physical.isNeededElsewhere()) {
 			return false;
 		}
