@@ -220,6 +220,7 @@ final class HikariConnections extends Pool {
 	private interface Refusal extends Connection {
 
 		/** Answers what HikariCP asks a new connection. */
+		@SuppressWarnings("ReferenceEquality")
 		static Connection of(HikariConfig config) {
 			return (Connection) Proxy.newProxyInstance(Refusal.class.getClassLoader(), new Class<?>[] { Refusal.class },
 					(proxy, method, arguments) -> switch (method.getName()) {
