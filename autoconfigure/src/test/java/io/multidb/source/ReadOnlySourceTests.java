@@ -233,7 +233,8 @@ class ReadOnlySourceTests {
 		synchronized (database(connection)) {
 			// It rolls back.
 			this.threads.add(blocked(connection::close));
-			this.threads.add(blocked(() -> connection.setReadOnly(true)));
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> connection.setReadOnly(true))
+				.withMessageContaining("closed");
 		}
 		joinAll();
 		Sources.assertIdle(source);
