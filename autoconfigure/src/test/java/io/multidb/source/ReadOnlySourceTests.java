@@ -286,7 +286,8 @@ class ReadOnlySourceTests {
 			}
 		});
 		thread.start();
-		Awaitility.await().until(() -> thread.getState() == Thread.State.BLOCKED);
+		Awaitility.await()
+			.until(() -> thread.getState() == Thread.State.BLOCKED || thread.getState() == Thread.State.TERMINATED);
 		return thread;
 	}
 

@@ -270,6 +270,34 @@ class ServerBudgetTests {
 		assertThat(this.attention).hasValue(0);
 	}
 
+	/** It was asked for just after it had been looked whether it is. */
+	@Test
+	void whatBecameIdleAtTheSameMomentIsPassedOn() throws Exception {
+		ServerBudget budget = budget(1);
+		Pool one = new Pool();
+		Connection inUse = connect(budget, one, SOON);
+		assertThat(budget.needsFrom(one)).isFalse();
+		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
+		await().until(budget::isStarving);
+		one.idle.add(inUse);
+		budget.passOn();
+		assertThat(inUse.isClosed()).isTrue();
+		assertThat(waiting.get().isClosed()).isFalse();
+	}
+
+	/** As HikariCP tells nobody of a connection that it made for one who has gone. */
+	@Test
+	void whatBecameIdleUnseenIsFoundInTheEnd() throws Exception {
+		ServerBudget budget = budget(1);
+		Pool one = new Pool();
+		Connection inUse = connect(budget, one, SOON);
+		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
+		await().until(budget::isStarving);
+		one.idle.add(inUse);
+		assertThat(waiting.get().isClosed()).isFalse();
+		assertThat(inUse.isClosed()).isTrue();
+	}
+
 	@Test
 	void servesInTheOrderOfComing() throws Exception {
 		ServerBudget budget = budget(1);
