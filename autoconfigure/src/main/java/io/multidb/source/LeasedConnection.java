@@ -10,6 +10,7 @@ import java.sql.NClob;
 import java.sql.PreparedStatement;
 import java.sql.SQLClientInfoException;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
 import java.sql.SQLWarning;
 import java.sql.SQLXML;
 import java.sql.Savepoint;
@@ -21,6 +22,8 @@ import java.util.Properties;
 import java.util.concurrent.Executor;
 
 import org.jspecify.annotations.Nullable;
+
+import io.multidb.SourceUnavailableException;
 
 /**
  * A connection that is a lease of its source: as long as it is not closed, the source's
@@ -87,13 +90,25 @@ public abstract class LeasedConnection implements Connection {
 	/** Says why a write was refused; any other failure is as the driver made it. */
 	final SQLException explain(SQLException failure) {
 		SourceDefinition definition = source().definition();
-		if ((!definition.readOnly() && !this.readOnly) || !isRefusedWrite(definition, failure)) {
+		if (!definition.readOnly() && !this.readOnly) {
+			return (this.delegate instanceof DeferredConnection deferred) ? explain(deferred, definition, failure)
+					: failure;
+		}
+		if (!isRefusedWrite(definition, failure)) {
 			return failure;
 		}
 		String why = definition.readOnly() ? "is read-only (" + definition.property("read-only") + ")"
 				: "was asked to read only, as by @Transactional(readOnly = true)";
 		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(), READ_ONLY,
 				failure.getErrorCode(), failure);
+	}
+
+	private static SQLException explain(DeferredConnection deferred, SourceDefinition definition,
+			SQLException failure) {
+		SourceUnavailableException refused = isRefusedWrite(definition, failure) ? deferred.writeRefused(failure)
+				: null;
+		return (refused != null) ? new SQLTransientConnectionException(refused.getMessage(), READ_ONLY, refused)
+				: failure;
 	}
 
 	/** A failed batch has the reason in its cause. */

@@ -858,7 +858,7 @@ class DatasourcesReaderTests {
 		assertThat(datasources.toString()).contains("main").doesNotContain("s3cret");
 		assertThat(new SourceProperties("jdbc:x?password=s3cret", "me", "s3cret", null, Map.of("a", "s3cret"),
 				new SourceProperties.Liquibase(true, null, null, null, Map.of("a", "s3cret")), null, false, null,
-				CreatePolicy.NEVER, false, List.of(), null, null, Map.of("a", "s3cret"))
+				CreatePolicy.NEVER, false, List.of(), null, null, null, null, Map.of("a", "s3cret"))
 			.toString()).doesNotContain("s3cret");
 	}
 
