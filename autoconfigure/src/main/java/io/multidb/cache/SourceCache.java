@@ -3,6 +3,8 @@ package io.multidb.cache;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
@@ -13,7 +15,8 @@ import org.springframework.util.ClassUtils;
 
 /**
  * A cache in which each source has its own entries: every key is joined by the current
- * source's name. As thread-safe as the cache it wraps.
+ * source's name. What is computed while the source's fallback is used is not kept, as the
+ * source may say otherwise when it is back. As thread-safe as the cache it wraps.
  */
 final class SourceCache implements Cache {
 
@@ -24,9 +27,17 @@ final class SourceCache implements Cache {
 
 	private final Supplier<String> source;
 
-	SourceCache(Cache cache, Supplier<String> source) {
+	private final BooleanSupplier fallenBack;
+
+	/**
+	 * Wraps a cache.
+	 * @param source says which source is current
+	 * @param fallenBack says whether its fallback is used in its place
+	 */
+	SourceCache(Cache cache, Supplier<String> source, BooleanSupplier fallenBack) {
 		this.cache = cache;
 		this.source = source;
+		this.fallenBack = fallenBack;
 	}
 
 	private Object key(Object key) {
@@ -56,7 +67,34 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
-		return this.cache.get(key(key), valueLoader);
+		AtomicReference<@Nullable NotKept> notKept = new AtomicReference<>();
+		try {
+			return this.cache.get(key(key), () -> {
+				T value = valueLoader.call();
+				if (this.fallenBack.getAsBoolean()) {
+					notKept.set(new NotKept(value));
+					throw new IllegalStateException("not to be kept");
+				}
+				return value;
+			});
+		}
+		catch (RuntimeException ex) {
+			NotKept value = notKept.get();
+			if (value == null) {
+				throw ex;
+			}
+			return value.as();
+		}
+	}
+
+	/** A value that was computed while a fallback was used; may be {@code null}. */
+	private record NotKept(@Nullable Object value) {
+
+		@SuppressWarnings("unchecked")
+		<T> @Nullable T as() {
+			return (T) this.value;
+		}
+
 	}
 
 	@Override
@@ -71,12 +109,14 @@ final class SourceCache implements Cache {
 
 	@Override
 	public void put(Object key, @Nullable Object value) {
-		this.cache.put(key(key), value);
+		if (!this.fallenBack.getAsBoolean()) {
+			this.cache.put(key(key), value);
+		}
 	}
 
 	@Override
 	public @Nullable ValueWrapper putIfAbsent(Object key, @Nullable Object value) {
-		return this.cache.putIfAbsent(key(key), value);
+		return this.fallenBack.getAsBoolean() ? get(key) : this.cache.putIfAbsent(key(key), value);
 	}
 
 	@Override

@@ -62,7 +62,7 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 		}
 		Set<String> names = this.shared.get();
 		return (names.contains(ALL) || names.contains(cache.getName())) ? cache
-				: new SourceCache(cache, this::currentSource);
+				: new SourceCache(cache, this::currentSource, this::isFallenBack);
 	}
 
 	/**
@@ -72,8 +72,17 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 	private String currentSource() {
 		Target target = Target.current();
 		Routes current = this.routes.get();
-		boolean none = target.tenant() == null && target.source() == null && !current.hasNoTenantSource();
-		return none ? "" : current.resolve(target).name();
+		return isNone(target, current) ? "" : current.resolve(target).name();
+	}
+
+	private static boolean isNone(Target target, Routes routes) {
+		return target.tenant() == null && target.source() == null && !routes.hasNoTenantSource();
+	}
+
+	private boolean isFallenBack() {
+		Target target = Target.current();
+		Routes current = this.routes.get();
+		return !isNone(target, current) && current.resolve(target).isFallenBack();
 	}
 
 }

@@ -218,6 +218,20 @@ public final class Source {
 				? declared.name() : null;
 	}
 
+	/**
+	 * Whether what the calling thread reads from this source is its fallback's: as was
+	 * decided for its scope, or will be if nothing was and the source does not come back.
+	 * @return whether it is; {@code false} if there is no fallback
+	 */
+	public boolean isFallenBack() {
+		Fallback declared = declaredFallback();
+		if (declared == null) {
+			return false;
+		}
+		Fallback.Side side = declared.side();
+		return (side != null) ? side == Fallback.Side.FALLBACK : fallback() != null;
+	}
+
 	private @Nullable Fallback declaredFallback() {
 		return (this.lenders != null) ? this.lenders.fallback() : null;
 	}
