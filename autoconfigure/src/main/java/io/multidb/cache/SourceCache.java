@@ -67,34 +67,28 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
-		AtomicReference<@Nullable NotKept> notKept = new AtomicReference<>();
+		AtomicReference<@Nullable NotKept<T>> notKept = new AtomicReference<>();
 		try {
 			return this.cache.get(key(key), () -> {
 				T value = valueLoader.call();
 				if (this.fallenBack.getAsBoolean()) {
-					notKept.set(new NotKept(value));
+					notKept.set(new NotKept<>(value));
 					throw new IllegalStateException("not to be kept");
 				}
 				return value;
 			});
 		}
 		catch (RuntimeException ex) {
-			NotKept value = notKept.get();
+			NotKept<T> value = notKept.get();
 			if (value == null) {
 				throw ex;
 			}
-			return value.as();
+			return value.value();
 		}
 	}
 
 	/** A value that was computed while a fallback was used; may be {@code null}. */
-	private record NotKept(@Nullable Object value) {
-
-		@SuppressWarnings("unchecked")
-		<T> @Nullable T as() {
-			return (T) this.value;
-		}
-
+	private record NotKept<T>(@Nullable T value) {
 	}
 
 	@Override

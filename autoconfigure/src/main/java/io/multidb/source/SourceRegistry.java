@@ -653,7 +653,7 @@ public final class SourceRegistry implements AutoCloseable {
 					+ primary.name() + "'.");
 		}
 		for (SourceTemplate template : this.templates.values()) {
-			if (definition.name().equals(template.definition().maintenance())) {
+			if (definition.name().equals(template.maintenance())) {
 				return List.of(property + " would let databases of the template '" + template.name()
 						+ "', whose 'maintenance' it is, be made elsewhere.");
 			}
