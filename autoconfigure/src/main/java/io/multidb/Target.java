@@ -144,11 +144,20 @@ public final class Target {
 	}
 
 	/**
-	 * Lets the scopes that follow look their tenants' targets up again, because some lead
-	 * elsewhere from now on; those that are open keep theirs. Meant for registries.
+	 * Lets go of all tenants' targets and of what they lead to, because something that
+	 * any of them may lead to is gone; those of open scopes stay. Meant for registries.
 	 */
 	public static void forgetResolutions() {
 		KNOWN.clear();
+	}
+
+	/**
+	 * Lets go of one tenant's target and of what it leads to, because that is gone; those
+	 * of open scopes stay. Meant for registries.
+	 * @param tenant the tenant's id
+	 */
+	public static void forgetResolution(String tenant) {
+		KNOWN.remove(tenant);
 	}
 
 	@Override

@@ -37,6 +37,7 @@ import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.PoolSettings;
 import io.multidb.source.ReplicaSettings;
+import io.multidb.source.ServerSettings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -211,9 +212,11 @@ final class DatasourcesReader {
 					+ " is a SQLite database in memory, of which every connection has its own. Use a file.");
 		}
 		boolean template = isTemplate(url);
-		if (!template && (source.create() != CreatePolicy.NEVER || source.maintenance() != null)) {
-			this.mistakes.add("'" + property + "." + ((source.maintenance() != null) ? "maintenance" : "create") + "'"
-					+ at(name) + " is for templates, and the URL has no placeholder such as {id}.");
+		String forTemplates = (source.maintenance() != null) ? "maintenance"
+				: (source.create() != CreatePolicy.NEVER) ? "create" : (source.copy() != null) ? "copy" : null;
+		if (!template && forTemplates != null) {
+			this.mistakes.add("'" + property + "." + forTemplates + "'" + at(name)
+					+ " is for templates, and the URL has no placeholder such as {id}.");
 		}
 		boolean replica = this.replicas.contains(name);
 		boolean readOnly = source.readOnly() || replica;
@@ -232,12 +235,35 @@ final class DatasourcesReader {
 					.liquibase(readOnly ? LiquibaseSettings.NONE : liquibase(source))
 					.essential((source.essential() != null) ? source.essential() : !template && !replica)
 					.internal(source.internal() || replica)
+					.server(server(name, source, url))
 					.readOnly(readOnly)
+					.copied(!Boolean.FALSE.equals(source.copy()))
 					.replicas(replicas(name, source))
 					.fallback(fallback(name, source))
 					.attributes(source.attributes())
 					.origin((origin != null) ? origin.toString() : "app.datasources")
 					.build());
+	}
+
+	private @Nullable String server(String name, SourceProperties source, String url) {
+		String server = source.server();
+		if (server == null) {
+			return null;
+		}
+		String property = "'app.datasources." + name + ".server'" + at(name);
+		TenancyProperties.Server settings = this.tenancy.servers().get(server);
+		if (url.startsWith("jdbc:sqlite:")) {
+			this.mistakes.add(property + " is set, but SQLite has no server: remove it.");
+		}
+		else if (settings == null) {
+			this.mistakes.add(property + " names '" + server + "', which is none of 'app.tenancy.servers'."
+					+ PropertyKeys.suggest(server, this.tenancy.servers().keySet()));
+		}
+		else if (settings.maxConnections() == null && !url.startsWith("jdbc:postgresql:")) {
+			this.mistakes.add("'app.tenancy.servers." + server
+					+ ".max-connections' is missing: only PostgreSQL is asked" + " how many it has.");
+		}
+		return server;
 	}
 
 	/** What is wrong with a replica itself is found by the registry. */
@@ -638,6 +664,14 @@ final class DatasourcesReader {
 		if (this.tenancy.liquibase().parallelism() < 1) {
 			this.mistakes.add("'app.tenancy.liquibase.parallelism' must be at least 1.");
 		}
+		this.tenancy.servers().forEach((name, server) -> {
+			try {
+				ServerSettings unused = server.settings();
+			}
+			catch (IllegalArgumentException ex) {
+				this.mistakes.add("In 'app.tenancy.servers." + name + "': " + ex.getMessage() + ".");
+			}
+		});
 		if (this.tenancy.maxOpen() < 0) {
 			this.mistakes.add("'app.tenancy.max-open' must be 0, for any number, or more.");
 		}

@@ -27,7 +27,11 @@ import io.multidb.source.CreatePolicy;
  * @param internal Whether tenants can never reach this source by a route, as for
  * maintenance.
  * @param maintenance Source on which CREATE DATABASE runs, for a template on a server.
+ * @param server Name under app.tenancy.servers of the server whose budget this source's
+ * connections come from. By default that of the URL's host and port.
  * @param create When a template makes a database that does not exist.
+ * @param copy Whether a template makes its databases as copies of the first one that was
+ * migrated, where that is possible. By default true.
  * @param readOnly Whether this source refuses writes. It is not migrated.
  * @param replicas Sources that are replicas of this one and take its read-only work, such
  * as of @Transactional(readOnly = true). They become read-only and internal.
@@ -44,9 +48,10 @@ import io.multidb.source.CreatePolicy;
 record SourceProperties(@Nullable String url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, @DefaultValue Map<String, String> hikari, @DefaultValue Liquibase liquibase,
 		@Nullable Boolean essential, @DefaultValue("false") boolean internal, @Nullable String maintenance,
-		@DefaultValue("never") CreatePolicy create, @DefaultValue("false") boolean readOnly,
-		@DefaultValue List<String> replicas, @Nullable Duration maxLag, @Nullable Duration sticky,
-		@Nullable String fallback, @Nullable Boolean fallbackReadOnly, @DefaultValue Map<String, String> attributes) {
+		@Nullable String server, @DefaultValue("never") CreatePolicy create, @Nullable Boolean copy,
+		@DefaultValue("false") boolean readOnly, @DefaultValue List<String> replicas, @Nullable Duration maxLag,
+		@Nullable Duration sticky, @Nullable String fallback, @Nullable Boolean fallbackReadOnly,
+		@DefaultValue Map<String, String> attributes) {
 
 	/**
 	 * How one source is migrated.

@@ -1,6 +1,7 @@
 package io.multidb.autoconfigure;
 
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -11,6 +12,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 
 import io.multidb.jpa.HibernateProduct;
 import io.multidb.source.PoolLimits;
+import io.multidb.source.ServerSettings;
 
 /**
  * How tenants find their sources.
@@ -28,6 +30,9 @@ import io.multidb.source.PoolLimits;
  * 'hikari.minimum-idle'. 0 for ever.
  * @param drainTimeout How long connections in use may be used after their source was
  * removed, replaced or drained.
+ * @param servers How many connections database servers may have from this process, by the
+ * name that sources give as their server, or by host and port. A PostgreSQL server that
+ * is not among them is asked.
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
@@ -36,11 +41,30 @@ import io.multidb.source.PoolLimits;
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
-		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
-		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
+		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
+		@DefaultValue Liquibase liquibase, @DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa) {
 
 	PoolLimits limits() {
-		return new PoolLimits(this.maxOpen, this.whenFull, this.idleTimeout, this.drainTimeout);
+		Map<String, ServerSettings> settings = new HashMap<>();
+		this.servers.forEach((name, server) -> settings.put(name, server.settings()));
+		return new PoolLimits(this.maxOpen, this.whenFull, this.idleTimeout, this.drainTimeout, settings);
+	}
+
+	/**
+	 * How many connections one database server may have from this process.
+	 *
+	 * @param maxConnections How many connections the server has. By default a PostgreSQL
+	 * server is asked; any other has no budget.
+	 * @param reserve How many of them are left to others. By default 5 of what the server
+	 * says, and none of max-connections.
+	 * @param nodes How many processes share the rest evenly.
+	 */
+	record Server(@Nullable Integer maxConnections, @Nullable Integer reserve, @DefaultValue("1") int nodes) {
+
+		ServerSettings settings() {
+			return new ServerSettings(this.maxConnections, this.reserve, this.nodes);
+		}
+
 	}
 
 	/**

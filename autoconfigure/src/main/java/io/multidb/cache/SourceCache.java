@@ -4,7 +4,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
@@ -15,8 +14,8 @@ import org.springframework.util.ClassUtils;
 
 /**
  * A cache in which each source has its own entries: every key is joined by the current
- * source's name. What is computed while the source's fallback is used is not kept, as the
- * source may say otherwise when it is back. As thread-safe as the cache it wraps.
+ * source's identity. What is computed while the source's fallback is used is not kept, as
+ * the source may say otherwise when it is back. As thread-safe as the cache it wraps.
  */
 final class SourceCache implements Cache {
 
@@ -25,23 +24,34 @@ final class SourceCache implements Cache {
 
 	private final Cache cache;
 
-	private final Supplier<String> source;
+	private final CurrentSource source;
 
-	private final BooleanSupplier fallenBack;
-
-	/**
-	 * Wraps a cache.
-	 * @param source says which source is current
-	 * @param fallenBack says whether its fallback is used in its place
-	 */
-	SourceCache(Cache cache, Supplier<String> source, BooleanSupplier fallenBack) {
+	SourceCache(Cache cache, CurrentSource source) {
 		this.cache = cache;
 		this.source = source;
-		this.fallenBack = fallenBack;
 	}
 
+	/** Where what is cached comes from. */
+	interface CurrentSource {
+
+		/**
+		 * The source of the calling thread's target.
+		 * @return its identity, or an empty text without a target
+		 */
+		String identity();
+
+		/**
+		 * Whether the work of the calling thread began on another source, since replaced:
+		 * a transaction goes on there, and what it reads is not kept for the new one; or
+		 * is done on the source's fallback.
+		 */
+		boolean hasMoved();
+
+	}
+
+	/** Asked for before {@code hasMoved}: the source may be replaced in between. */
 	private Object key(Object key) {
-		return SourceKey.of(this.source.get(), key);
+		return SourceKey.of(this.source.identity(), key);
 	}
 
 	@Override
@@ -67,11 +77,25 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
+		Object its = key(key);
+		if (!this.source.hasMoved()) {
+			return load(its, valueLoader);
+		}
+		try {
+			return valueLoader.call();
+		}
+		catch (Exception ex) {
+			throw new ValueRetrievalException(key, valueLoader, ex);
+		}
+	}
+
+	/** Whose work it is may be decided by the loader's first statement only. */
+	private <T> @Nullable T load(Object its, Callable<T> valueLoader) {
 		AtomicReference<@Nullable NotKept<T>> notKept = new AtomicReference<>();
 		try {
-			return this.cache.get(key(key), () -> {
+			return this.cache.get(its, () -> {
 				T value = valueLoader.call();
-				if (this.fallenBack.getAsBoolean()) {
+				if (this.source.hasMoved()) {
 					notKept.set(new NotKept<>(value));
 					throw new IllegalStateException("not to be kept");
 				}
@@ -87,7 +111,7 @@ final class SourceCache implements Cache {
 		}
 	}
 
-	/** A value that was computed while a fallback was used; may be {@code null}. */
+	/** A value that the source itself may not give; may be {@code null}. */
 	private record NotKept<T>(@Nullable T value) {
 	}
 
@@ -98,19 +122,25 @@ final class SourceCache implements Cache {
 
 	@Override
 	public <T> CompletableFuture<T> retrieve(Object key, Supplier<CompletableFuture<T>> valueLoader) {
-		return this.cache.retrieve(key(key), valueLoader);
+		Object its = key(key);
+		return this.source.hasMoved() ? valueLoader.get() : this.cache.retrieve(its, valueLoader);
 	}
 
 	@Override
 	public void put(Object key, @Nullable Object value) {
-		if (!this.fallenBack.getAsBoolean()) {
-			this.cache.put(key(key), value);
+		Object its = key(key);
+		if (this.source.hasMoved()) {
+			evict(key);
+		}
+		else {
+			this.cache.put(its, value);
 		}
 	}
 
 	@Override
 	public @Nullable ValueWrapper putIfAbsent(Object key, @Nullable Object value) {
-		return this.fallenBack.getAsBoolean() ? get(key) : this.cache.putIfAbsent(key(key), value);
+		Object its = key(key);
+		return this.source.hasMoved() ? get(key) : this.cache.putIfAbsent(its, value);
 	}
 
 	@Override
@@ -144,7 +174,7 @@ final class SourceCache implements Cache {
 	}
 
 	private boolean removeMine(Map<?, ?> entries) {
-		String mine = this.source.get();
+		String mine = this.source.identity();
 		return entries.keySet().removeIf((key) -> SourceKey.isOf(mine, key));
 	}
 

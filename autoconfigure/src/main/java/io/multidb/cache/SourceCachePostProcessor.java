@@ -31,6 +31,8 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 
 	private final Supplier<Set<String>> shared;
 
+	private final SourceCache.CurrentSource sources = new CurrentSource();
+
 	/**
 	 * Creates the post-processor.
 	 * @param routes the way from a target to a source
@@ -61,28 +63,35 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 			return result;
 		}
 		Set<String> names = this.shared.get();
-		return (names.contains(ALL) || names.contains(cache.getName())) ? cache
-				: new SourceCache(cache, this::currentSource, this::isFallenBack);
+		return (names.contains(ALL) || names.contains(cache.getName())) ? cache : new SourceCache(cache, this.sources);
 	}
 
-	/**
-	 * What is computed without a target can come from no source, so it is kept for those
-	 * without; a target that leads nowhere is refused.
-	 */
-	private String currentSource() {
-		Target target = Target.current();
-		Routes current = this.routes.get();
-		return isNone(target, current) ? "" : current.resolve(target).name();
-	}
+	private final class CurrentSource implements SourceCache.CurrentSource {
 
-	private static boolean isNone(Target target, Routes routes) {
-		return target.tenant() == null && target.source() == null && !routes.hasNoTenantSource();
-	}
+		@Override
+		public String identity() {
+			Target target = Target.current();
+			return hasNone(target) ? "" : routes().resolve(target).identity();
+		}
 
-	private boolean isFallenBack() {
-		Target target = Target.current();
-		Routes current = this.routes.get();
-		return !isNone(target, current) && current.resolve(target).isFallenBack();
+		@Override
+		public boolean hasMoved() {
+			Target target = Target.current();
+			return !hasNone(target) && (routes().hasMoved(target) || routes().resolve(target).isFallenBack());
+		}
+
+		/**
+		 * What is computed without a target can come from no source, so it is kept for
+		 * those without; a target that leads nowhere is refused.
+		 */
+		private boolean hasNone(Target target) {
+			return target.tenant() == null && target.source() == null && !routes().hasNoTenantSource();
+		}
+
+		private Routes routes() {
+			return SourceCachePostProcessor.this.routes.get();
+		}
+
 	}
 
 }

@@ -6,7 +6,7 @@ import java.io.Serializable;
 /**
  * A key of one source's entry. Serializable as far as the application's key is.
  *
- * @param source the source's name, empty for what is cached without a target
+ * @param source the source's identity, empty for what is cached without a target
  * @param key the application's key
  */
 record SourceKey(String source, Object key) implements Serializable {
@@ -16,7 +16,7 @@ record SourceKey(String source, Object key) implements Serializable {
 
 	/**
 	 * The key under which an entry is kept. Text stays text, for caches that have only
-	 * such keys; a source's name has no colon, so no two sources' keys are equal.
+	 * such keys; a source's identity has no colon, so no two sources' keys are equal.
 	 */
 	static Object of(String source, Object key) {
 		return (key instanceof String text) ? source + ":" + text : new SourceKey(source, key);

@@ -5,11 +5,15 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 
 import liquibase.Contexts;
 import liquibase.GlobalConfiguration;
@@ -58,7 +62,46 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	private record Key(LiquibaseSettings settings, String product, @Nullable String schema) {
 	}
 
-	private record Fingerprint(Set<String> rows, ChangeLogFiles files) {
+	/** A change set that has run, as its row in Liquibase's table says. */
+	private record Row(@Nullable String id, @Nullable String author, @Nullable String path, @Nullable String checksum,
+			@Nullable String execType) {
+
+		String identity() {
+			return LiquibaseMigrator.identity(this.id, this.author, this.path);
+		}
+
+		boolean isRun() {
+			return this.execType != null && Set.of("EXECUTED", "RERAN", "MARK_RAN").contains(this.execType);
+		}
+
+		@Override
+		public String toString() {
+			return identity() + "\n" + this.checksum + "\n" + isRun();
+		}
+
+	}
+
+	/**
+	 * What a table must say.
+	 *
+	 * @param rows each selected change set
+	 * @param files where they were read
+	 * @param seen whole tables that say so: normalizing paths takes longer than reading
+	 * rows, and most databases of a change log have the same
+	 */
+	private record Fingerprint(Set<String> rows, ChangeLogFiles files, Set<List<Row>> seen) {
+
+		boolean isIn(List<Row> table) {
+			if (this.seen.contains(table)) {
+				return true;
+			}
+			boolean found = texts(table).containsAll(this.rows);
+			if (found && this.seen.size() < MOST_SEEN) {
+				this.seen.add(table);
+			}
+			return found;
+		}
+
 	}
 
 	private static final Logger logger = LoggerFactory.getLogger(LiquibaseMigrator.class);
@@ -70,6 +113,8 @@ public final class LiquibaseMigrator implements SourceMigrator {
 
 	/** Sources with parameters of their own have fingerprints of their own. */
 	private static final int MOST_FINGERPRINTS = 1000;
+
+	private static final int MOST_SEEN = 100;
 
 	/** An advisory lock's number, the same in every process: "multidb" in ASCII. */
 	private static final long LOCK = 0x6d756c74696462L;
@@ -100,7 +145,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		if (settings.changeLog() == null) {
 			return Outcome.UNTOUCHED;
 		}
-		Key key = new Key(settings, connection.getMetaData().getDatabaseProductName(), connection.getSchema());
+		Key key = key(definition, connection);
 		long start = System.nanoTime();
 		while (!isUpToDate(key, connection)) {
 			boolean expired = System.nanoTime() - start > OTHERS_TIMEOUT.toNanos();
@@ -127,6 +172,24 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			Thread.sleep(OTHERS_PAUSE.toMillis());
 		}
 		return Outcome.UNTOUCHED;
+	}
+
+	private static Key key(SourceDefinition definition, Connection connection) throws SQLException {
+		return new Key(definition.liquibase(), connection.getMetaData().getDatabaseProductName(),
+				connection.getSchema());
+	}
+
+	/**
+	 * None that has no fingerprint, as with {@code runAlways}.
+	 */
+	@Override
+	public @Nullable BooleanSupplier copyable(SourceDefinition definition, Connection connection) throws SQLException {
+		Key key = key(definition, connection);
+		Fingerprint fingerprint = this.fingerprints.get(key);
+		if (fingerprint == null || !fingerprint.rows().equals(texts(rows(key, connection)))) {
+			return null;
+		}
+		return () -> !fingerprint.files().haveChanged();
 	}
 
 	/**
@@ -199,7 +262,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 			return false;
 		}
 		try {
-			return new HashSet<>(rows(key, connection).values()).containsAll(fingerprint.rows());
+			return fingerprint.isIn(rows(key, connection));
 		}
 		catch (SQLException ex) {
 			// No such table: it is a new database.
@@ -207,18 +270,21 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		}
 	}
 
-	/** Change sets that have run, by identity. */
-	private static Map<String, String> rows(Key key, Connection connection) throws SQLException {
-		Map<String, String> rows = new HashMap<>();
+	private static List<Row> rows(Key key, Connection connection) throws SQLException {
+		List<Row> rows = new ArrayList<>();
 		try (Statement statement = connection.createStatement();
 				ResultSet result = statement
 					.executeQuery("SELECT ID, AUTHOR, FILENAME, MD5SUM, EXECTYPE FROM " + table(key, connection))) {
 			while (result.next()) {
-				String identity = identity(result.getString(1), result.getString(2), result.getString(3));
-				rows.put(identity, identity + "\n" + result.getString(4) + "\n" + isRun(result.getString(5)));
+				rows.add(new Row(result.getString(1), result.getString(2), result.getString(3), result.getString(4),
+						result.getString(5)));
 			}
 		}
 		return rows;
+	}
+
+	private static Set<String> texts(List<Row> rows) {
+		return rows.stream().map(Row::toString).collect(Collectors.toSet());
 	}
 
 	/** In the schema where Liquibase works, not wherever a search path finds one. */
@@ -230,11 +296,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		return quote + key.schema().replace(quote, quote + quote) + quote + ".DATABASECHANGELOG";
 	}
 
-	private static boolean isRun(@Nullable String execType) {
-		return execType != null && Set.of("EXECUTED", "RERAN", "MARK_RAN").contains(execType);
-	}
-
-	private static String identity(String id, String author, String path) {
+	private static String identity(@Nullable String id, @Nullable String author, @Nullable String path) {
 		return id + "\n" + author + "\n" + DatabaseChangeLog.normalizePath(path);
 	}
 
@@ -298,7 +360,8 @@ public final class LiquibaseMigrator implements SourceMigrator {
 					if (LiquibaseMigrator.this.fingerprints.size() >= MOST_FINGERPRINTS) {
 						LiquibaseMigrator.this.fingerprints.clear();
 					}
-					LiquibaseMigrator.this.fingerprints.put(this.key, new Fingerprint(fingerprint, this.files));
+					LiquibaseMigrator.this.fingerprints.put(this.key,
+							new Fingerprint(fingerprint, this.files, ConcurrentHashMap.newKeySet()));
 				}
 			}
 			catch (SQLException ex) {
@@ -321,14 +384,15 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		}
 
 		private @Nullable Set<String> fingerprint(Liquibase liquibase) throws LiquibaseException, SQLException {
-			Map<String, String> rows = rows(this.key, this.connection);
+			Map<String, Row> rows = new HashMap<>();
+			rows(this.key, this.connection).forEach((row) -> rows.put(row.identity(), row));
 			Set<String> fingerprint = new HashSet<>();
 			for (ChangeSet changeSet : selected(liquibase)) {
-				String row = rows.get(identity(changeSet.getId(), changeSet.getAuthor(), changeSet.getFilePath()));
-				if (row == null || !row.endsWith("\ntrue") || changeSet.isAlwaysRun()) {
+				Row row = rows.get(identity(changeSet.getId(), changeSet.getAuthor(), changeSet.getFilePath()));
+				if (row == null || !row.isRun() || changeSet.isAlwaysRun()) {
 					return null;
 				}
-				fingerprint.add(row);
+				fingerprint.add(row.toString());
 			}
 			return fingerprint;
 		}

@@ -62,17 +62,37 @@ public final class Routes {
 		return resolution(target).source;
 	}
 
+	/**
+	 * Whether a target led to another source before: what was read under it may be of
+	 * either, and must not be kept for those who come later.
+	 * @param target the target, resolved again if its source is gone
+	 * @return whether its source was replaced since it was first resolved
+	 */
+	public boolean hasMoved(Target target) {
+		return resolution(target).moved;
+	}
+
 	Resolution resolution(Target target) {
-		if (target.resolution() instanceof Resolution known && known.routes == this && !known.source.isGone()) {
-			return known;
+		Resolution former = null;
+		if (target.resolution() instanceof Resolution known && known.routes == this) {
+			if (!known.source.isGone()) {
+				return known;
+			}
+			former = known;
 		}
-		Resolution found = new Resolution(this, target, lookUp(target));
+		Source source = lookUp(target);
+		boolean moved = former != null && (former.moved || !former.source.identity().equals(source.identity()));
+		Resolution found = new Resolution(this, target, source, moved);
 		target.resolution(found);
 		return found;
 	}
 
-	/** What a target means to these routes; others may lead elsewhere. */
-	record Resolution(Routes routes, Target target, Source source) {
+	/**
+	 * What a target means to these routes; others may lead elsewhere.
+	 *
+	 * @param moved whether it led to another source before
+	 */
+	record Resolution(Routes routes, Target target, Source source, boolean moved) {
 	}
 
 	/**

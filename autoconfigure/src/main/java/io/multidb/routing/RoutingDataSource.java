@@ -56,16 +56,18 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 	public Connection getConnection() throws SQLException {
 		Target target = Target.current();
 		try {
-			Routes.Resolution resolution = this.routes.resolution(target);
-			try {
-				return new GuardedConnection(resolution);
-			}
-			catch (UnknownSourceException ex) {
-				if (!resolution.source().isGone()) {
-					throw ex;
+			while (true) {
+				Routes.Resolution resolution = this.routes.resolution(target);
+				try {
+					return new GuardedConnection(resolution);
 				}
-				// It went between the look-up and the lease; another may be there by now.
-				return new GuardedConnection(this.routes.resolution(target));
+				catch (UnknownSourceException ex) {
+					if (!resolution.source().isGone()) {
+						throw ex;
+					}
+					// It went between the look-up and the lease; another may be there by
+					// now, or else the next look-up says that there is none.
+				}
 			}
 		}
 		catch (MultiDbException ex) {

@@ -9,6 +9,7 @@ import java.util.logging.Logger;
 import javax.sql.DataSource;
 
 import io.multidb.MultiDbException;
+import io.multidb.UnknownSourceException;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
 
@@ -46,16 +47,18 @@ public final class SourceDataSource implements DataSource {
 	@Override
 	public Connection getConnection() throws SQLException {
 		try {
-			Source found = this.registry.get(this.source);
-			try {
-				return found.getConnection();
-			}
-			catch (MultiDbException ex) {
-				if (!found.isGone()) {
-					throw ex;
+			while (true) {
+				Source found = this.registry.get(this.source);
+				try {
+					return found.getConnection();
 				}
-				// It went between the look-up and the lease; another may be there by now.
-				return this.registry.get(this.source).getConnection();
+				catch (UnknownSourceException ex) {
+					if (!found.isGone()) {
+						throw ex;
+					}
+					// It went between the look-up and the lease; another may be there by
+					// now, or else the next look-up says that there is none.
+				}
 			}
 		}
 		catch (MultiDbException ex) {

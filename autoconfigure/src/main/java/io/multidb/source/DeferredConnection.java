@@ -1,26 +1,10 @@
 package io.multidb.source;
 
-import java.sql.Array;
-import java.sql.Blob;
-import java.sql.CallableStatement;
-import java.sql.ClientInfoStatus;
-import java.sql.Clob;
 import java.sql.Connection;
-import java.sql.DatabaseMetaData;
-import java.sql.NClob;
-import java.sql.PreparedStatement;
-import java.sql.SQLClientInfoException;
 import java.sql.SQLException;
 import java.sql.SQLNonTransientConnectionException;
 import java.sql.SQLTransientConnectionException;
 import java.sql.SQLWarning;
-import java.sql.SQLXML;
-import java.sql.Savepoint;
-import java.sql.ShardingKey;
-import java.sql.Statement;
-import java.sql.Struct;
-import java.util.Map;
-import java.util.Properties;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 
@@ -40,7 +24,7 @@ import io.multidb.SourceUnavailableException;
  * {@code isClosed} may be called from any thread; otherwise as thread-safe as the
  * driver's connection.
  */
-final class DeferredConnection implements Connection {
+final class DeferredConnection extends ForwardingConnection {
 
 	private static final AtomicReferenceFieldUpdater<DeferredConnection, @Nullable Taken> TAKEN = AtomicReferenceFieldUpdater
 		.newUpdater(DeferredConnection.class, Taken.class, "taken");
@@ -103,7 +87,8 @@ final class DeferredConnection implements Connection {
 		this.autoCommit = lenders.autoCommit();
 	}
 
-	private Connection target() throws SQLException {
+	@Override
+	Connection target() throws SQLException {
 		Taken current = this.taken;
 		return (current != null) ? current.connection() : take();
 	}
@@ -186,6 +171,12 @@ final class DeferredConnection implements Connection {
 		return (fallback != null && fallback.refusesWrites()) ? fallback.writeRefused(failure) : null;
 	}
 
+	/** The connection behind this one; {@code null} if there is none yet. */
+	@Nullable Connection current() {
+		Taken current = this.taken;
+		return (current != null) ? current.connection() : null;
+	}
+
 	private boolean hasTarget() {
 		return this.taken != null;
 	}
@@ -200,21 +191,16 @@ final class DeferredConnection implements Connection {
 		return new SQLException("The connection is closed", "08003");
 	}
 
-	/** For a statement whose text comes later, see {@link #using(String)}. */
-	private Connection beginning() throws SQLException {
-		Connection connection = target();
-		this.begun = !this.autoCommit;
-		return connection;
-	}
-
 	/**
 	 * For a statement that may write. In a transaction that is not read-only anything
 	 * may; outside of one, what is no plain query.
 	 */
-	Connection using(String sql) throws SQLException {
-		Connection connection = beginning();
+	@Override
+	Connection using(@Nullable String sql) throws SQLException {
+		Connection connection = target();
+		this.begun = !this.autoCommit;
 		boolean ownWork = this.side == Fallback.Side.SOURCE && !this.readOnly;
-		if (ownWork && (!this.autoCommit || !isQuery(sql))) {
+		if (sql != null && ownWork && (!this.autoCommit || !isQuery(sql))) {
 			this.written = true;
 			this.lenders.written(this.caller);
 		}
@@ -409,225 +395,6 @@ final class DeferredConnection implements Connection {
 		if (hasTarget()) {
 			target().endRequest();
 		}
-	}
-
-	@Override
-	public void setClientInfo(String name, String value) throws SQLClientInfoException {
-		targetForClientInfo().setClientInfo(name, value);
-	}
-
-	@Override
-	public void setClientInfo(Properties properties) throws SQLClientInfoException {
-		targetForClientInfo().setClientInfo(properties);
-	}
-
-	private Connection targetForClientInfo() throws SQLClientInfoException {
-		try {
-			return target();
-		}
-		catch (SQLException ex) {
-			throw new SQLClientInfoException(ex.getMessage(), ex.getSQLState(), Map.<String, ClientInfoStatus>of(), ex);
-		}
-	}
-
-	@Override
-	public <T> T unwrap(Class<T> type) throws SQLException {
-		return type.isInstance(this) ? type.cast(this) : target().unwrap(type);
-	}
-
-	@Override
-	public boolean isWrapperFor(Class<?> type) throws SQLException {
-		return type.isInstance(this) || target().isWrapperFor(type);
-	}
-
-	@Override
-	public Statement createStatement() throws SQLException {
-		return beginning().createStatement();
-	}
-
-	@Override
-	public PreparedStatement prepareStatement(String sql) throws SQLException {
-		return using(sql).prepareStatement(sql);
-	}
-
-	@Override
-	public CallableStatement prepareCall(String sql) throws SQLException {
-		return using(sql).prepareCall(sql);
-	}
-
-	@Override
-	public String nativeSQL(String sql) throws SQLException {
-		return target().nativeSQL(sql);
-	}
-
-	@Override
-	public DatabaseMetaData getMetaData() throws SQLException {
-		return target().getMetaData();
-	}
-
-	@Override
-	public @Nullable String getCatalog() throws SQLException {
-		return target().getCatalog();
-	}
-
-	@Override
-	public int getTransactionIsolation() throws SQLException {
-		return target().getTransactionIsolation();
-	}
-
-	@Override
-	public Statement createStatement(int resultSetType, int resultSetConcurrency) throws SQLException {
-		return beginning().createStatement(resultSetType, resultSetConcurrency);
-	}
-
-	@Override
-	public PreparedStatement prepareStatement(String sql, int resultSetType, int resultSetConcurrency)
-			throws SQLException {
-		return using(sql).prepareStatement(sql, resultSetType, resultSetConcurrency);
-	}
-
-	@Override
-	public CallableStatement prepareCall(String sql, int resultSetType, int resultSetConcurrency) throws SQLException {
-		return using(sql).prepareCall(sql, resultSetType, resultSetConcurrency);
-	}
-
-	@Override
-	public Map<String, Class<?>> getTypeMap() throws SQLException {
-		return target().getTypeMap();
-	}
-
-	@Override
-	public void setTypeMap(Map<String, Class<?>> map) throws SQLException {
-		target().setTypeMap(map);
-	}
-
-	@Override
-	public int getHoldability() throws SQLException {
-		return target().getHoldability();
-	}
-
-	@Override
-	public Savepoint setSavepoint() throws SQLException {
-		return target().setSavepoint();
-	}
-
-	@Override
-	public Savepoint setSavepoint(String name) throws SQLException {
-		return target().setSavepoint(name);
-	}
-
-	@Override
-	public void rollback(Savepoint savepoint) throws SQLException {
-		target().rollback(savepoint);
-	}
-
-	@Override
-	public void releaseSavepoint(Savepoint savepoint) throws SQLException {
-		target().releaseSavepoint(savepoint);
-	}
-
-	@Override
-	public Statement createStatement(int resultSetType, int resultSetConcurrency, int resultSetHoldability)
-			throws SQLException {
-		return beginning().createStatement(resultSetType, resultSetConcurrency, resultSetHoldability);
-	}
-
-	@Override
-	public PreparedStatement prepareStatement(String sql, int resultSetType, int resultSetConcurrency,
-			int resultSetHoldability) throws SQLException {
-		return using(sql).prepareStatement(sql, resultSetType, resultSetConcurrency, resultSetHoldability);
-	}
-
-	@Override
-	public CallableStatement prepareCall(String sql, int resultSetType, int resultSetConcurrency,
-			int resultSetHoldability) throws SQLException {
-		return using(sql).prepareCall(sql, resultSetType, resultSetConcurrency, resultSetHoldability);
-	}
-
-	@Override
-	public PreparedStatement prepareStatement(String sql, int autoGeneratedKeys) throws SQLException {
-		return using(sql).prepareStatement(sql, autoGeneratedKeys);
-	}
-
-	@Override
-	public PreparedStatement prepareStatement(String sql, int[] columnIndexes) throws SQLException {
-		return using(sql).prepareStatement(sql, columnIndexes);
-	}
-
-	@Override
-	public PreparedStatement prepareStatement(String sql, String[] columnNames) throws SQLException {
-		return using(sql).prepareStatement(sql, columnNames);
-	}
-
-	@Override
-	public Clob createClob() throws SQLException {
-		return target().createClob();
-	}
-
-	@Override
-	public Blob createBlob() throws SQLException {
-		return target().createBlob();
-	}
-
-	@Override
-	public NClob createNClob() throws SQLException {
-		return target().createNClob();
-	}
-
-	@Override
-	public SQLXML createSQLXML() throws SQLException {
-		return target().createSQLXML();
-	}
-
-	@Override
-	public @Nullable String getClientInfo(String name) throws SQLException {
-		return target().getClientInfo(name);
-	}
-
-	@Override
-	public Properties getClientInfo() throws SQLException {
-		return target().getClientInfo();
-	}
-
-	@Override
-	public Array createArrayOf(String typeName, Object[] elements) throws SQLException {
-		return target().createArrayOf(typeName, elements);
-	}
-
-	@Override
-	public Struct createStruct(String typeName, Object[] attributes) throws SQLException {
-		return target().createStruct(typeName, attributes);
-	}
-
-	@Override
-	public @Nullable String getSchema() throws SQLException {
-		return target().getSchema();
-	}
-
-	@Override
-	public int getNetworkTimeout() throws SQLException {
-		return target().getNetworkTimeout();
-	}
-
-	@Override
-	public boolean setShardingKeyIfValid(ShardingKey shardingKey, ShardingKey superShardingKey, int timeout)
-			throws SQLException {
-		return target().setShardingKeyIfValid(shardingKey, superShardingKey, timeout);
-	}
-
-	@Override
-	public boolean setShardingKeyIfValid(ShardingKey shardingKey, int timeout) throws SQLException {
-		return target().setShardingKeyIfValid(shardingKey, timeout);
-	}
-
-	@Override
-	public void setShardingKey(ShardingKey shardingKey, ShardingKey superShardingKey) throws SQLException {
-		target().setShardingKey(shardingKey, superShardingKey);
-	}
-
-	@Override
-	public void setShardingKey(ShardingKey shardingKey) throws SQLException {
-		target().setShardingKey(shardingKey);
 	}
 
 	@Override

@@ -1,9 +1,10 @@
 package io.multidb.source;
 
+import java.util.ArrayDeque;
 import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tells what happens to one source in the order in which it happened, whichever threads
@@ -14,39 +15,64 @@ final class EventQueue {
 
 	private final Consumer<SourceEvent> listeners;
 
-	private final Queue<SourceEvent> events = new ConcurrentLinkedQueue<>();
+	/** Guarded by this; {@code null} when there is none: most sources never have one. */
+	private @Nullable Queue<SourceEvent> events;
 
-	/** How often publishing was asked for while somebody was at it. */
-	private final AtomicInteger asked = new AtomicInteger();
+	/** How often publishing was asked for since somebody is at it; guarded by this. */
+	private int asked;
 
 	EventQueue(Consumer<SourceEvent> listeners) {
 		this.listeners = listeners;
 	}
 
-	void add(SourceEvent event) {
+	synchronized void add(SourceEvent event) {
+		if (this.events == null) {
+			this.events = new ArrayDeque<>();
+		}
 		this.events.add(event);
+	}
+
+	private synchronized @Nullable SourceEvent poll() {
+		SourceEvent first = (this.events != null) ? this.events.poll() : null;
+		if (first == null) {
+			this.events = null;
+		}
+		return first;
 	}
 
 	/** Returns at once if another thread, or a caller of this one, is at it. */
 	void publish() {
-		if (this.asked.getAndIncrement() > 0) {
+		if (ask() > 1) {
 			return;
 		}
 		int seen = 1;
 		try {
 			while (seen > 0) {
-				for (SourceEvent event = this.events.poll(); event != null; event = this.events.poll()) {
+				for (SourceEvent event = poll(); event != null; event = poll()) {
 					this.listeners.accept(event);
 				}
-				seen = this.asked.addAndGet(-seen);
+				seen = answered(seen);
 			}
 		}
 		finally {
 			if (seen > 0) {
 				// A listener ended this thread; the next one goes on.
-				this.asked.set(0);
+				answeredAll();
 			}
 		}
+	}
+
+	private synchronized int ask() {
+		return ++this.asked;
+	}
+
+	private synchronized int answered(int seen) {
+		this.asked -= seen;
+		return this.asked;
+	}
+
+	private synchronized void answeredAll() {
+		this.asked = 0;
 	}
 
 }

@@ -143,7 +143,7 @@ final class Fallback {
 		}
 		finally {
 			if (!ready) {
-				source.evict(connection);
+				source.discard(connection);
 				source.giveBack(connection, false);
 			}
 		}

@@ -78,6 +78,7 @@ final class HikariConnections extends Pool {
 			throw (ex.getCause() instanceof SQLException failure) ? failure : new SQLException(ex);
 		}
 		config.setMinimumIdle(minimumIdle);
+		physical.attach(this);
 	}
 
 	@Override
@@ -122,9 +123,57 @@ final class HikariConnections extends Pool {
 		}
 	}
 
+	/**
+	 * On this thread, if somebody may wait for its place: HikariCP would start one.
+	 */
 	@Override
 	void evict(Connection connection) {
+		closePhysically(connection);
 		this.pool.evictConnection(connection);
+		afterReturn();
+	}
+
+	private void closePhysically(Connection connection) {
+		try {
+			if (connection.isWrapperFor(BudgetedConnection.class)) {
+				connection.unwrap(BudgetedConnection.class).close();
+			}
+		}
+		catch (SQLException ex) {
+			logger.debug("{}: closing a connection failed", definition().name(), ex);
+		}
+	}
+
+	@Override
+	boolean giveUp(Connection connection) throws SQLException {
+		if (!connection.isWrapperFor(BudgetedConnection.class)
+				|| connection.unwrap(BudgetedConnection.class).holder() != this.physical
+				|| !this.physical.isNeededElsewhere()) {
+			return false;
+		}
+		evict(connection);
+		try {
+			connection.close();
+		}
+		catch (SQLException | RuntimeException ex) {
+			// HikariCP resets what is not there any more; it is closed all the same.
+			logger.debug("{}: closing an evicted connection failed", definition().name(), ex);
+		}
+		return true;
+	}
+
+	@Override
+	void keepNoneIdle() {
+		if (this.config.getMinimumIdle() > 0) {
+			logger.info("{}: 'hikari.minimum-idle' is not heeded any more, as the budget of its server is used up",
+					definition().name());
+			this.config.setMinimumIdle(0);
+		}
+	}
+
+	@Override
+	void forsaken() {
+		this.physical.forsake();
 	}
 
 	@Override
@@ -134,7 +183,7 @@ final class HikariConnections extends Pool {
 		}
 		try {
 			// One that is idle is lent at once; nobody waits for one to be made.
-			evict(this.pool.getConnection(1));
+			evict(BudgetedConnection.untested(() -> this.pool.getConnection(1)));
 			return true;
 		}
 		catch (SQLException ex) {
@@ -154,6 +203,12 @@ final class HikariConnections extends Pool {
 	@Override
 	void refuse() {
 		this.refusing = true;
+		this.physical.withdraw();
+	}
+
+	@Override
+	boolean isWanted() {
+		return !this.refusing && waiting() > 0;
 	}
 
 	@Override
@@ -199,6 +254,10 @@ final class HikariConnections extends Pool {
 				Connection connection = HikariConnections.this.physical.getConnection();
 				connected();
 				return connection;
+			}
+			catch (NoPermitException ex) {
+				// Says nothing of the database.
+				throw ex;
 			}
 			catch (SQLException ex) {
 				connectFailed(ex);

@@ -1,9 +1,11 @@
 package io.multidb.source;
 
+import java.io.File;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -28,6 +30,11 @@ public record JdbcUrl(String text) {
 	 */
 	private static final Pattern USER_INFO = Pattern
 		.compile("(//[^/?#@:]{0,128}:|:(?:thin|oci8?):[^/@]{0,128}/)[^?#\\s]{0,512}@");
+
+	/**
+	 * What comes behind {@code //}, or {@code @} of Oracle's, and any user and password.
+	 */
+	private static final Pattern AUTHORITY = Pattern.compile("(?://|thin:@)(?:[^/?#;]*@)?([^/?#;@\\s]+)");
 
 	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
 
@@ -86,7 +93,7 @@ public record JdbcUrl(String text) {
 	 */
 	String databaseKey() {
 		return switch (product()) {
-			case SQLITE -> isPlainSqliteFile() ? SQLITE_PREFIX + sqliteFile().toAbsolutePath().normalize() : this.text;
+			case SQLITE -> isPlainSqliteFile() ? sqliteKey() : this.text;
 			case POSTGRESQL -> {
 				String schema = schema();
 				String options = parameter("options");
@@ -96,6 +103,15 @@ public record JdbcUrl(String text) {
 			}
 			case OTHER -> beforeParameters();
 		};
+	}
+
+	/** The text itself, where it is one already: there may be ten thousand. */
+	private String sqliteKey() {
+		String text = beforeParameters();
+		String path = text.substring(SQLITE_PREFIX.length());
+		boolean normal = File.separatorChar == '/' && path.startsWith("/") && !path.contains("//")
+				&& !path.contains("/.") && !path.endsWith("/");
+		return normal ? text : SQLITE_PREFIX + Path.of(path).toAbsolutePath().normalize();
 	}
 
 	/** Neither in memory, nor a URI, nor a class path resource. */
@@ -139,6 +155,18 @@ public record JdbcUrl(String text) {
 		return parameter("user");
 	}
 
+	/**
+	 * The server's host and port in lower case; several, if the URL names several.
+	 * @return {@code null} where there is none, or it cannot be told
+	 */
+	@Nullable String server() {
+		if (product() != DatabaseProduct.OTHER) {
+			return (product() == DatabaseProduct.POSTGRESQL) ? postgresHosts() : null;
+		}
+		Matcher authority = AUTHORITY.matcher(this.text);
+		return authority.find() ? authority.group(1).toLowerCase(Locale.ROOT) : null;
+	}
+
 	/** The schema that a PostgreSQL URL names, or {@code null}. */
 	@Nullable String schema() {
 		return parameter("currentSchema");
@@ -163,7 +191,8 @@ public record JdbcUrl(String text) {
 		return (end < 0) ? this.text : this.text.substring(0, end);
 	}
 
-	private @Nullable String parameter(String name) {
+	/** A parameter behind the question mark, or {@code null}. */
+	@Nullable String parameter(String name) {
 		int start = this.text.indexOf('?');
 		if (start < 0) {
 			return null;

@@ -3,6 +3,7 @@ package io.multidb.source;
 import java.sql.Array;
 import java.sql.Blob;
 import java.sql.CallableStatement;
+import java.sql.ClientInfoStatus;
 import java.sql.Clob;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;
@@ -20,6 +21,7 @@ import java.sql.Struct;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 import org.jspecify.annotations.Nullable;
 
@@ -31,20 +33,40 @@ import io.multidb.SourceUnavailableException;
  * <p>
  * A subclass may refuse work by {@link #check()}, which is asked before everything that
  * can reach the database, except what ends work: {@code close}, {@code rollback},
- * {@code abort}, {@code isClosed} and {@code isValid} always pass, from any thread.
- * Otherwise as thread-safe as the driver's connection.
+ * {@code abort}, {@code isClosed}, {@code isValid} and {@code endRequest} always pass,
+ * from any thread. So does what cleaning up asks for and no database is needed for:
+ * {@code getAutoCommit}, {@code isReadOnly} and warnings. Otherwise as thread-safe as the
+ * driver's connection.
  */
 public abstract class LeasedConnection implements Connection {
 
 	/** SQLSTATE read_only_sql_transaction. */
-	private static final String READ_ONLY = "25006";
+	private static final String READ_ONLY_TRANSACTION = "25006";
 
 	private static final int SQLITE_READONLY = 8;
 
+	private static final AtomicIntegerFieldUpdater<LeasedConnection> MARK = AtomicIntegerFieldUpdater
+		.newUpdater(LeasedConnection.class, "mark");
+
+	/** Never asked to refuse writes, or asked to accept them again. */
+	private static final int WRITABLE = 0;
+
+	/** Asked to refuse writes, which must end before the connection is given back. */
+	private static final int READ_ONLY = 1;
+
+	/** One of the above is becoming the other: who sees to that gives it back. */
+	private static final int CHANGING = 2;
+
+	/** Was marked when it was closed. */
+	private static final int CLOSED = 3;
+
 	private final Connection delegate;
 
-	/** Asked to refuse writes. */
-	private boolean readOnly;
+	/**
+	 * No object of its own, for there is one for each connection that is borrowed, and
+	 * changed only by those who ask for a read-only one.
+	 */
+	private volatile int mark;
 
 	/**
 	 * Takes a connection of a source, opening the source if that is needed.
@@ -74,23 +96,54 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
-		boolean wasReadOnly = this.readOnly;
-		this.readOnly = false;
-		source().giveBack(this.delegate, wasReadOnly);
+		if (this.mark != WRITABLE) {
+			closeMarked();
+			return;
+		}
+		source().giveBack(this.delegate, false);
+		if (this.mark != WRITABLE) {
+			// By another thread, too late to be taken back: it may be somebody else's.
+			source().discard(this.delegate);
+		}
+	}
+
+	/** Of several threads one gives it back, after it has been made to accept writes. */
+	private void closeMarked() throws SQLException {
+		int former = MARK.getAndSet(this, CLOSED);
+		if (former == WRITABLE || former == READ_ONLY) {
+			source().giveBack(this.delegate, former == READ_ONLY);
+		}
 	}
 
 	/** Asked before a statement is run whose text was not known before. */
 	final void check(String sql) throws SQLException {
 		check();
-		if (this.delegate instanceof DeferredConnection deferred) {
-			deferred.using(sql);
+		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.using(sql) : this.delegate;
+		if (used instanceof SqliteLease lease) {
+			lease.running(sql);
 		}
+	}
+
+	/** Asked before a statement is run that was prepared before. */
+	final void checkPrepared() throws SQLException {
+		check();
+		if (lent() instanceof SqliteLease lease) {
+			lease.running();
+		}
+	}
+
+	private Connection lent() throws SQLException {
+		return (this.delegate instanceof DeferredConnection deferred) ? deferred.target() : this.delegate;
 	}
 
 	/** Says why a write was refused; any other failure is as the driver made it. */
 	final SQLException explain(SQLException failure) {
+		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.current() : this.delegate;
+		if (used instanceof SqliteLease lease) {
+			lease.failed(failure);
+		}
 		SourceDefinition definition = source().definition();
-		if (!definition.readOnly() && !this.readOnly) {
+		if (!definition.readOnly() && !isReadOnly()) {
 			return (this.delegate instanceof DeferredConnection deferred) ? explain(deferred, definition, failure)
 					: failure;
 		}
@@ -99,37 +152,47 @@ public abstract class LeasedConnection implements Connection {
 		}
 		String why = definition.readOnly() ? "is read-only (" + definition.property("read-only") + ")"
 				: "was asked to read only, as by @Transactional(readOnly = true)";
-		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(), READ_ONLY,
-				failure.getErrorCode(), failure);
+		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(),
+				READ_ONLY_TRANSACTION, failure.getErrorCode(), failure);
 	}
 
 	private static SQLException explain(DeferredConnection deferred, SourceDefinition definition,
 			SQLException failure) {
 		SourceUnavailableException refused = isRefusedWrite(definition, failure) ? deferred.writeRefused(failure)
 				: null;
-		return (refused != null) ? new SQLTransientConnectionException(refused.getMessage(), READ_ONLY, refused)
-				: failure;
+		return (refused != null)
+				? new SQLTransientConnectionException(refused.getMessage(), READ_ONLY_TRANSACTION, refused) : failure;
 	}
 
 	/** A failed batch has the reason in its cause. */
 	private static boolean isRefusedWrite(SourceDefinition definition, SQLException failure) {
-		boolean refused = READ_ONLY.equals(failure.getSQLState()) || (definition.product() == DatabaseProduct.SQLITE
-				&& (failure.getErrorCode() & 0xff) == SQLITE_READONLY);
+		boolean refused = READ_ONLY_TRANSACTION.equals(failure.getSQLState())
+				|| (definition.product() == DatabaseProduct.SQLITE
+						&& (failure.getErrorCode() & 0xff) == SQLITE_READONLY);
 		return refused || (failure.getCause() instanceof SQLException cause && isRefusedWrite(definition, cause));
 	}
 
 	@Override
 	public <T> T unwrap(Class<T> type) throws SQLException {
-		return type.isInstance(this) ? type.cast(this) : this.delegate.unwrap(type);
+		if (type.isInstance(this)) {
+			return type.cast(this);
+		}
+		check();
+		return this.delegate.unwrap(type);
 	}
 
 	@Override
 	public boolean isWrapperFor(Class<?> type) throws SQLException {
-		return type.isInstance(this) || this.delegate.isWrapperFor(type);
+		if (type.isInstance(this)) {
+			return true;
+		}
+		check();
+		return this.delegate.isWrapperFor(type);
 	}
 
 	@Override
 	public void beginRequest() throws SQLException {
+		check();
 		this.delegate.beginRequest();
 	}
 
@@ -202,12 +265,25 @@ public abstract class LeasedConnection implements Connection {
 	@Override
 	public void setReadOnly(boolean readOnly) throws SQLException {
 		check();
-		if (!readOnly && !this.readOnly && source().definition().readOnly()) {
+		if (!readOnly && !isReadOnly() && source().definition().readOnly()) {
 			throw new SQLException("Source '" + source().name() + "' is read-only ("
-					+ source().definition().property("read-only") + ") and cannot be switched", READ_ONLY);
+					+ source().definition().property("read-only") + ") and cannot be switched", READ_ONLY_TRANSACTION);
 		}
-		source().readOnly(this.delegate, readOnly);
-		this.readOnly = readOnly;
+		int former = this.mark;
+		if (former == CHANGING || former == CLOSED || !MARK.compareAndSet(this, former, CHANGING)) {
+			throw new SQLException("The connection is closed, or in use by another thread", "08003");
+		}
+		int next = former;
+		try {
+			source().readOnly(this.delegate, readOnly);
+			next = readOnly ? READ_ONLY : WRITABLE;
+		}
+		finally {
+			if (!MARK.compareAndSet(this, CHANGING, next)) {
+				// Closed meanwhile, by another thread
+				source().giveBack(this.delegate, true);
+			}
+		}
 	}
 
 	/**
@@ -217,7 +293,7 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public boolean isReadOnly() {
-		return this.readOnly;
+		return this.mark == READ_ONLY;
 	}
 
 	@Override
@@ -240,6 +316,7 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public int getTransactionIsolation() throws SQLException {
+		check();
 		return this.delegate.getTransactionIsolation();
 	}
 
@@ -293,6 +370,7 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public int getHoldability() throws SQLException {
+		check();
 		return this.delegate.getHoldability();
 	}
 
@@ -392,12 +470,23 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public void setClientInfo(String name, String value) throws SQLClientInfoException {
+		checkClientInfo();
 		this.delegate.setClientInfo(name, value);
 	}
 
 	@Override
 	public void setClientInfo(Properties properties) throws SQLClientInfoException {
+		checkClientInfo();
 		this.delegate.setClientInfo(properties);
+	}
+
+	private void checkClientInfo() throws SQLClientInfoException {
+		try {
+			check();
+		}
+		catch (SQLException ex) {
+			throw new SQLClientInfoException(ex.getMessage(), ex.getSQLState(), Map.<String, ClientInfoStatus>of(), ex);
+		}
 	}
 
 	@Override
@@ -443,11 +532,13 @@ public abstract class LeasedConnection implements Connection {
 
 	@Override
 	public void setNetworkTimeout(Executor executor, int milliseconds) throws SQLException {
+		check();
 		this.delegate.setNetworkTimeout(executor, milliseconds);
 	}
 
 	@Override
 	public int getNetworkTimeout() throws SQLException {
+		check();
 		return this.delegate.getNetworkTimeout();
 	}
 

@@ -38,7 +38,7 @@ class LeasedPreparedStatement<S extends PreparedStatement> extends LeasedStateme
 
 	@Override
 	public @Nullable ResultSet executeQuery() throws SQLException {
-		check();
+		checkPrepared();
 		try {
 			return wrap(delegate().executeQuery());
 		}
@@ -49,7 +49,7 @@ class LeasedPreparedStatement<S extends PreparedStatement> extends LeasedStateme
 
 	@Override
 	public int executeUpdate() throws SQLException {
-		check();
+		checkPrepared();
 		try {
 			return delegate().executeUpdate();
 		}
@@ -181,7 +181,7 @@ class LeasedPreparedStatement<S extends PreparedStatement> extends LeasedStateme
 
 	@Override
 	public boolean execute() throws SQLException {
-		check();
+		checkPrepared();
 		try {
 			return delegate().execute();
 		}
@@ -396,7 +396,7 @@ class LeasedPreparedStatement<S extends PreparedStatement> extends LeasedStateme
 
 	@Override
 	public long executeLargeUpdate() throws SQLException {
-		check();
+		checkPrepared();
 		try {
 			return delegate().executeLargeUpdate();
 		}

@@ -37,6 +37,10 @@ class LeasedStatement<S extends Statement> implements Statement {
 		this.connection.check(sql);
 	}
 
+	final void checkPrepared() throws SQLException {
+		this.connection.checkPrepared();
+	}
+
 	final SQLException explain(SQLException failure) {
 		return this.connection.explain(failure);
 	}
@@ -243,7 +247,7 @@ class LeasedStatement<S extends Statement> implements Statement {
 
 	@Override
 	public int[] executeBatch() throws SQLException {
-		check();
+		checkPrepared();
 		try {
 			return delegate().executeBatch();
 		}
@@ -385,7 +389,7 @@ class LeasedStatement<S extends Statement> implements Statement {
 
 	@Override
 	public long[] executeLargeBatch() throws SQLException {
-		check();
+		checkPrepared();
 		try {
 			return delegate().executeLargeBatch();
 		}

@@ -18,7 +18,7 @@ import org.springframework.jdbc.datasource.AbstractDataSource;
  * Makes physical connections of one source with the driver; a pool stands on top of it.
  * Thread-safe.
  */
-final class PhysicalDataSource extends AbstractDataSource {
+final class PhysicalDataSource extends AbstractDataSource implements ServerBudget.Holder {
 
 	/**
 	 * How long a server may be silent while a connection is made. pgjdbc's own
@@ -27,7 +27,13 @@ final class PhysicalDataSource extends AbstractDataSource {
 	 */
 	static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
 
+	private static final String OPEN_MODE = "open_mode";
+
 	private static final String SOCKET_TIMEOUT = "socketTimeout";
+
+	private static final String SOCKET_FACTORY = "socketFactory";
+
+	private final String source;
 
 	private final String url;
 
@@ -40,13 +46,25 @@ final class PhysicalDataSource extends AbstractDataSource {
 	/** Run on every connection, that of a migration included; {@code null} for none. */
 	private final @Nullable String initSql;
 
+	/** Of the server; {@code null} for none. */
+	private final @Nullable ServerBudget budget;
+
+	/** How long to wait for a permit, where nobody waits in a pool. */
+	private final Duration timeout;
+
+	/** The pool on top, once there is one. */
+	private volatile @Nullable Pool pool;
+
 	private volatile boolean closed;
 
 	/** A connection made while the source was opened, for the pool's first request. */
 	private final AtomicReference<@Nullable Connection> first = new AtomicReference<>();
 
 	PhysicalDataSource(SourceDefinition definition, Properties dataSourceProperties, @Nullable String initSql,
-			boolean mayCreateFile) throws SQLException {
+			boolean mayCreateFile, @Nullable ServerBudget budget, Duration timeout) throws SQLException {
+		this.budget = budget;
+		this.timeout = timeout;
+		this.source = definition.name();
 		this.url = definition.url().text();
 		this.initSql = initSql;
 		this.properties = new Properties();
@@ -69,12 +87,13 @@ final class PhysicalDataSource extends AbstractDataSource {
 				this.properties.setProperty("busy_timeout", "5000");
 				this.properties.setProperty("foreign_keys", "true");
 				if (!mayCreateFile) {
-					// SQLITE_OPEN_READWRITE without SQLITE_OPEN_CREATE
-					this.properties.setProperty("open_mode", "2");
+					makeNoFile();
 				}
 			}
 			case POSTGRESQL -> {
 				this.properties.setProperty("connectTimeout", Long.toString(CONNECT_TIMEOUT.toSeconds()));
+				// It works with no older ones; knowing that saves it two questions.
+				this.properties.setProperty("assumeMinServerVersion", "9.1");
 				// A server that vanishes while a statement runs is noticed in the end.
 				this.properties.setProperty("tcpKeepAlive", "true");
 				// In milliseconds; without an answer pgjdbc connects again, without
@@ -94,13 +113,39 @@ final class PhysicalDataSource extends AbstractDataSource {
 			refuseWrites(definition.product());
 		}
 		this.driver = driver(definition);
+		if (budget != null && definition.product() == DatabaseProduct.POSTGRESQL) {
+			awaitClose();
+		}
+	}
+
+	/** Unless the user has sockets of another make, or the driver cannot see ours. */
+	private void awaitClose() {
+		if (this.properties.containsKey(SOCKET_FACTORY) || this.url.contains(SOCKET_FACTORY + "=")) {
+			return;
+		}
+		String name = AwaitedCloseSocketFactory.class.getName();
+		try {
+			if (Class.forName(name, false,
+					this.driver.getClass().getClassLoader()) == AwaitedCloseSocketFactory.class) {
+				this.properties.setProperty(SOCKET_FACTORY, name);
+			}
+		}
+		catch (ClassNotFoundException ex) {
+			// A driver of the server's, not of the application's: it goes without.
+		}
+	}
+
+	/** The file of a SQLite source is there, or else it is not to be made. */
+	void makeNoFile() {
+		// SQLITE_OPEN_READWRITE without SQLITE_OPEN_CREATE
+		this.properties.putIfAbsent(OPEN_MODE, "2");
 	}
 
 	/** After everything else, as no other setting may lift it. */
 	private void refuseWrites(DatabaseProduct product) {
 		switch (product) {
 			// SQLITE_OPEN_READONLY, which makes no file either
-			case SQLITE -> this.properties.setProperty("open_mode", "1");
+			case SQLITE -> this.properties.setProperty(OPEN_MODE, "1");
 			case POSTGRESQL -> {
 				this.properties.setProperty("readOnly", "true");
 				// Also outside of transactions: by a setting of the session
@@ -142,6 +187,7 @@ final class PhysicalDataSource extends AbstractDataSource {
 	 */
 	void close() throws SQLException {
 		this.closed = true;
+		withdraw();
 		Connection offered = this.first.getAndSet(null);
 		if (offered != null) {
 			offered.close();
@@ -160,6 +206,23 @@ final class PhysicalDataSource extends AbstractDataSource {
 	}
 
 	Connection connect() throws SQLException {
+		ServerBudget ofServer = this.budget;
+		if (ofServer == null) {
+			return driversConnection();
+		}
+		Pool above = this.pool;
+		try {
+			return ofServer.connect(this, (above != null) ? null : this.timeout, this::driversConnection);
+		}
+		catch (NoPermitException ex) {
+			if (above != null && above.waiting() == 0) {
+				above.keepNoneIdle();
+			}
+			throw ex;
+		}
+	}
+
+	private Connection driversConnection() throws SQLException {
 		Connection connection = this.driver.connect(this.url, this.properties);
 		if (connection == null) {
 			throw new SQLException("The driver " + this.driver.getClass().getName() + " does not accept the URL",
@@ -167,6 +230,9 @@ final class PhysicalDataSource extends AbstractDataSource {
 		}
 		boolean ready = false;
 		try {
+			if (this.budget != null) {
+				this.budget.ask(connection);
+			}
 			if (this.liftSocketTimeout) {
 				connection.setNetworkTimeout(Runnable::run, 0);
 			}
@@ -186,6 +252,59 @@ final class PhysicalDataSource extends AbstractDataSource {
 				connection.close();
 			}
 		}
+	}
+
+	/** Tells it who asks for connections from now on. */
+	void attach(Pool pool) {
+		this.pool = pool;
+	}
+
+	/** Lets nothing wait for a permit any more. */
+	void withdraw() {
+		if (this.budget != null) {
+			this.budget.withdraw(this);
+		}
+	}
+
+	/** Whether what is given back had better be closed, see {@link ServerBudget}. */
+	boolean isNeededElsewhere() {
+		return this.budget != null && this.budget.needsFrom(this);
+	}
+
+	/** Those who waited in the pool may have gone. */
+	void forsake() {
+		if (this.budget != null) {
+			this.budget.prune();
+		}
+	}
+
+	@Override
+	public String source() {
+		return this.source;
+	}
+
+	@Override
+	public boolean isWanted() {
+		Pool above = this.pool;
+		return !this.closed && (above == null || above.isWanted());
+	}
+
+	@Override
+	public int waiting() {
+		Pool above = this.pool;
+		return (above != null) ? above.waiting() : 0;
+	}
+
+	@Override
+	public int idle() {
+		Pool above = this.pool;
+		return (above != null) ? above.idle() : 0;
+	}
+
+	@Override
+	public boolean giveUpIdle() {
+		Pool above = this.pool;
+		return above != null && above.giveUpIdle();
 	}
 
 	@Override

@@ -80,9 +80,28 @@ abstract class Pool {
 	/**
 	 * Borrows a connection and waits for one, if need be, as long as
 	 * {@link #connectionTimeout()} allows; closing it gives it back.
+	 * @return {@code null} if nothing is lent here any more: it is closed, or
+	 * {@link #isObsolete() obsolete}
 	 * @throws java.sql.SQLTransientConnectionException if there was none in time
 	 */
-	abstract Connection borrow() throws SQLException;
+	abstract @Nullable Connection borrow() throws SQLException;
+
+	/**
+	 * Whether its database is not there any more, so that another pool must be opened in
+	 * its place.
+	 */
+	boolean isObsolete() {
+		return false;
+	}
+
+	/**
+	 * What keeps another pool from being opened in the place of this one, which is
+	 * obsolete.
+	 * @return a sentence, or {@code null} for nothing
+	 */
+	@Nullable String hindrance() {
+		return null;
+	}
 
 	/** How many connections are lent. */
 	abstract int active();
@@ -120,8 +139,27 @@ abstract class Pool {
 	abstract boolean giveUpIdle();
 
 	/**
-	 * So long a pool that drains stays open at least: a thread that read it just before
-	 * may still be on its way into it.
+	 * Closes a lent connection in place of giving it back, if others need it more.
+	 * @return whether it did
+	 */
+	boolean giveUp(Connection connection) throws SQLException {
+		return false;
+	}
+
+	/** Keeps no connection that nobody uses, as there are not enough for all. */
+	void keepNoneIdle() {
+	}
+
+	/** Whether a connection that is to be made for it has somebody who waits for it. */
+	abstract boolean isWanted();
+
+	/** A borrower went away without a connection. */
+	void forsaken() {
+	}
+
+	/**
+	 * So long a pool that drains stays open at least, if it cannot refuse a thread that
+	 * read it just before and is still on its way into it.
 	 */
 	abstract Duration grace();
 

@@ -1,6 +1,7 @@
 package io.multidb.source;
 
 import java.time.Duration;
+import java.util.Map;
 
 /**
  * How many sources may be open at a time, and for how long. Immutable.
@@ -13,8 +14,11 @@ import java.time.Duration;
  * for never
  * @param drainTimeout what is still in use so long after its source was removed, replaced
  * or drained is cut
+ * @param servers how many connections database servers may have, by the name that their
+ * sources give, or by host and port; a PostgreSQL server that is not among them is asked
  */
-public record PoolLimits(int maxOpen, WhenFull whenFull, Duration idleTimeout, Duration drainTimeout) {
+public record PoolLimits(int maxOpen, WhenFull whenFull, Duration idleTimeout, Duration drainTimeout,
+		Map<String, ServerSettings> servers) {
 
 	/**
 	 * What becomes of a source that is to be opened while as many as may be are open and
@@ -44,6 +48,18 @@ public record PoolLimits(int maxOpen, WhenFull whenFull, Duration idleTimeout, D
 		if (idleTimeout.isNegative() || drainTimeout.isNegative()) {
 			throw new IllegalArgumentException("idle-timeout and drain-timeout cannot be negative");
 		}
+		servers = Map.copyOf(servers);
+	}
+
+	/**
+	 * Creates limits that say nothing of servers.
+	 * @param maxOpen how many sources may be open at the same time; 0 for any number
+	 * @param whenFull what becomes of a further one
+	 * @param idleTimeout how long a pool may be unused; zero for ever
+	 * @param drainTimeout how long a pool that drains may be used
+	 */
+	public PoolLimits(int maxOpen, WhenFull whenFull, Duration idleTimeout, Duration drainTimeout) {
+		this(maxOpen, whenFull, idleTimeout, drainTimeout, Map.of());
 	}
 
 }

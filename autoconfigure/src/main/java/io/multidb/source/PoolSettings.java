@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -31,6 +32,11 @@ public final class PoolSettings {
 			"initializationfailtimeout", "schema", "catalog");
 
 	private static final String DATA_SOURCE_PROPERTIES = "datasourceproperties";
+
+	/** Most sources have the same settings, or none. */
+	private static final Map<Map<String, String>, HikariConfig> READ = new ConcurrentHashMap<>();
+
+	private static final int MOST_READ = 100;
 
 	private PoolSettings() {
 	}
@@ -87,6 +93,23 @@ public final class PoolSettings {
 		return mistakes;
 	}
 
+	/**
+	 * As {@link #bind}, which takes longer than it takes to open a file; the result is
+	 * shared and must not be changed.
+	 */
+	static HikariConfig read(Map<String, String> settings) {
+		HikariConfig known = READ.get(settings);
+		if (known == null) {
+			known = bind(settings);
+			if (READ.size() >= MOST_READ) {
+				READ.clear();
+			}
+			READ.put(settings, known);
+		}
+		return known;
+	}
+
+	/** A configuration of the caller's own. */
 	static HikariConfig bind(Map<String, String> settings) {
 		HikariConfig config = new HikariConfig();
 		// An idle source keeps no connection, unless it is told to.

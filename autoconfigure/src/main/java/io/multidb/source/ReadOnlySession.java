@@ -25,6 +25,11 @@ final class ReadOnlySession {
 	static boolean begin(DatabaseProduct product, Connection connection) throws SQLException {
 		return switch (product) {
 			case SQLITE -> {
+				if (connection instanceof SqliteLease) {
+					// Which then takes no turn to write, and puts it back.
+					connection.setReadOnly(true);
+					yield false;
+				}
 				SqliteQueryOnly.set(connection, true);
 				yield true;
 			}

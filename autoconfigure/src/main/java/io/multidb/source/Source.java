@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 import java.util.function.Predicate;
@@ -42,6 +43,8 @@ public final class Source {
 
 	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
+	private static final SourceState COLD = new SourceState.Cold();
+
 	/** Of a stack that is shown: enough to find the application's own line. */
 	private static final int MOST_FRAMES = 12;
 
@@ -68,22 +71,30 @@ public final class Source {
 	/** Replaced under lock. */
 	private volatile SourceDefinition definition;
 
+	private final String identity;
+
 	private final SourceOpener opener;
 
 	private final SourceRegistry registry;
 
 	private final ReentrantLock lock = new ReentrantLock();
 
-	private volatile SourceState state = new SourceState.Cold();
+	private volatile SourceState state = COLD;
 
 	/** The one that lends; changed under lock. */
 	private volatile @Nullable Pool pool;
+
+	/** What was opened or made ready last; changed by who has the transition. */
+	private volatile @Nullable JdbcUrl opened;
+
+	/** The last pool whose database was no longer there, until there is another. */
+	private volatile @Nullable Pool obsolete;
 
 	/** What happened, told when no lock is held and no transition runs. */
 	private final EventQueue events;
 
 	/** Lend no more, and are closed when their last lease ends; guarded by lock. */
-	private final List<Pool> draining = new ArrayList<>();
+	private List<Pool> draining = List.of();
 
 	private final OpenPools openPools;
 
@@ -96,13 +107,18 @@ public final class Source {
 	/** {@code null} if it lends all its connections itself. */
 	private final @Nullable Lenders lenders;
 
-	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry) {
+	/**
+	 * Creates a source, cold.
+	 * @param generation which of its name this is in this process, from 1 on
+	 */
+	Source(SourceDefinition definition, SourceOpener opener, SourceRegistry registry, int generation) {
 		this.definition = definition;
+		this.identity = (generation == 1) ? definition.name() : definition.name() + "#" + generation;
 		this.opener = opener;
 		this.registry = registry;
 		this.openPools = registry.openPools();
 		this.lenders = Lenders.of(this, registry);
-		this.events = new EventQueue(registry::publish);
+		this.events = new EventQueue(registry.publisher());
 	}
 
 	/** Has something told to listeners next time. */
@@ -121,6 +137,18 @@ public final class Source {
 	 */
 	public String name() {
 		return this.definition.name();
+	}
+
+	/**
+	 * What to keep this source's own under, such as entries of a cache: the name and, for
+	 * one that was added after another of its name was removed, a number that no other of
+	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * back with the same identity, as it comes back with the same database, and one that
+	 * is replaced keeps it, as the same database has another address.
+	 * @return the identity
+	 */
+	public String identity() {
+		return this.identity;
 	}
 
 	/**
@@ -181,7 +209,8 @@ public final class Source {
 	 */
 	public boolean test() throws SQLException {
 		Pool open = this.pool;
-		Connection leased = (open != null) ? lease(open) : null;
+		// Being looked at does not count as being used.
+		Connection leased = (open != null) ? lease(open, open.lastUsed()) : null;
 		if (open == null || leased == null) {
 			return false;
 		}
@@ -284,8 +313,13 @@ public final class Source {
 			if (connection != null) {
 				return connection;
 			}
-			if (open() == Outcome.GONE) {
+			AtomicReference<@Nullable Connection> first = new AtomicReference<>();
+			if (open(first) == Outcome.GONE) {
 				throw new UnknownSourceException(name(), "It was removed.");
+			}
+			connection = first.get();
+			if (connection != null) {
+				return connection;
 			}
 		}
 	}
@@ -295,23 +329,35 @@ public final class Source {
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
 	@Nullable Connection lease(Pool open) throws SQLException {
-		Connection connection;
+		return lease(open, this.openPools.now());
+	}
+
+	private @Nullable Connection lease(Pool open, int now) throws SQLException {
+		@Nullable Connection connection;
 		try {
 			connection = open.borrow();
 		}
 		catch (SQLTransientConnectionException ex) {
-			released();
+			String shortage = this.registry.budgets().shortage(open.definition());
+			notLeased(open);
 			if (isClosed(open)) {
 				return null;
 			}
-			throw noConnection(open, ex);
+			throw noConnection(open, ex, shortage);
 		}
 		catch (Throwable ex) {
-			released();
+			notLeased(open);
 			if (isClosed(open)) {
 				return null;
 			}
 			throw ex;
+		}
+		if (connection == null) {
+			notLeased(open);
+			if (open.isObsolete()) {
+				retireObsolete(open);
+			}
+			return null;
 		}
 		// After borrowing, see the class's comment.
 		if (open.phase() != Pool.Phase.OPEN) {
@@ -326,8 +372,34 @@ public final class Source {
 				return null;
 			}
 		}
-		open.lent(connection, this.openPools.now());
+		open.lent(connection, now);
 		return connection;
+	}
+
+	/** Whoever comes next opens what is there now. */
+	private void retireObsolete(Pool former) {
+		this.lock.lock();
+		try {
+			if (!former.equals(this.pool)) {
+				return;
+			}
+			this.obsolete = former;
+			startDraining(former);
+			becomeCold();
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (isGone()) {
+			this.registry.forget(this);
+		}
+		this.openPools.left(this);
+		this.registry.drains(this, former.grace());
+	}
+
+	private void notLeased(Pool open) {
+		open.forsaken();
+		released();
 	}
 
 	/**
@@ -362,7 +434,9 @@ public final class Source {
 		}
 		finally {
 			try {
-				connection.close();
+				if (!this.registry.isAttentionNeeded() || !giveUp(connection)) {
+					connection.close();
+				}
 			}
 			finally {
 				Pool open = this.pool;
@@ -377,24 +451,23 @@ public final class Source {
 		}
 	}
 
+	/** Closes it for good, if others of the same server need it more. */
+	private boolean giveUp(Connection connection) throws SQLException {
+		Pool open = this.pool;
+		return open != null && open.giveUp(connection);
+	}
+
 	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
 	private void acceptWrites(Connection connection) {
-		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE) {
+		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE
+				|| connection instanceof SqliteLease) {
 			return;
 		}
 		try {
 			SqliteQueryOnly.set(connection, false);
 		}
 		catch (SQLException ex) {
-			evict(connection);
-		}
-	}
-
-	/** Closes a connection, once it is given back. */
-	void evict(Connection connection) {
-		Pool open = this.pool;
-		if (open != null) {
-			open.evict(connection);
+			discard(connection);
 		}
 	}
 
@@ -414,7 +487,23 @@ public final class Source {
 			ReadOnlySession.end(this.definition.product(), connection);
 		}
 		catch (SQLException ex) {
-			evict(connection);
+			discard(connection);
+		}
+	}
+
+	/** Sees to it that a connection is not used again once it comes back. */
+	void discard(Connection connection) {
+		if (connection instanceof DeferredConnection) {
+			// It gives back what is behind it by itself.
+			return;
+		}
+		Pool open = this.pool;
+		if (open != null && draining().isEmpty()) {
+			open.evict(connection);
+		}
+		else {
+			// It may be of any of them.
+			drain();
 		}
 	}
 
@@ -433,7 +522,7 @@ public final class Source {
 		if (this.definition.readOnly()) {
 			return;
 		}
-		if (this.definition.product() == DatabaseProduct.SQLITE) {
+		if (this.definition.product() == DatabaseProduct.SQLITE && !(connection instanceof SqliteLease)) {
 			SqliteQueryOnly.set(connection, readOnly);
 		}
 		else {
@@ -445,6 +534,7 @@ public final class Source {
 	void released() {
 		if (this.registry.isAttentionNeeded()) {
 			this.openPools.returned();
+			this.registry.budgets().passOn();
 			if (!draining().isEmpty()) {
 				this.registry.inBackground(this::closeDrained);
 			}
@@ -454,7 +544,7 @@ public final class Source {
 	private List<Pool> draining() {
 		this.lock.lock();
 		try {
-			return List.copyOf(this.draining);
+			return this.draining;
 		}
 		finally {
 			this.lock.unlock();
@@ -483,22 +573,36 @@ public final class Source {
 		}
 	}
 
-	private SourceUnavailableException noConnection(Pool open, SQLException failure) {
+	private SourceUnavailableException noConnection(Pool open, SQLException failure, @Nullable String shortage) {
 		String numbers = " (active " + open.active() + ", idle " + open.idle() + ", waiting " + open.waiting() + ")";
 		String waited = seconds(open.connectionTimeout());
-		Throwable cause = failure.getCause();
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
-				+ ((cause != null) ? ConnectFailure.explain(this.definition, cause) : "Raise "
-						+ this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.");
+				+ why(open, failure.getCause(), shortage);
 		return new SourceUnavailableException(name(), message, Failures.FIRST_RETRY,
 				ConnectFailure.withoutSecrets(this.definition, failure));
+	}
+
+	private String why(Pool open, @Nullable Throwable cause, @Nullable String shortage) {
+		if (shortage != null) {
+			return shortage;
+		}
+		if (cause instanceof NoPermitException none && open.active() == 0) {
+			return String.valueOf(none.getMessage());
+		}
+		return (cause != null && !(cause instanceof NoPermitException)) ? ConnectFailure.explain(this.definition, cause)
+				: "Raise " + this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.";
 	}
 
 	static String seconds(Duration duration) {
 		return (duration.toMillis() % 1000 == 0) ? duration.toSeconds() + " s" : duration.toMillis() + " ms";
 	}
 
-	private Outcome open() {
+	/**
+	 * Opens it, unless it is open.
+	 * @param first gets a connection, if this call opened it: taken before anybody else
+	 * can see the pool, and hence close it as idle
+	 */
+	private Outcome open(AtomicReference<@Nullable Connection> first) {
 		return change(() -> {
 			this.openPools.enter(this, connectionTimeout());
 			boolean entered = false;
@@ -506,16 +610,26 @@ public final class Source {
 				long start = System.nanoTime();
 				Pool opened;
 				try {
-					opened = this.opener.open(this.definition, this.events::add);
+					opened = openPool(this.definition);
 				}
 				catch (SourceOpener.MissingDatabaseException ex) {
 					if (this.definition.create() != CreatePolicy.ON_FIRST_USE) {
 						throw ex;
 					}
 					this.opener.create(this.definition, this.events::add);
-					opened = this.opener.open(this.definition, this.events::add);
+					opened = openPool(this.definition);
 				}
-				entered = publish(opened, Duration.ofNanos(System.nanoTime() - start));
+				Duration took = Duration.ofNanos(System.nanoTime() - start);
+				Connection taken = takeFirst(opened);
+				entered = publish(opened, took);
+				if (entered) {
+					first.set(taken);
+					this.openPools.entered(this);
+					this.registry.opened();
+				}
+				else {
+					taken.close();
+				}
 				return Outcome.DONE;
 			}
 			finally {
@@ -526,14 +640,60 @@ public final class Source {
 		}, false);
 	}
 
+	/** Opens the pool, in the place of one that is obsolete too. */
+	private Pool openPool(SourceDefinition wanted) throws Exception {
+		refuseWhileHindered();
+		return this.opener.open(wanted, mayMakeFile(wanted), this.events::add);
+	}
+
+	private void prepareDatabase() throws Exception {
+		refuseWhileHindered();
+		this.opener.prepare(this.definition, mayMakeFile(this.definition), this.events::add);
+		this.opened = this.definition.url();
+	}
+
+	private void refuseWhileHindered() throws SourceOpener.CannotConnectException {
+		Pool former = this.obsolete;
+		if (former != null) {
+			closeDrained();
+			String hindrance = former.hindrance();
+			if (hindrance != null) {
+				throw new SourceOpener.CannotConnectException(this.definition, hindrance);
+			}
+			this.obsolete = null;
+		}
+	}
+
+	private Connection takeFirst(Pool opened) throws SQLException {
+		Connection taken = null;
+		try {
+			taken = opened.borrow();
+			if (taken == null) {
+				throw new SQLException("The database went away while it was being opened", "08001");
+			}
+			opened.lent(taken, this.openPools.now());
+			return taken;
+		}
+		finally {
+			if (taken == null) {
+				opened.close();
+			}
+		}
+	}
+
+	/** A file that was there and is gone is never made anew. */
+	private boolean mayMakeFile(SourceDefinition wanted) {
+		return !wanted.url().equals(this.opened);
+	}
+
 	private Duration connectionTimeout() {
-		return Duration.ofMillis(PoolSettings.bind(this.definition.hikari()).getConnectionTimeout());
+		return Duration.ofMillis(PoolSettings.read(this.definition.hikari()).getConnectionTimeout());
 	}
 
 	/** Connects and migrates, and stays cold. */
 	Outcome prepare() {
 		return change(() -> {
-			this.opener.prepare(this.definition, this.events::add);
+			prepareDatabase();
 			return Outcome.DONE;
 		}, false);
 	}
@@ -560,7 +720,7 @@ public final class Source {
 				this.openPools.enter(this, connectionTimeout());
 			}
 			long start = System.nanoTime();
-			Pool opened = this.opener.open(replacement, this.events::add);
+			Pool opened = openPool(replacement);
 			return exchange(replacement, opened, Duration.ofNanos(System.nanoTime() - start));
 		}
 		catch (Exception ex) {
@@ -592,6 +752,7 @@ public final class Source {
 				before = this.definition;
 				this.definition = replacement;
 				this.pool = opened;
+				this.opened = replacement.url();
 				this.state = new SourceState.Open(now());
 				recovered();
 				this.events.add(new SourceEvent.Replaced(name(), replacement.url().masked(), leases));
@@ -616,8 +777,8 @@ public final class Source {
 
 	private SourceUnavailableException notReplaced(SourceDefinition replacement, Exception failure) {
 		String reason = (failure instanceof MultiDbException || failure instanceof SourceOpener.CannotConnectException
-				|| failure instanceof OpenPools.NoPlaceException) ? String.valueOf(failure.getMessage())
-						: failure.toString();
+				|| failure instanceof OpenPools.NoPlaceException || failure instanceof NoPermitException)
+						? String.valueOf(failure.getMessage()) : failure.toString();
 		return new SourceUnavailableException(name(),
 				ConnectFailure.withoutSecrets(replacement,
 						"Source '" + name() + "' was not replaced, and is as it was: " + reason),
@@ -664,7 +825,7 @@ public final class Source {
 			return Outcome.GONE;
 		}
 		return run(() -> {
-			this.opener.prepare(this.definition, this.events::add);
+			prepareDatabase();
 			return Outcome.DONE;
 		}, mine);
 	}
@@ -689,7 +850,7 @@ public final class Source {
 		}
 		try {
 			run(() -> {
-				this.opener.prepare(this.definition, this.events::add);
+				prepareDatabase();
 				return Outcome.DONE;
 			}, mine);
 		}
@@ -780,7 +941,7 @@ public final class Source {
 				this.transition = null;
 			}
 			if (this.state instanceof SourceState.Opening) {
-				this.state = new SourceState.Cold();
+				this.state = COLD;
 			}
 			if (this.state instanceof SourceState.Unavailable) {
 				this.registry.retryLater(this, this.failures.count(), this.failures.retryIn());
@@ -821,8 +982,10 @@ public final class Source {
 					failure);
 		}
 		catch (TimeoutException ex) {
-			throw new SourceUnavailableException(name(), "Source '" + name()
-					+ "' is still being opened or migrated after " + seconds(timeout) + ". Try again later.",
+			String shortage = this.registry.budgets().shortage(this.definition);
+			throw new SourceUnavailableException(name(),
+					"Source '" + name() + "' is still being opened or migrated after " + seconds(timeout) + ". "
+							+ ((shortage != null) ? shortage : "Try again later."),
 					Failures.FIRST_RETRY, null);
 		}
 		catch (InterruptedException ex) {
@@ -844,6 +1007,7 @@ public final class Source {
 		try {
 			if (!isGone() && this.definition.equals(opened.definition())) {
 				this.pool = opened;
+				this.opened = this.definition.url();
 				this.state = new SourceState.Open(now());
 				this.events.add(new SourceEvent.Opened(name(), took));
 				published = true;
@@ -852,11 +1016,7 @@ public final class Source {
 		finally {
 			this.lock.unlock();
 		}
-		if (published) {
-			this.openPools.entered(this);
-			this.registry.opened();
-		}
-		else {
+		if (!published) {
 			opened.close();
 		}
 		return published;
@@ -867,7 +1027,7 @@ public final class Source {
 		try {
 			recovered();
 			if (this.state instanceof SourceState.Unavailable) {
-				this.state = new SourceState.Cold();
+				this.state = COLD;
 			}
 		}
 		finally {
@@ -902,6 +1062,10 @@ public final class Source {
 			// Says nothing of the source.
 			return new SourceUnavailableException(name(), String.valueOf(full.getMessage()), Failures.FIRST_RETRY,
 					null);
+		}
+		if (failure instanceof NoPermitException none) {
+			// Says nothing of the source either.
+			return new SourceUnavailableException(name(), notOpened(none), Failures.FIRST_RETRY, none);
 		}
 		if (isOfThisThread(failure)) {
 			// Says nothing of the source: whoever comes next, or waits, tries for itself.
@@ -971,6 +1135,10 @@ public final class Source {
 		this.openPools.left(this);
 		this.registry.drains(this, failed.grace());
 		this.registry.inBackground(this.events::publish);
+	}
+
+	private String notOpened(NoPermitException none) {
+		return "Source '" + name() + "' was not opened: " + none.getMessage();
 	}
 
 	/** Interrupted, or out of stack or memory: the next thread may have better luck. */
@@ -1065,8 +1233,12 @@ public final class Source {
 
 	/** A template's source is forgotten: its next use defines it again. */
 	private void becomeCold() {
+		if (isGone()) {
+			// Removed meanwhile, and must not come back to life.
+			return;
+		}
 		if (this.definition.template() == null) {
-			this.state = new SourceState.Cold();
+			this.state = COLD;
 		}
 		else {
 			this.state = this.draining.isEmpty() ? new SourceState.Removed() : new SourceState.Draining(now());
@@ -1109,7 +1281,9 @@ public final class Source {
 	/** Under the lock. */
 	private void startDraining(Pool open) {
 		open.drain(this.registry.limits().drainTimeout());
-		this.draining.add(open);
+		List<Pool> more = new ArrayList<>(this.draining);
+		more.add(open);
+		this.draining = List.copyOf(more);
 		this.pool = null;
 	}
 
@@ -1123,18 +1297,14 @@ public final class Source {
 		this.lock.lock();
 		try {
 			for (Pool each : this.draining) {
-				List<Pool.Borrower> borrowers = each.borrowers();
 				int active = each.active();
-				if (each.end(afterGrace)) {
+				if (each.phase() == Pool.Phase.DRAINING && each.end(afterGrace)) {
 					ended.add(each);
 					if (each.leases() > 0) {
-						this.events.add(new SourceEvent.Cut(name(), active, each.drainedFor(), describe(borrowers)));
+						this.events
+							.add(new SourceEvent.Cut(name(), active, each.drainedFor(), describe(each.borrowers())));
 					}
 				}
-			}
-			this.draining.removeAll(ended);
-			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
-				this.state = new SourceState.Removed();
 			}
 		}
 		finally {
@@ -1158,21 +1328,20 @@ public final class Source {
 
 	/** Closes everything at once, whoever uses it: the application ends. */
 	void close() {
-		List<Pool> all = new ArrayList<>();
+		List<Pool> all;
 		this.lock.lock();
 		try {
 			if (this.pool != null) {
-				all.add(this.pool);
+				startDraining(this.pool);
 			}
-			all.addAll(this.draining);
-			this.draining.clear();
+			all = this.draining;
 			all.forEach(Pool::endAtOnce);
-			this.pool = null;
 			this.state = new SourceState.Removed();
 		}
 		finally {
 			this.lock.unlock();
 		}
+		// What is being closed by others already is waited for.
 		all.forEach(this::close);
 	}
 
@@ -1183,8 +1352,28 @@ public final class Source {
 		}
 		finally {
 			this.openPools.closing(-1);
-			this.events.add(new SourceEvent.Closed(name()));
-			this.events.publish();
+			closed(ended);
+		}
+	}
+
+	private void closed(Pool ended) {
+		boolean first;
+		this.lock.lock();
+		try {
+			first = this.draining.contains(ended);
+			this.draining = this.draining.stream().filter((each) -> !each.equals(ended)).toList();
+			if (this.draining.isEmpty() && this.state instanceof SourceState.Draining) {
+				this.state = new SourceState.Removed();
+			}
+			if (first) {
+				this.events.add(new SourceEvent.Closed(name()));
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		this.events.publish();
+		if (first) {
 			this.registry.drained(this);
 		}
 	}

@@ -24,7 +24,11 @@ import org.jspecify.annotations.Nullable;
  * @param internal whether tenants can never reach it
  * @param maintenance the source on which a template's {@code CREATE DATABASE} runs, or
  * {@code null} for none
+ * @param server whose budget its connections come from, or {@code null} for that of the
+ * URL's host and port
  * @param create when a missing database is made; only for sources of a template
+ * @param copied whether a missing database may be made as a copy of another one; only for
+ * sources of a template
  * @param attributes free data of the application's own
  * @param template the template it was made from, or {@code null} for none
  * @param readOnly whether it refuses writes, and is never migrated
@@ -36,9 +40,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record SourceDefinition(String name, JdbcUrl url, @Nullable String username, @Nullable String password,
 		@Nullable String driverClassName, Map<String, String> hikari, LiquibaseSettings liquibase, boolean essential,
-		boolean internal, @Nullable String maintenance, CreatePolicy create, Map<String, String> attributes,
-		@Nullable String template, boolean readOnly, ReplicaSettings replicas, @Nullable FallbackSettings fallback,
-		boolean temporary, String origin) {
+		boolean internal, @Nullable String maintenance, @Nullable String server, CreatePolicy create, boolean copied,
+		Map<String, String> attributes, @Nullable String template, boolean readOnly, ReplicaSettings replicas,
+		@Nullable FallbackSettings fallback, boolean temporary, String origin) {
 
 	/**
 	 * A replica that gives no connection for so long is left out; the primary is there.
@@ -70,8 +74,8 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			pool.put("connection-timeout", REPLICA_CONNECTION_TIMEOUT);
 		}
 		return new SourceDefinition(this.name, this.url, this.username, this.password, this.driverClassName, pool,
-				LiquibaseSettings.NONE, this.essential, true, this.maintenance, this.create, this.attributes,
-				this.template, true, this.replicas, this.fallback, this.temporary, this.origin);
+				LiquibaseSettings.NONE, this.essential, true, this.maintenance, this.server, this.create, this.copied,
+				this.attributes, this.template, true, this.replicas, this.fallback, this.temporary, this.origin);
 	}
 
 	/** The product behind the URL. */
@@ -115,7 +119,11 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 
 		private @Nullable String maintenance;
 
+		private @Nullable String server;
+
 		private CreatePolicy create = CreatePolicy.NEVER;
+
+		private boolean copied = true;
 
 		private Map<String, String> attributes = Map.of();
 
@@ -217,6 +225,28 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		}
 
 		/**
+		 * Sets, for a template, whether its databases may be copies of the first one that
+		 * was filled; {@code true} by default.
+		 * @param copied whether they may
+		 * @return this builder
+		 */
+		public Builder copied(boolean copied) {
+			this.copied = copied;
+			return this;
+		}
+
+		/**
+		 * Sets whose budget the source's connections come from; by default that of the
+		 * URL's host and port.
+		 * @param server the name under {@code app.tenancy.servers}, or {@code null}
+		 * @return this builder
+		 */
+		public Builder server(@Nullable String server) {
+			this.server = server;
+			return this;
+		}
+
+		/**
 		 * Sets the application's own data; none by default.
 		 * @param attributes the data
 		 * @return this builder
@@ -291,8 +321,8 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			}
 			return new SourceDefinition(this.name, new JdbcUrl(this.url), this.username, this.password,
 					this.driverClassName, this.hikari, this.liquibase, this.essential, this.internal, this.maintenance,
-					this.create, this.attributes, this.template, this.readOnly, this.replicas, this.fallback,
-					this.temporary, this.origin);
+					this.server, this.create, this.copied, this.attributes, this.template, this.readOnly, this.replicas,
+					this.fallback, this.temporary, this.origin);
 		}
 
 	}

@@ -39,12 +39,14 @@ public sealed interface SourceEvent {
 	 *
 	 * @param source the source's name
 	 * @param template the template
+	 * @param copied whether it is a copy of another one; otherwise it was migrated
 	 * @param took how long it took
 	 */
-	record Created(String source, String template, Duration took) implements SourceEvent {
+	record Created(String source, String template, boolean copied, Duration took) implements SourceEvent {
 		@Override
 		public String message() {
-			return "database created from template '" + this.template + "' in " + this.took.toMillis() + " ms";
+			return "database created from template '" + this.template + "' in " + this.took.toMillis() + " ms"
+					+ (this.copied ? ", as a copy" : "");
 		}
 	}
 

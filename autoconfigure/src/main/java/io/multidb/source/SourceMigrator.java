@@ -1,6 +1,9 @@
 package io.multidb.source;
 
 import java.sql.Connection;
+import java.util.function.BooleanSupplier;
+
+import org.jspecify.annotations.Nullable;
 
 /**
  * Brings one database up to date before it is handed out. Called by one thread per
@@ -37,5 +40,18 @@ public interface SourceMigrator {
 	 * @throws Exception if the database is not up to date afterwards
 	 */
 	Outcome migrate(SourceDefinition definition, Connection connection) throws Exception;
+
+	/**
+	 * Whether a database that was just made and brought up to date may be copied, for
+	 * further databases of the same template. By default none may.
+	 * @param definition the source
+	 * @param connection a connection of it, which the caller closes
+	 * @return tells, whenever it is asked, whether a copy is still what this migrator
+	 * would make of an empty database; {@code null} if this one must not be copied
+	 * @throws Exception if the database cannot be read
+	 */
+	default @Nullable BooleanSupplier copyable(SourceDefinition definition, Connection connection) throws Exception {
+		return null;
+	}
 
 }

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -46,6 +47,15 @@ final class SourceOpener implements AutoCloseable {
 			super(ConnectFailure.explain(definition, cause), cause);
 		}
 
+		/**
+		 * Without the driver having been asked.
+		 * @param reason a sentence that says why, and what to do
+		 */
+		CannotConnectException(SourceDefinition definition, String reason) {
+			super("Source '" + definition.name() + "' cannot be connected at " + definition.url().masked() + ": "
+					+ reason, null, false, false);
+		}
+
 	}
 
 	private final Map<DatabaseProduct, DatabaseCreator> creators;
@@ -53,6 +63,8 @@ final class SourceOpener implements AutoCloseable {
 	private final SourceMigrator migrator;
 
 	private final Supplier<ScheduledExecutorService> poolScheduler;
+
+	private final ServerBudgets budgets;
 
 	/**
 	 * What is connected but not yet in a pool, and its product: ended with the registry.
@@ -62,7 +74,8 @@ final class SourceOpener implements AutoCloseable {
 	private volatile boolean closed;
 
 	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator,
-			Supplier<ScheduledExecutorService> poolScheduler) {
+			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets) {
+		this.budgets = budgets;
 		this.creators = creators;
 		this.migrator = migrator;
 		this.poolScheduler = poolScheduler;
@@ -78,12 +91,30 @@ final class SourceOpener implements AutoCloseable {
 			return false;
 		}
 		long start = System.nanoTime();
-		boolean created = creator.create(definition, (temporary) -> prepare(temporary, (event) -> {
-		}));
-		if (created) {
-			events.accept(new SourceEvent.Created(definition.name(), definition.template(), since(start)));
+		DatabaseCreator.Outcome outcome = creator.create(definition, this::fill);
+		if (outcome == DatabaseCreator.Outcome.EXISTED) {
+			return false;
 		}
-		return created;
+		events.accept(new SourceEvent.Created(definition.name(), definition.template(),
+				outcome == DatabaseCreator.Outcome.COPIED, since(start)));
+		return true;
+	}
+
+	private @Nullable BooleanSupplier fill(SourceDefinition temporary) throws Exception {
+		Connection connection = migrated(temporary, connections(temporary, PoolSettings.read(temporary.hikari()), true),
+				(event) -> {
+				});
+		try {
+			return temporary.copied() ? this.migrator.copyable(temporary, connection) : null;
+		}
+		finally {
+			close(connection);
+		}
+	}
+
+	/** Deletes what databases are copied from, while there are still pools. */
+	void deleteImages() {
+		this.creators.values().forEach(DatabaseCreator::close);
 	}
 
 	/** Whether a database is there, as far as its product can be asked. */
@@ -95,21 +126,32 @@ final class SourceOpener implements AutoCloseable {
 	/**
 	 * Connects, migrates and disconnects again.
 	 */
-	void prepare(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
-		close(migrated(definition, connections(definition, PoolSettings.bind(definition.hikari())), events));
+	void prepare(SourceDefinition definition, boolean mayMakeFile, Consumer<SourceEvent> events) throws Exception {
+		close(migrated(definition, connections(definition, PoolSettings.read(definition.hikari()), mayMakeFile),
+				events));
 	}
 
 	/**
 	 * Connects, migrates and makes the pool, with the connection as its first.
+	 * @param mayMakeFile whether a file of SQLite's that is not there is made
 	 */
-	Pool open(SourceDefinition definition, Consumer<SourceEvent> events) throws Exception {
-		HikariConfig config = PoolSettings.bind(definition.hikari());
-		PhysicalDataSource physical = connections(definition, config);
+	Pool open(SourceDefinition definition, boolean mayMakeFile, Consumer<SourceEvent> events) throws Exception {
+		HikariConfig config = PoolSettings.read(definition.hikari());
+		SqliteFile file = isPlainFile(definition) ? SqliteFile.of(definition, null) : null;
+		PhysicalDataSource physical = connections(definition, config, mayMakeFile);
 		Connection connection = migrated(definition, physical, events);
 		boolean pooled = false;
 		try {
-			physical.offer(connection);
-			Pool pool = new HikariConnections(definition, config, physical, this.poolScheduler.get());
+			Pool pool;
+			if (file != null) {
+				pool = new SqliteConnections(definition, config, physical, connection, SqliteFile.of(definition, file),
+						this.poolScheduler);
+			}
+			else {
+				physical.offer(connection);
+				pool = new HikariConnections(definition, PoolSettings.bind(definition.hikari()), physical,
+						this.poolScheduler.get());
+			}
 			this.underWay.remove(connection);
 			pooled = true;
 			return pool;
@@ -121,13 +163,24 @@ final class SourceOpener implements AutoCloseable {
 		}
 	}
 
-	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config) throws Exception {
+	private static boolean isPlainFile(SourceDefinition definition) {
+		return definition.product() == DatabaseProduct.SQLITE && definition.url().isPlainSqliteFile();
+	}
+
+	private PhysicalDataSource connections(SourceDefinition definition, HikariConfig config, boolean mayMakeFile)
+			throws Exception {
 		if (definition.template() != null && isMissingFile(definition)) {
 			throw new MissingDatabaseException();
 		}
+		if (!mayMakeFile && isMissingFile(definition)) {
+			throw new CannotConnectException(definition,
+					"its file is gone. A file that was there is not made anew: put it back, or restart the application.");
+		}
 		try {
-			boolean mayCreateFile = definition.template() == null && !definition.temporary();
-			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile);
+			boolean mayCreateFile = (mayMakeFile || !isPlainFile(definition)) && definition.template() == null
+					&& !definition.temporary();
+			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile,
+					this.budgets.find(definition), Duration.ofMillis(config.getConnectionTimeout()));
 		}
 		catch (SQLException ex) {
 			throw new CannotConnectException(definition, ex);
@@ -135,8 +188,7 @@ final class SourceOpener implements AutoCloseable {
 	}
 
 	private static boolean isMissingFile(SourceDefinition definition) {
-		return definition.product() == DatabaseProduct.SQLITE && definition.url().isPlainSqliteFile()
-				&& !Files.exists(definition.url().sqliteFile());
+		return isPlainFile(definition) && !Files.exists(definition.url().sqliteFile());
 	}
 
 	private static Properties properties(HikariConfig config) {
@@ -180,7 +232,13 @@ final class SourceOpener implements AutoCloseable {
 		try {
 			connection = physical.connect();
 		}
+		catch (NoPermitException ex) {
+			throw ex;
+		}
 		catch (SQLException ex) {
+			if (ex.getCause() instanceof InterruptedException interrupted) {
+				throw interrupted;
+			}
 			if (definition.template() != null && isMissing(definition, ex)) {
 				throw new MissingDatabaseException();
 			}

@@ -27,7 +27,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
+import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -53,6 +53,8 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceRegistry.class);
 
+	private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}");
+
 	/** So many sources of templates may be unavailable at a time and still be retried. */
 	private static final int RETRIED_OF_TEMPLATES = 100;
 
@@ -75,13 +77,16 @@ public final class SourceRegistry implements AutoCloseable {
 	/** By name, in the order in which they are asked: that of their routes. */
 	private final Map<String, SourceTemplate> templates = new LinkedHashMap<>();
 
-	private final Map<String, Source> sources = new ConcurrentHashMap<>();
+	private final Map<String, Source> sources;
 
 	/** Names of templates and of sources that no template makes; guarded by changes. */
-	private final Map<String, String> namesByFold = new HashMap<>();
+	private final Map<Folded, String> namesByFold;
 
 	/** The names of all sources that are known, by their database. */
-	private final Map<String, String> namesByDatabase = new ConcurrentHashMap<>();
+	private final Map<String, String> namesByDatabase;
+
+	/** How many sources of a name there were before; none for most. */
+	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
 
 	/** Names that sources have given as their fallback, those too that are gone. */
 	private final Set<String> fallbacks = ConcurrentHashMap.newKeySet();
@@ -98,6 +103,8 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final OpenPools openPools;
 
+	private final ServerBudgets budgets;
+
 	/**
 	 * How many things there are that whoever gives a connection back must see to: pools
 	 * that drain, and threads that wait for one to become idle.
@@ -110,6 +117,8 @@ public final class SourceRegistry implements AutoCloseable {
 	private final CallerSession callerSession;
 
 	private final Consumer<SourceEvent> events;
+
+	private final Consumer<SourceEvent> publisher = this::publish;
 
 	private final ReentrantLock changes = new ReentrantLock();
 
@@ -131,6 +140,21 @@ public final class SourceRegistry implements AutoCloseable {
 	private @Nullable ExecutorService closer;
 
 	private volatile boolean closed;
+
+	/** A name as {@link #fold} sees it, which is not kept: there may be ten thousand. */
+	private record Folded(String name) {
+
+		@Override
+		public boolean equals(@Nullable Object other) {
+			return other instanceof Folded another && fold(this.name).equals(fold(another.name));
+		}
+
+		@Override
+		public int hashCode() {
+			return fold(this.name).hashCode();
+		}
+
+	}
 
 	/**
 	 * Creates a registry; nothing is opened or started.
@@ -158,6 +182,9 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
 			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession, PoolLimits limits) {
+		this.sources = new ConcurrentHashMap<>(definitions.size());
+		this.namesByFold = new HashMap<>((int) (definitions.size() / 0.75f) + 1);
+		this.namesByDatabase = new ConcurrentHashMap<>(definitions.size());
 		this.events = events;
 		this.limits = limits;
 		this.openPools = new OpenPools(limits, this.attention::addAndGet);
@@ -165,10 +192,11 @@ public final class SourceRegistry implements AutoCloseable {
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
-		this.opener = new SourceOpener(creators, migrator, this::poolScheduler);
+		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet, this::inBackground);
+		this.opener = new SourceOpener(creators, migrator, this::poolScheduler, this.budgets);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
-			String other = this.namesByFold.put(fold(template.name()), template.name());
+			String other = this.namesByFold.put(new Folded(template.name()), template.name());
 			if (other != null) {
 				mistakes.add(sameName(other, template.name()));
 			}
@@ -186,9 +214,8 @@ public final class SourceRegistry implements AutoCloseable {
 			}
 			this.templates.put(template.name(), template);
 		}
-		Set<String> replicas = definitions.stream()
-			.flatMap((definition) -> definition.replicas().sources().stream())
-			.collect(Collectors.toSet());
+		Set<String> replicas = new HashSet<>();
+		definitions.forEach((definition) -> replicas.addAll(definition.replicas().sources()));
 		for (SourceDefinition definition : definitions) {
 			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition));
 		}
@@ -275,7 +302,11 @@ public final class SourceRegistry implements AutoCloseable {
 			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
 					+ "' would use for it belongs to the source '" + owner + "'.");
 		}
-		return new Source(definition, this.opener, this);
+		return source(definition);
+	}
+
+	private Source source(SourceDefinition definition) {
+		return new Source(definition, this.opener, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -361,6 +392,10 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes = mistakes.isEmpty() ? mistakesOfFallback(definition) : mistakes;
 			mistakes = mistakes.isEmpty() ? mistakesAsFallback(definition) : mistakes;
 			mistakes = mistakes.isEmpty() ? fallbacksAmongReplicas(definition) : mistakes;
+			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
+				// It may have made one, which was closed.
+				this.predecessors.merge(definition.name(), 1, Integer::sum);
+			}
 			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
 			if (!mistakes.isEmpty()) {
 				throw new InvalidDatasourcesException(mistakes);
@@ -389,9 +424,10 @@ public final class SourceRegistry implements AutoCloseable {
 			if (source == null) {
 				return false;
 			}
+			this.predecessors.merge(name, 1, Integer::sum);
 			source.remove();
 			forget(source);
-			this.namesByFold.remove(fold(name));
+			this.namesByFold.remove(new Folded(name));
 		}
 		finally {
 			this.changes.unlock();
@@ -564,9 +600,9 @@ public final class SourceRegistry implements AutoCloseable {
 	private List<String> admit(SourceDefinition definition) {
 		List<String> mistakes = new ArrayList<>();
 		String name = definition.name();
-		String folded = fold(name);
+		Folded folded = new Folded(name);
 		String database = definition.url().databaseKey();
-		if (!name.matches("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")) {
+		if (!NAME.matcher(name).matches()) {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
 		}
 		if (definition.readOnly() && definition.liquibase().changeLog() != null) {
@@ -581,7 +617,7 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.add(sameDatabase(sameDatabase, definition));
 		}
 		if (mistakes.isEmpty()) {
-			if (this.sources.putIfAbsent(name, new Source(definition, this.opener, this)) != null) {
+			if (this.sources.putIfAbsent(name, source(definition)) != null) {
 				this.namesByDatabase.remove(database, name);
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
@@ -596,6 +632,9 @@ public final class SourceRegistry implements AutoCloseable {
 
 	/** What speaks against the replicas of a source, all of which are admitted before. */
 	private List<String> mistakesOfReplicas(SourceDefinition primary) {
+		if (primary.replicas().sources().isEmpty()) {
+			return List.of();
+		}
 		List<String> mistakes = new ArrayList<>();
 		Set<String> before = new HashSet<>();
 		for (String name : primary.replicas().sources()) {
@@ -758,7 +797,13 @@ public final class SourceRegistry implements AutoCloseable {
 			this.namesByDatabase.remove(source.definition().url().databaseKey(), name);
 			return null;
 		});
-		Target.forgetResolutions();
+		// Only so that nothing keeps it in memory: a router that remembers it asks it.
+		if (source.definition().template() != null) {
+			Target.forgetResolution(source.name());
+		}
+		else {
+			Target.forgetResolutions();
+		}
 		recovered(source);
 	}
 
@@ -768,6 +813,10 @@ public final class SourceRegistry implements AutoCloseable {
 
 	OpenPools openPools() {
 		return this.openPools;
+	}
+
+	ServerBudgets budgets() {
+		return this.budgets;
 	}
 
 	/** Whether somebody waits for connections that are given back; a volatile read. */
@@ -782,13 +831,19 @@ public final class SourceRegistry implements AutoCloseable {
 	void drains(Source source, Duration grace) {
 		this.attention.incrementAndGet();
 		this.draining.add(source);
-		inBackground(() -> {
+		Runnable closing = () -> {
 			source.closeDrained();
 			Duration left = this.limits.drainTimeout().minus(grace);
 			if (source.isOpen() && !left.isNegative()) {
 				inBackground(source::closeDrained, left);
 			}
-		}, grace);
+		};
+		if (grace.isZero()) {
+			inBackground(closing);
+		}
+		else {
+			inBackground(closing, grace);
+		}
 	}
 
 	/** A source has a pool, so there is something that may become idle. */
@@ -833,6 +888,10 @@ public final class SourceRegistry implements AutoCloseable {
 			return true;
 		}
 		return this.retriedOfTemplates.size() < RETRIED_OF_TEMPLATES && this.retriedOfTemplates.add(source);
+	}
+
+	Consumer<SourceEvent> publisher() {
+		return this.publisher;
 	}
 
 	/** A listener that fails must not break the life it listens to. */
@@ -1001,6 +1060,7 @@ public final class SourceRegistry implements AutoCloseable {
 	@Override
 	public void close() {
 		List<ExecutorService> running = new ArrayList<>();
+		this.opener.deleteImages();
 		this.threads.lock();
 		try {
 			if (this.closed) {
@@ -1019,6 +1079,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		this.opener.close();
 		this.openPools.close();
+		this.budgets.close();
 		closeAll();
 		Target.forgetResolutions();
 		running.forEach(ExecutorService::shutdownNow);

@@ -1,6 +1,7 @@
 package io.multidb.source;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
 
@@ -77,9 +78,11 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 			.hikari(template.hikari())
 			.liquibase(template.liquibase())
 			.essential(template.essential())
+			.server(template.server())
 			.attributes(template.attributes())
 			.readOnly(template.readOnly())
 			.origin("template '" + template.name() + "' in " + template.origin())
+			.copied(template.copied() && isAlikeForAll())
 			.template(template.name(), this.create, this.maintenance)
 			.build();
 	}
@@ -106,6 +109,19 @@ public record SourceTemplate(NamePattern names, SourceDefinition definition, Cre
 			refuseTooLong(tenant, url.databaseName());
 			refuseTooLong(tenant, Objects.requireNonNullElse(url.schema(), ""));
 		}
+	}
+
+	/**
+	 * Whether the tenants' databases differ in their names only, and not, say, in their
+	 * schemas or servers.
+	 */
+	private boolean isAlikeForAll() {
+		JdbcUrl url = this.definition.url();
+		return switch (this.definition.product()) {
+			case SQLITE -> !this.names.fills(url.withSqliteFile(Path.of("x")).text());
+			case POSTGRESQL -> !this.names.fills(url.withDatabaseName("x").text());
+			case OTHER -> false;
+		};
 	}
 
 	private static void refuseTooLong(String tenant, String name) {

@@ -42,13 +42,19 @@ final class Suspension implements AutoCloseable {
 	}
 
 	/**
-	 * Sets aside what is open.
+	 * Sets aside what is open; all of it or, if that fails, nothing.
 	 * @param kept knows the router's resources
 	 * @return puts everything back
 	 */
 	static Suspension begin(Kept kept) {
 		Suspension suspension = new Suspension(kept);
-		suspension.resources.putAll(unbind(kept));
+		try {
+			unbind(kept, suspension.resources);
+		}
+		catch (RuntimeException | Error ex) {
+			suspension.putBackAfter(ex, Map.of());
+			throw ex;
+		}
 		set(null, false, null, false);
 		return suspension;
 	}
@@ -73,36 +79,73 @@ final class Suspension implements AutoCloseable {
 			}
 		}
 		catch (RuntimeException | Error ex) {
-			suspended.forEach(TransactionSynchronization::resume);
+			for (TransactionSynchronization each : suspended) {
+				try {
+					each.resume();
+				}
+				catch (RuntimeException | Error further) {
+					ex.addSuppressed(further);
+				}
+			}
 			throw ex;
 		}
 		TransactionSynchronizationManager.clearSynchronization();
 		return all;
 	}
 
-	private static Map<Object, Object> unbind(Kept kept) {
-		Map<Object, Object> unbound = new LinkedHashMap<>();
+	/**
+	 * @param unbound gets each resource as it is taken, for the case that another fails
+	 */
+	private static void unbind(Kept kept, Map<Object, Object> unbound) {
 		// A copy: the map is a view of what is taken out of it.
 		new LinkedHashMap<>(TransactionSynchronizationManager.getResourceMap()).forEach((key, resource) -> {
 			if (kept.contains(key, resource)) {
 				unbound.put(key, TransactionSynchronizationManager.unbindResource(key));
 			}
 		});
-		return unbound;
 	}
 
 	/**
 	 * Puts everything back as it was. What the work in between left open is closed: the
 	 * outer transaction must find its own.
-	 * @throws RuntimeException the first that a synchronization throws; all are resumed
+	 * @throws RuntimeException the first that is thrown on the way; everything is put
+	 * back all the same
 	 */
 	@Override
 	public void close() {
-		unbind(this.kept).values().forEach(this::discard);
+		Map<Object, Object> leftOpen = new LinkedHashMap<>();
+		try {
+			unbind(this.kept, leftOpen);
+		}
+		catch (RuntimeException | Error ex) {
+			putBackAfter(ex, leftOpen);
+			throw ex;
+		}
+		putBack(leftOpen);
+	}
+
+	private void putBackAfter(Throwable failure, Map<Object, Object> leftOpen) {
+		try {
+			putBack(leftOpen);
+		}
+		catch (RuntimeException | Error ex) {
+			failure.addSuppressed(ex);
+		}
+	}
+
+	/** Resources first: synchronizations may look for them when they are resumed. */
+	private void putBack(Map<Object, Object> leftOpen) {
+		leftOpen.values().forEach(this::discard);
 		if (TransactionSynchronizationManager.isSynchronizationActive()) {
 			TransactionSynchronizationManager.clearSynchronization();
 		}
-		this.resources.forEach(TransactionSynchronizationManager::bindResource);
+		this.resources.forEach((key, resource) -> {
+			Object inTheWay = TransactionSynchronizationManager.unbindResourceIfPossible(key);
+			if (inTheWay != null) {
+				discard(inTheWay);
+			}
+			TransactionSynchronizationManager.bindResource(key, resource);
+		});
 		set(this.name, this.readOnly, this.isolation, this.active);
 		if (this.synchronizations != null) {
 			TransactionSynchronizationManager.initSynchronization();
@@ -120,18 +163,21 @@ final class Suspension implements AutoCloseable {
 	}
 
 	private static void resume(List<TransactionSynchronization> synchronizations) {
-		RuntimeException failure = null;
+		Throwable failure = null;
 		for (TransactionSynchronization each : synchronizations) {
 			try {
 				each.resume();
 			}
-			catch (RuntimeException ex) {
+			catch (RuntimeException | Error ex) {
 				failure = (failure != null) ? failure : ex;
 			}
 			TransactionSynchronizationManager.registerSynchronization(each);
 		}
-		if (failure != null) {
-			throw failure;
+		if (failure instanceof Error error) {
+			throw error;
+		}
+		if (failure instanceof RuntimeException exception) {
+			throw exception;
 		}
 	}
 

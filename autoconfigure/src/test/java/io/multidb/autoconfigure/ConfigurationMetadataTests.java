@@ -41,7 +41,7 @@ class ConfigurationMetadataTests {
 	void everyKeyOfTenancyIsThere() {
 		List<String> keys = new ArrayList<>(PropertyKeys.of(TenancyProperties.class));
 		keys.removeIf((key) -> key.contains("[]"));
-		keys.addAll(List.of("routes", "liquibase.parameters"));
+		keys.addAll(List.of("routes", "servers", "liquibase.parameters"));
 		assertThat(properties.keySet()).contains("app.datasources")
 			.containsAll(keys.stream().map((key) -> "app.tenancy." + key).toList());
 	}
@@ -60,8 +60,8 @@ class ConfigurationMetadataTests {
 			boolean optional = List.of("app.datasources", "app.tenancy.cache.shared", "app.tenancy.jpa.products",
 					"app.tenancy.jpa.properties", "app.tenancy.liquibase.change-log", "app.tenancy.liquibase.contexts",
 					"app.tenancy.liquibase.label-filter", "app.tenancy.liquibase.parameters", "app.tenancy.routes",
-					"app.tenancy.web.exclude", "app.tenancy.web.path.pattern", "app.tenancy.web.principal.claim",
-					"app.tenancy.web.resolvers", "app.tenancy.web.subdomain.domain")
+					"app.tenancy.servers", "app.tenancy.web.exclude", "app.tenancy.web.path.pattern",
+					"app.tenancy.web.principal.claim", "app.tenancy.web.resolvers", "app.tenancy.web.subdomain.domain")
 				.contains(name);
 			assertThat(property.containsKey("defaultValue")).isEqualTo(!optional);
 		});

@@ -33,6 +33,7 @@ import io.multidb.source.CreatePolicy;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.ReplicaSettings;
+import io.multidb.source.ServerSettings;
 import io.multidb.source.SourceDefinition;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -88,6 +89,42 @@ class DatasourcesReaderTests {
 		assertThat(source.essential()).isFalse();
 		assertThat(source.internal()).isTrue();
 		assertThat(source.attributes()).containsOnly(Map.entry("region", "north"));
+	}
+
+	@Test
+	void readsServersByNameAndByHostAndPort() {
+		Datasources datasources = read("""
+				app:
+				  datasources:
+				    a: { url: "jdbc:postgresql://db1/a", server: big }
+				    b: { url: "jdbc:postgresql://db2:6432/b" }
+				  tenancy.servers:
+				    big: { nodes: 3 }
+				    "[db2:6432]": { max-connections: 40, reserve: 4, nodes: 2 }
+				""");
+		assertThat(datasources.sources()).extracting(SourceDefinition::server).containsExactly("big", null);
+		assertThat(datasources.tenancy().limits().servers()).containsOnly(
+				Map.entry("big", new ServerSettings(null, null, 3)),
+				Map.entry("db2:6432", new ServerSettings(40, 4, 2)));
+	}
+
+	@Test
+	void refusesServersThatCannotBe() {
+		assertThat(mistakes("""
+				app:
+				  datasources:
+				    a: { url: "jdbc:postgresql://db1/a", server: smal }
+				    b: { url: "jdbc:mysql://db2/b", server: unknown }
+				    c: { url: "jdbc:sqlite:c.db", server: small }
+				  tenancy.servers:
+				    small: { max-connections: 5, reserve: 5 }
+				    unknown: { nodes: 0 }
+				""")).hasSize(5)
+			.anySatisfy((mistake) -> assertThat(mistake).contains("names 'smal'").endsWith("Did you mean 'small'?"))
+			.anySatisfy((mistake) -> assertThat(mistake).contains("servers.unknown.max-connections' is missing"))
+			.anySatisfy((mistake) -> assertThat(mistake).contains("SQLite has no server"))
+			.anySatisfy((mistake) -> assertThat(mistake).contains("servers.small").contains("at least 1"))
+			.anySatisfy((mistake) -> assertThat(mistake).contains("servers.unknown").contains("'nodes'"));
 	}
 
 	@Test
@@ -626,7 +663,7 @@ class DatasourcesReaderTests {
 	}
 
 	@ParameterizedTest
-	@CsvSource({ "create,explicit", "maintenance,main" })
+	@CsvSource({ "create,explicit", "maintenance,main", "copy,false" })
 	void whatIsForTemplatesIsRefusedElsewhere(String key, String value) {
 		assertThat(mistakes("app.datasources.main: { url: 'jdbc:sqlite:a.db', " + key + ": " + value + " }"))
 			.singleElement()
@@ -858,8 +895,8 @@ class DatasourcesReaderTests {
 				""");
 		assertThat(datasources.toString()).contains("main").doesNotContain("s3cret");
 		assertThat(new SourceProperties("jdbc:x?password=s3cret", "me", "s3cret", null, Map.of("a", "s3cret"),
-				new SourceProperties.Liquibase(true, null, null, null, Map.of("a", "s3cret")), null, false, null,
-				CreatePolicy.NEVER, false, List.of(), null, null, null, null, Map.of("a", "s3cret"))
+				new SourceProperties.Liquibase(true, null, null, null, Map.of("a", "s3cret")), null, false, null, null,
+				CreatePolicy.NEVER, null, false, List.of(), null, null, null, null, Map.of("a", "s3cret"))
 			.toString()).doesNotContain("s3cret");
 	}
 

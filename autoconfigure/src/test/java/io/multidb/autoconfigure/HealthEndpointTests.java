@@ -13,9 +13,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
-import org.springframework.boot.builder.SpringApplicationBuilder;
-import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.jdbc.core.simple.JdbcClient;
@@ -27,6 +24,7 @@ import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 import io.multidb.web.RawHttp;
+import io.multidb.web.WebApplication;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatException;
@@ -39,11 +37,11 @@ class HealthEndpointTests {
 	@TempDir
 	private Path directory;
 
-	private ServletWebServerApplicationContext context;
+	private WebApplication application;
 
 	@AfterEach
 	void stop() {
-		this.context.close();
+		this.application.close();
 	}
 
 	@Test
@@ -96,7 +94,7 @@ class HealthEndpointTests {
 	@Test
 	void aSourceComesAndGoes() throws IOException {
 		start();
-		SourceRegistry registry = this.context.getBean(SourceRegistry.class);
+		SourceRegistry registry = this.application.bean(SourceRegistry.class);
 		registry.add(SourceDefinition.named("faro").url("jdbc:sqlite:" + this.directory.resolve("faro.db")).build());
 		assertThat(get("/actuator/health/datasources/faro").status()).isEqualTo(200);
 		registry.remove("faro");
@@ -112,52 +110,33 @@ class HealthEndpointTests {
 
 	@Test
 	void aProxyOfTheRouterIsNoUnrelatedDataSource() throws IOException {
-		start(RouterProxy.class);
+		start(List.of(RouterProxy.class));
 		assertThat(get("/actuator/health").body()).doesNotContain("\"db\":{");
 	}
 
 	@Test
 	void anUnrelatedDataSourceKeepsItsHealth() throws IOException {
-		start(UnrelatedDataSource.class);
+		start(List.of(UnrelatedDataSource.class));
 		assertThat(get("/actuator/health/db/reports").body()).contains("\"status\":\"UP\"", "SQLite");
 	}
 
 	private void use(String tenant) {
 		TenantContext.run(tenant,
-				() -> this.context.getBean(JdbcClient.class).sql("select 1").query(Integer.class).single());
+				() -> this.application.bean(JdbcClient.class).sql("select 1").query(Integer.class).single());
 	}
 
 	private RawHttp get(String target) throws IOException {
-		return RawHttp.get(this.context.getWebServer().getPort(), target);
+		return this.application.get(target);
 	}
 
 	private void start(String... properties) {
-		start(Application.class, properties);
+		start(List.of(), properties);
 	}
 
-	private void start(Class<?> configuration, String... properties) {
-		List<String> all = new ArrayList<>(List.of("server.port=0", "spring.main.banner-mode=off",
-				"logging.level.root=off", "management.endpoint.health.show-details=always",
-				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
-				"app.datasources.porto.url=jdbc:sqlite:" + this.directory.resolve("porto.db")));
-		all.addAll(List.of(properties));
-		this.context = (ServletWebServerApplicationContext) new SpringApplicationBuilder(Application.class,
-				configuration)
-			.properties(all.toArray(String[]::new))
-			.run();
-	}
-
-	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.SecurityAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.UserDetailsServiceAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.actuate.web.servlet.ManagementWebSecurityAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.web.servlet.SecurityFilterAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.web.servlet.ServletWebSecurityAutoConfiguration" })
-	static class Application {
-
+	private void start(List<Class<?>> configurations, String... properties) {
+		List<String> all = new ArrayList<>(List.of(properties));
+		all.add("management.endpoint.health.show-details=always");
+		this.application = WebApplication.start(this.directory, configurations, all.toArray(String[]::new));
 	}
 
 	@Configuration(proxyBeanMethods = false)

@@ -9,6 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+
+import javax.sql.DataSource;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,16 +33,23 @@ import org.springframework.cache.annotation.CachePut;
 import org.springframework.cache.annotation.Cacheable;
 import org.springframework.cache.annotation.EnableCaching;
 import org.springframework.cache.caffeine.CaffeineCacheManager;
+import org.springframework.cache.concurrent.ConcurrentMapCache;
 import org.springframework.cache.support.SimpleCacheManager;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
 import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.support.JdbcTransactionManager;
+import org.springframework.transaction.support.TransactionTemplate;
 
+import io.multidb.Scope;
+import io.multidb.Target;
 import io.multidb.Tenant;
 import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbCacheAutoConfiguration;
+import io.multidb.routing.SourceDataSource;
+import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -102,6 +112,111 @@ class SourceCacheTests {
 			TenantContext.run("lisbon", () -> cities.forget(1));
 			TenantContext.run("lisbon", () -> assertThat(cities.name(1)).isEqualTo("of lisbon"));
 		});
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "simple", "caffeine", "jcache" })
+	void aSourceAddedAnewUnderItsNameHasNothingOfTheFormer(String type) {
+		run(type, (context, cities) -> {
+			TenantContext.run("porto", () -> {
+				assertThat(cities.name(1)).isEqualTo("of porto");
+				assertThat(cities.nameByKey()).isEqualTo("of porto");
+			});
+			replacePorto(context);
+			for (int round = 0; round < 2; round++) {
+				TenantContext.run("porto", () -> {
+					assertThat(cities.name(1)).isEqualTo("of the new porto");
+					assertThat(cities.nameByKey()).isEqualTo("of the new porto");
+				});
+			}
+			assertThat(cities.queries()).isEqualTo(4);
+		});
+	}
+
+	@Test
+	void whatWasReadFromASourceThatIsReplacedMeanwhileIsNotKept() {
+		run("simple", (context, cities) -> {
+			Cache names = cache(context.getBean(CacheManager.class), "names");
+			TransactionTemplate transaction = new TransactionTemplate(
+					new JdbcTransactionManager(context.getBean(DataSource.class)));
+			TenantContext.run("porto", () -> transaction.executeWithoutResult((status) -> {
+				assertThat(cities.greeting()).isEqualTo("hello porto");
+				assertThat(cities.nameUncached(1)).isEqualTo("of porto");
+				replacePorto(context);
+				// The transaction goes on in what it began in.
+				assertThat(cities.name(1)).isEqualTo("of porto");
+				assertThat(cities.nameInStep(1)).isEqualTo("of porto");
+				assertThat(cities.nameLater(1).join()).isEqualTo("of porto");
+				assertThat(names.putIfAbsent("key", "of porto")).isNull();
+				assertThat(names.get("key other", () -> "of porto")).isEqualTo("of porto");
+				assertThatThrownBy(() -> names.get("key failing", () -> {
+					throw new IllegalStateException();
+				})).isInstanceOf(Cache.ValueRetrievalException.class);
+			}));
+			TenantContext.run("porto", () -> {
+				assertThat(cities.name(1)).isEqualTo("of the new porto");
+				assertThat(cities.nameInStep(1)).isEqualTo("of the new porto");
+				assertThat(cities.nameLater(1).join()).isEqualTo("of the new porto");
+				assertThat(names.get("key")).isNull();
+				assertThat(names.get("key other")).isNull();
+			});
+		});
+	}
+
+	@Test
+	void aSourceThatIsReplacedWhileSomethingIsPutGetsNothing() {
+		ConcurrentMapCache entries = new ConcurrentMapCache("names");
+		for (Consumer<Cache> use : List.<Consumer<Cache>>of((cache) -> cache.put("key", "of porto"),
+				(cache) -> cache.putIfAbsent("key", "of porto"), (cache) -> cache.get("key", () -> "of porto"),
+				(cache) -> cache.retrieve("key", () -> CompletableFuture.completedFuture("of porto")).join())) {
+			use.accept(new SourceCache(entries, new ReplacedWhenAsked()));
+			assertThat(entries.getNativeCache()).containsOnlyKeys("porto:key");
+			entries.clear();
+		}
+	}
+
+	@Test
+	void aWriterWhoseSourceIsReplacedMeanwhileLeavesNothingOutOfDate() {
+		run("simple", (context, cities) -> TenantContext.run("porto", () -> {
+			assertThat(cities.name(1)).isEqualTo("of porto");
+			replacePorto(context);
+			Target before = Target.current();
+			try (Scope scope = Target.none().enter(); Scope later = TenantContext.enter("porto")) {
+				assertThat(Target.current()).isNotSameAs(before);
+				assertThat(cities.name(1)).isEqualTo("of the new porto");
+			}
+			cities.rename(1, "renamed");
+			try (Scope scope = Target.none().enter(); Scope later = TenantContext.enter("porto")) {
+				assertThat(cities.name(1)).as("Read again").isEqualTo("of the new porto");
+			}
+			assertThat(cities.queries()).isEqualTo(3);
+		}));
+	}
+
+	@Test
+	void aTemplatesSourceThatIsClosedAndOpenedAgainKeepsItsEntries() {
+		run("simple", (context, cities) -> {
+			SourceRegistry registry = context.getBean(SourceRegistry.class);
+			TenantContext.run("village-1", () -> fill(context.getBean(JdbcClient.class), "village-1"));
+			TenantContext.run("village-1", () -> assertThat(cities.name(1)).isEqualTo("of village-1"));
+			assertThat(registry.drain("village-1")).isTrue();
+			TenantContext.run("village-1", () -> assertThat(cities.name(1)).isEqualTo("of village-1"));
+			assertThat(cities.queries()).isEqualTo(1);
+		}, "app.datasources.village.url=jdbc:sqlite:" + this.directory + "/{id}.db",
+				"app.datasources.village.create=on-first-use", "app.tenancy.routes[2].tenants=village-{id}",
+				"app.tenancy.routes[2].source=village");
+	}
+
+	private void replacePorto(AssertableApplicationContext context) {
+		SourceRegistry registry = context.getBean(SourceRegistry.class);
+		registry.remove("porto");
+		registry.add(SourceDefinition.named("porto").url("jdbc:sqlite:" + this.directory.resolve("new.db")).build());
+		fill(JdbcClient.create(new SourceDataSource(registry, "porto")), "the new porto");
+	}
+
+	private static void fill(JdbcClient jdbc, String name) {
+		int unused = jdbc.sql("create table city (id integer, name varchar(20))").update();
+		unused = jdbc.sql("insert into city values (1, ?)").param("of " + name).update();
 	}
 
 	@ParameterizedTest
@@ -183,6 +298,25 @@ class SourceCacheTests {
 		return Objects.requireNonNull(caches.getCache(name));
 	}
 
+	/** Is replaced right after it was asked whether it was. */
+	private static final class ReplacedWhenAsked implements SourceCache.CurrentSource {
+
+		private String identity = "porto";
+
+		@Override
+		public String identity() {
+			return this.identity;
+		}
+
+		@Override
+		public boolean hasMoved() {
+			boolean moved = !this.identity.equals("porto");
+			this.identity = "porto#2";
+			return moved;
+		}
+
+	}
+
 	private interface Check {
 
 		void accept(AssertableApplicationContext context, Cities cities);
@@ -239,10 +373,7 @@ class SourceCacheTests {
 			.run((context) -> {
 				JdbcClient jdbc = context.getBean(JdbcClient.class);
 				for (String source : List.of("lisbon", "porto")) {
-					TenantContext.run(source, () -> {
-						int unused = jdbc.sql("create table city (id integer, name varchar(20))").update();
-						unused = jdbc.sql("insert into city values (1, ?)").param("of " + source).update();
-					});
+					TenantContext.run(source, () -> fill(jdbc, source));
 				}
 				check.accept(context, context.getBean(Cities.class));
 			});
@@ -268,6 +399,10 @@ class SourceCacheTests {
 
 		@Cacheable("names")
 		String name(int id) {
+			return nameUncached(id);
+		}
+
+		String nameUncached(int id) {
 			this.queries++;
 			return this.jdbc.sql("select name from city where id = ?").param(id).query(String.class).single();
 		}

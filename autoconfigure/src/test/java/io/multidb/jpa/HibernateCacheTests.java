@@ -139,6 +139,25 @@ class HibernateCacheTests {
 	}
 
 	@Test
+	void aTemplatesSourceThatIsClosedAndOpenedAgainHasWhatItHad() {
+		try (JpaApplication application = start(
+				"app.datasources.village.url=jdbc:sqlite:" + this.directory + "/{id}.db",
+				"app.datasources.village.create=on-first-use", "app.tenancy.routes[0].tenants=village-{id}",
+				"app.tenancy.routes[0].source=village", "app.tenancy.routes[1].tenants=*",
+				"app.tenancy.routes[1].source={tenant}")) {
+			TenantContext.run("village-1", () -> application.sessions().getSchemaManager().exportMappedObjects(false));
+			application.update("village-1",
+					"insert into town (id, code, name, population) values (1, 'SIN', 'Sintra', 0)");
+			assertThat(name(application, "village-1")).isEqualTo("Sintra");
+			long first = application.in("village-1", HibernateCacheTests::ticket);
+			assertThat(application.bean(SourceRegistry.class).drain("village-1")).isTrue();
+			assertThat(name(application, "village-1")).isEqualTo("Sintra");
+			assertThat(application.sessions().getStatistics().getSecondLevelCacheHitCount()).isEqualTo(1);
+			assertThat(application.in("village-1", HibernateCacheTests::ticket)).isEqualTo(first + 1);
+		}
+	}
+
+	@Test
 	void twoTenantsOfOneSourceShareTheCache() {
 		try (JpaApplication application = start("app.tenancy.routes[0].tenants=lisbon,belem",
 				"app.tenancy.routes[0].source=lisbon", "app.tenancy.routes[1].tenants=porto",

@@ -21,6 +21,10 @@ import org.springframework.context.annotation.Configuration;
 import org.springframework.orm.jpa.SharedEntityManagerCreator;
 import org.springframework.orm.jpa.persistenceunit.PersistenceManagedTypes;
 import org.springframework.transaction.PlatformTransactionManager;
+import org.springframework.transaction.TransactionDefinition;
+import org.springframework.transaction.annotation.Propagation;
+import org.springframework.transaction.annotation.Transactional;
+import org.springframework.transaction.support.TransactionSynchronizationManager;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.OpenTransaction;
@@ -84,6 +88,67 @@ class TenantIdTests {
 	}
 
 	@Test
+	void anotherTenantWritesItsOwnRowsInATransactionOfItsOwn() {
+		TenantContext.run("x1", () -> transaction().executeWithoutResult((status) -> {
+			this.entities.persist(new Barrel(1L));
+			this.application.bean(Separate.class).inX2(() -> {
+				assertThat(barrels()).isEmpty();
+				this.entities.persist(new Barrel(2L));
+			});
+			assertThat(this.entities.find(Barrel.class, 2L)).isNull();
+			assertThat(barrels()).containsExactly(1L);
+			status.setRollbackOnly();
+		}));
+		assertThat(this.application.column("x1", "select owner || id from barrel")).containsExactly("x22");
+	}
+
+	@Test
+	void anotherTenantsOwnTransactionIsRolledBackAlone() {
+		TenantContext.run("x1", () -> transaction().executeWithoutResult((status) -> {
+			assertThatExceptionOfType(IllegalStateException.class)
+				.isThrownBy(() -> this.application.bean(Separate.class).inX2(() -> {
+					this.entities.persist(new Barrel(2L));
+					this.entities.flush();
+					throw new IllegalStateException("on purpose");
+				}));
+			this.entities.persist(new Barrel(1L));
+		}));
+		assertThat(this.application.column("x1", "select owner || id from barrel")).containsExactly("x11");
+	}
+
+	@Test
+	void anotherTenantReadsItsOwnRowsOutsideOfTheTransaction() {
+		this.application.update("x1", "insert into barrel (id, owner) values (1, 'x1'), (2, 'x2')");
+		TenantContext.run("x1", () -> transaction().executeWithoutResult((status) -> {
+			Barrel mine = this.entities.find(Barrel.class, 1L);
+			this.application.bean(Separate.class).inX2WithoutTransaction(() -> {
+				assertThat(TransactionSynchronizationManager.isActualTransactionActive()).isFalse();
+				assertThat(barrels()).containsExactly(2L);
+				assertThat(this.entities.find(Barrel.class, 1L)).isNull();
+			});
+			assertThat(this.entities.contains(mine)).isTrue();
+			assertThat(barrels()).containsExactly(1L);
+		}));
+	}
+
+	@Test
+	void aTransactionTemplateAroundTheScopeSetsTheTransactionAside() {
+		TransactionTemplate without = transaction();
+		without.setPropagationBehavior(TransactionDefinition.PROPAGATION_NOT_SUPPORTED);
+		TenantContext.run("x1", () -> transaction().executeWithoutResult((status) -> {
+			this.entities.persist(new Barrel(1L));
+			without.executeWithoutResult((none) -> TenantContext.run("x2", () -> {
+				assertThat(barrels()).isEmpty();
+				transaction().executeWithoutResult((own) -> this.entities.persist(new Barrel(2L)));
+				assertThat(barrels()).containsExactly(2L);
+			}));
+			assertThat(barrels()).containsExactly(1L);
+		}));
+		assertThat(this.application.column("x1", "select owner || id from barrel order by id")).containsExactly("x11",
+				"x22");
+	}
+
+	@Test
 	void aSessionThatIsHeldIsRefusedUnderAnotherTenant() {
 		try (Scope scope = TenantContext.enter("x1"); Session session = this.application.sessions().openSession()) {
 			session.beginTransaction();
@@ -134,6 +199,22 @@ class TenantIdTests {
 
 	}
 
+	static class Separate {
+
+		@Tenant("x2")
+		@Transactional(propagation = Propagation.REQUIRES_NEW)
+		public void inX2(Runnable work) {
+			work.run();
+		}
+
+		@Tenant("x2")
+		@Transactional(propagation = Propagation.NOT_SUPPORTED)
+		public void inX2WithoutTransaction(Runnable work) {
+			work.run();
+		}
+
+	}
+
 	static class Suspending {
 
 		@Tenant(value = "x2", transaction = OpenTransaction.SUSPEND)
@@ -146,6 +227,11 @@ class TenantIdTests {
 	@Configuration(proxyBeanMethods = false)
 	@EntityScan(basePackages = "none.at.all")
 	static class Owned {
+
+		@Bean
+		Separate separate() {
+			return new Separate();
+		}
 
 		@Bean
 		Suspending suspending() {

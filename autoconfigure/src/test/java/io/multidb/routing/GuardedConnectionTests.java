@@ -4,10 +4,12 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
+import java.sql.SQLClientInfoException;
 import java.sql.SQLException;
 import java.sql.SQLNonTransientConnectionException;
 import java.sql.Statement;
 import java.util.List;
+import java.util.Properties;
 import java.util.stream.Stream;
 
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -15,6 +17,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.sqlite.SQLiteConnection;
 import org.sqlite.jdbc4.JDBC4PreparedStatement;
 
 import org.springframework.jdbc.core.JdbcTemplate;
@@ -22,6 +25,7 @@ import org.springframework.jdbc.core.JdbcTemplate;
 import io.multidb.Scope;
 import io.multidb.TenantContext;
 import io.multidb.WrongSourceException;
+import io.multidb.source.LeasedConnection;
 import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -128,6 +132,35 @@ class GuardedConnectionTests {
 	}
 
 	@Test
+	void whatSomeDriversAskTheirDatabaseForIsRefusedUnderAnotherSource() throws SQLException {
+		assertRefusedUnderPorto(() -> this.connection.getTransactionIsolation());
+		assertRefusedUnderPorto(() -> this.connection.getHoldability());
+		assertRefusedUnderPorto(() -> this.connection.getNetworkTimeout());
+		assertRefusedUnderPorto(() -> this.connection.setNetworkTimeout(Runnable::run, 1));
+		assertRefusedUnderPorto(() -> this.connection.beginRequest());
+		assertRefusedUnderPorto(() -> this.connection.unwrap(SQLiteConnection.class));
+		assertRefusedUnderPorto(() -> this.connection.isWrapperFor(SQLiteConnection.class));
+		assertThat(this.connection.getTransactionIsolation()).isEqualTo(Connection.TRANSACTION_SERIALIZABLE);
+		assertThat(this.connection.isWrapperFor(SQLiteConnection.class)).isTrue();
+	}
+
+	@Test
+	void clientInfoIsRefusedInItsOwnWay() throws SQLException {
+		try (Scope porto = TenantContext.enter("porto")) {
+			for (ThrowingCallable use : List.<ThrowingCallable>of(
+					() -> this.connection.setClientInfo("ApplicationName", "x"),
+					() -> this.connection.setClientInfo(new Properties()))) {
+				assertThatExceptionOfType(SQLClientInfoException.class).isThrownBy(use)
+					.withCauseInstanceOf(SQLNonTransientConnectionException.class)
+					.withRootCauseInstanceOf(WrongSourceException.class)
+					.withMessageContaining("'lisbon'")
+					.satisfies((ex) -> assertThat(ex.getSQLState()).isEqualTo("08003"));
+			}
+		}
+		this.connection.setClientInfo("ApplicationName", "x");
+	}
+
+	@Test
 	void whatEndsWorkPassesUnderAnotherSourceAndAfterTheScope() throws SQLException {
 		Statement statement = this.connection.createStatement();
 		ResultSet rows = statement.executeQuery("select x from t");
@@ -136,6 +169,14 @@ class GuardedConnectionTests {
 			statement.cancel();
 			rows.close();
 			assertThat(rows.isClosed()).isTrue();
+			assertThat(this.connection.isValid(1)).isTrue();
+			assertThat(this.connection.isClosed()).isFalse();
+			assertThat(this.connection.getAutoCommit()).isFalse();
+			assertThat(this.connection.isReadOnly()).isFalse();
+			this.connection.clearWarnings();
+			this.connection.endRequest();
+			assertThat(this.connection.unwrap(LeasedConnection.class)).isSameAs(this.connection);
+			assertThat(this.connection.isWrapperFor(LeasedConnection.class)).isTrue();
 		}
 		this.lisbon.close();
 		this.connection.rollback();

@@ -1,6 +1,7 @@
 package io.multidb.routing;
 
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -157,6 +158,57 @@ class RoutesTests {
 			Source theirs = new Routes(List.of(), null, other.registry()).resolve(Target.current());
 			assertThat(theirs).isNotSameAs(mine);
 		}
+	}
+
+	@Test
+	void whatOthersRememberStaysWhenATenantHasNoDatabase() {
+		RoutingDataSource router = new RoutingDataSource(routes("election-{id} -> election", "* -> main"));
+		Target known = targetOnceResolved(router, "someone");
+		assertThatExceptionOfType(SQLException.class).isThrownBy(() -> connect(router, "election-1"))
+			.withCauseInstanceOf(UnknownTenantException.class);
+		assertThat(Target.ofTenant("someone")).isSameAs(known);
+		assertThat(Target.ofTenant("election-1").resolution()).isNull();
+	}
+
+	@Test
+	void whatOthersRememberStaysWhenATemplatesSourceIsClosed() {
+		this.directory.resolve("e").toFile().mkdir();
+		Routes routes = routes("election-{id} -> election", "* -> main");
+		RoutingDataSource router = new RoutingDataSource(routes);
+		routes.create("election-1");
+		Target known = targetOnceResolved(router, "someone");
+		assertThat(targetOnceResolved(router, "election-1").resolution()).isNotNull();
+		this.registry.drain("election-1");
+		assertThat(Target.ofTenant("someone")).isSameAs(known);
+		assertThat(Target.ofTenant("election-1").resolution()).isNull();
+	}
+
+	@Test
+	void whatLeadsToASourceIsLetGoWhenItIsRemoved() {
+		RoutingDataSource router = new RoutingDataSource(routes("* -> main"));
+		assertThat(targetOnceResolved(router, "someone").resolution()).isNotNull();
+		this.registry.remove("main");
+		assertThat(Target.ofTenant("someone").resolution()).isNull();
+	}
+
+	private static void connect(RoutingDataSource router, String tenant) throws SQLException {
+		TenantContext.<Void, SQLException>call(tenant, () -> {
+			router.getConnection().close();
+			return null;
+		});
+	}
+
+	/** The target of the tenant's next scopes. */
+	private static Target targetOnceResolved(RoutingDataSource router, String tenant) {
+		try {
+			connect(router, tenant);
+		}
+		catch (SQLException ex) {
+			throw new IllegalStateException(ex);
+		}
+		Target target = Target.ofTenant(tenant);
+		assertThat(Target.ofTenant(tenant)).isSameAs(target);
+		return target;
 	}
 
 	@Test

@@ -14,8 +14,10 @@ import io.multidb.migration.LiquibaseMigrator;
 
 /**
  * A process of its own that creates databases from a template. It says {@code ready},
- * waits for a line, then creates each tenant and says {@code created} or {@code existed}.
- * With {@code half}, it stops for ever in the middle of the first migration and says so.
+ * waits for a line, then creates each tenant and says {@code created}, {@code copied} or
+ * {@code existed}. With {@code half}, it stops for ever in the middle of the first
+ * migration and says so. With {@code step}, it waits for a line before each tenant. Only
+ * with {@code race} does it use what it made.
  */
 public final class CreatorProcess implements AutoCloseable {
 
@@ -41,7 +43,7 @@ public final class CreatorProcess implements AutoCloseable {
 	/** The next line that is no log line. */
 	String read() throws IOException {
 		String line = this.output.readLine();
-		while (line != null && !line.matches("ready|half|created|existed|failed.*")) {
+		while (line != null && !line.matches("ready|half|created|copied|existed|failed.*")) {
 			line = this.output.readLine();
 		}
 		return line;
@@ -50,6 +52,10 @@ public final class CreatorProcess implements AutoCloseable {
 	void go() throws IOException {
 		this.process.getOutputStream().write('\n');
 		this.process.getOutputStream().flush();
+	}
+
+	long pid() {
+		return this.process.pid();
 	}
 
 	/** As kill -9 does. */
@@ -89,17 +95,17 @@ public final class CreatorProcess implements AutoCloseable {
 		SourceDefinition definition = SourceDefinition.named("election")
 			.url(arguments[0])
 			.username(arguments[2].isEmpty() ? null : arguments[2])
-			.liquibase(Sources.NOTES)
+			.liquibase(mode(arguments).equals("big") ? LiquibaseSettings.of("classpath:db/big.sql") : Sources.NOTES)
 			.build();
 		Sources sources = new Sources();
-		sources.with((made, connection) -> {
+		sources.with(half ? (made, connection) -> {
 			SourceMigrator.Outcome outcome = liquibase.migrate(made, connection);
-			if (half && made.name().startsWith("election")) {
+			if (made.temporary()) {
 				System.out.println("half");
 				new CountDownLatch(1).await();
 			}
 			return outcome;
-		});
+		} : liquibase);
 		String maintenance = null;
 		if (!arguments[1].isEmpty()) {
 			maintenance = "server";
@@ -113,19 +119,30 @@ public final class CreatorProcess implements AutoCloseable {
 			prepareDeclared(sources);
 			return;
 		}
+		// Of tenants such as election-42.
+		String pattern = arguments[4].replaceFirst("-.*", "-{id}");
 		try (sources) {
 			SourceRegistry registry = sources
-				.with(Sources.template(definition, "election-{id}", CreatePolicy.EXPLICIT, maintenance))
+				.with(Sources.template(definition, pattern, CreatePolicy.EXPLICIT, maintenance))
 				.registry();
 			System.out.println("ready");
-			if (System.in.read() < 0) {
+			boolean steps = mode(arguments).equals("step");
+			if (!steps && System.in.read() < 0) {
 				return;
 			}
 			for (int i = 4; i < arguments.length; i++) {
+				if (steps && System.in.read() < 0) {
+					return;
+				}
 				try {
 					boolean created = registry.create(arguments[i]);
-					Sources.execute(registry.get(arguments[i]), "insert into note (text) values ('x')");
-					System.out.println(created ? "created" : "existed");
+					if (mode(arguments).equals("race")) {
+						Sources.execute(registry.get(arguments[i]), "insert into note (text) values ('x')");
+					}
+					boolean copied = sources.events.stream()
+						.anyMatch((event) -> event instanceof SourceEvent.Created creation && creation.copied());
+					sources.events.clear();
+					System.out.println(copied ? "copied" : created ? "created" : "existed");
 				}
 				catch (RuntimeException ex) {
 					System.out.println("failed " + ex);

@@ -72,4 +72,20 @@ class JdbcUrlTests {
 			.isEqualTo("jdbc:sqlite:b.db?x=1");
 	}
 
+	@ParameterizedTest
+	@CsvSource(delimiter = '|', textBlock = """
+			jdbc:postgresql://DB1/a                                  | db1:5432
+			jdbc:postgresql://db1:6432,db2/a?ssl=true                | db1:6432,db2:5432
+			jdbc:postgresql:a                                        | localhost:5432
+			jdbc:mysql://me:secret@DB1:3306/a?x=//y                  | db1:3306
+			jdbc:sqlserver://db1:1433;databaseName=a                 | db1:1433
+			jdbc:oracle:thin:@db1:1521/a                             | db1:1521
+			jdbc:oracle:thin:@//db1:1521/a                           | db1:1521
+			jdbc:sqlite:a.db                                         |
+			jdbc:h2:mem:a                                            |
+			""")
+	void namesTheServer(String url, String server) {
+		assertThat(new JdbcUrl(url).server()).isEqualTo(server);
+	}
+
 }

@@ -90,15 +90,18 @@ class LeaseTests {
 
 	@Test
 	void whoReadThePoolBeforeItsRemovalIsServedWhileItDrains() throws Exception {
-		SourceRegistry registry = registry("1000");
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).registry();
 		Source a = registry.get("a");
 		Pool pool = opened(a);
+		Connection inUse = a.getConnection();
 		registry.remove("a");
 		try (Connection late = a.lease(pool)) {
 			assertThat(late).isNotNull();
+			inUse.close();
 			a.closeDrained(false);
 			assertThat(Sources.query(late, "select 1")).isEqualTo("1");
 		}
+		a.closeDrained(false);
 		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 

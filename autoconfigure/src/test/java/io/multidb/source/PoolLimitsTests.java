@@ -15,7 +15,12 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+import io.multidb.Scope;
 import io.multidb.SourceUnavailableException;
+import io.multidb.TenantContext;
+import io.multidb.routing.Route;
+import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -67,6 +72,7 @@ class PoolLimitsTests {
 		use(registry, 0);
 		use(registry, 3);
 		assertThat(open(registry)).containsExactly("s0", "s2", "s3");
+		use(registry, 0);
 		use(registry, 4);
 		assertThat(open(registry)).containsExactly("s0", "s3", "s4");
 		assertThat(registry.get("s1").state()).isInstanceOf(SourceState.Cold.class);
@@ -252,6 +258,37 @@ class PoolLimitsTests {
 		});
 		assertThat(outcomes).containsOnly("fine");
 		assertThat(mostOpen.get()).isLessThanOrEqualTo(maxOpen);
+	}
+
+	@Test
+	void whoeverOpensASourceGetsItBeforeItCanGiveWayToAnother() throws Exception {
+		this.sources.with(atMost(1))
+			.with(Sources.template(
+					SourceDefinition.named("chat").url("jdbc:sqlite:" + this.directory + "/chat-{id}.db").build(),
+					"chat-{id}", CreatePolicy.ON_FIRST_USE, null));
+		SourceRegistry registry = this.sources.registry();
+		RoutingDataSource router = new RoutingDataSource(
+				new Routes(List.of(new Route(List.of(NamePattern.of("chat-{id}")), "chat")), null, registry));
+		AtomicInteger next = new AtomicInteger();
+		List<Object> outcomes = Race.run(8, () -> {
+			for (int i = 0; i < 25; i++) {
+				try (Scope scope = TenantContext.enter("chat-" + next.getAndIncrement() % 11);
+						Connection connection = router.getConnection()) {
+					assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
+				}
+			}
+			return "fine";
+		});
+		assertThat(outcomes).containsOnly("fine");
+	}
+
+	@Test
+	void beingLookedAtKeepsNothingOpen() throws Exception {
+		SourceRegistry registry = registry(
+				new PoolLimits(0, PoolLimits.WhenFull.WAIT, Duration.ofMillis(400), Duration.ofSeconds(30)), 1, "1000");
+		use(registry, 0);
+		await().pollInterval(Duration.ofMillis(20)).until(() -> !registry.get("s0").test());
+		assertThat(open(registry)).isEmpty();
 	}
 
 	@Test

@@ -7,12 +7,18 @@ import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.sqlite.SQLiteConnection;
+import org.sqlite.core.DB;
 
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.jdbc.support.JdbcTransactionManager;
@@ -39,6 +45,8 @@ class ReadOnlySourceTests {
 	private Path directory;
 
 	private final Sources sources = new Sources();
+
+	private final List<Thread> threads = new ArrayList<>();
 
 	@BeforeEach
 	void makeFile() throws SQLException {
@@ -152,8 +160,7 @@ class ReadOnlySourceTests {
 	@Test
 	void readOnlyTransactionsOfAnySourceRefuseWritesAndLeaveNoMark() throws SQLException {
 		this.sources.with(main());
-		RoutingDataSource router = new RoutingDataSource(
-				new Routes(java.util.List.of(), null, this.sources.registry()));
+		RoutingDataSource router = new RoutingDataSource(new Routes(List.of(), null, this.sources.registry()));
 		JdbcClient jdbc = JdbcClient.create(router);
 		TransactionTemplate readOnly = new TransactionTemplate(new JdbcTransactionManager(router));
 		readOnly.setReadOnly(true);
@@ -185,6 +192,114 @@ class ReadOnlySourceTests {
 		try (Connection connection = source.getConnection()) {
 			assertThat(connection.isReadOnly()).isFalse();
 			Sources.execute(connection, WRITE);
+		}
+	}
+
+	@Test
+	void aSecondCloseDoesNotOvertakeTheFirst() throws Exception {
+		Source source = this.sources.with(main()).registry().get("main");
+		Connection connection = source.getConnection();
+		connection.setReadOnly(true);
+		synchronized (database(connection)) {
+			this.threads.add(blocked(connection::close));
+			connection.close();
+			assertThat(source.leases()).as("The first has not made it writable yet").isOne();
+		}
+		joinAll();
+		Sources.assertIdle(source);
+		Sources.execute(source, WRITE);
+	}
+
+	@Test
+	void closingWhileReadOnlyIsBeingAskedForLeavesNoMark() throws Exception {
+		Source source = this.sources.with(main()).registry().get("main");
+		Connection connection = source.getConnection();
+		synchronized (database(connection)) {
+			this.threads.add(blocked(() -> connection.setReadOnly(true)));
+			connection.close();
+			assertThat(source.leases()).as("Whoever uses it gives it back").isOne();
+		}
+		joinAll();
+		Sources.assertIdle(source);
+		Sources.execute(source, WRITE);
+	}
+
+	@Test
+	void askingForReadOnlyWhileItIsBeingClosedLeavesNoMark() throws Exception {
+		Source source = this.sources.with(main()).registry().get("main");
+		Connection connection = source.getConnection();
+		connection.setAutoCommit(false);
+		Sources.execute(connection, WRITE);
+		synchronized (database(connection)) {
+			// It rolls back.
+			this.threads.add(blocked(connection::close));
+			this.threads.add(blocked(() -> {
+				try {
+					connection.setReadOnly(true);
+				}
+				catch (SQLException ex) {
+					assertThat(ex.getMessage()).contains("closed");
+				}
+			}));
+		}
+		joinAll();
+		Sources.assertIdle(source);
+		Sources.execute(source, WRITE);
+	}
+
+	@Test
+	void closingTwiceAtTheSameMomentLiftsNobodyElsesMark() throws Exception {
+		Source source = this.sources.with(main()).registry().get("main");
+		for (int round = 0; round < 300; round++) {
+			Connection closed = source.getConnection();
+			closed.setReadOnly(true);
+			AtomicBoolean borrowing = new AtomicBoolean();
+			assertThat(Race.run(3, () -> {
+				if (!borrowing.compareAndSet(false, true)) {
+					closed.close();
+					return "1";
+				}
+				try (Connection connection = source.getConnection()) {
+					connection.setReadOnly(true);
+					String marks = "";
+					for (int i = 0; i < 50; i++) {
+						marks += Sources.query(connection, "pragma query_only");
+					}
+					return marks.replaceAll("1+", "1");
+				}
+			})).containsOnly("1");
+		}
+	}
+
+	private interface Use {
+
+		void use() throws SQLException;
+
+	}
+
+	private static DB database(Connection connection) throws SQLException {
+		return connection.unwrap(SQLiteConnection.class).getDatabase();
+	}
+
+	/** Uses a connection up to where it needs its database, which the caller holds. */
+	private static Thread blocked(Use use) {
+		Thread thread = new Thread(() -> {
+			try {
+				use.use();
+			}
+			catch (SQLException ex) {
+				throw new IllegalStateException(ex);
+			}
+		});
+		thread.start();
+		Awaitility.await()
+			.until(() -> thread.getState() == Thread.State.BLOCKED || thread.getState() == Thread.State.TERMINATED);
+		return thread;
+	}
+
+	private void joinAll() throws InterruptedException {
+		for (Thread thread : this.threads) {
+			thread.join();
 		}
 	}
 

@@ -80,6 +80,17 @@ class SourceLifeTests {
 	}
 
 	@Test
+	void aSourceThatWasRemovedMeanwhileIsNotBroughtBackByDraining() throws SQLException {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).registry();
+		Source a = registry.get("a");
+		Sources.query(a, "select 1");
+		registry.remove("a");
+		a.drain();
+		assertThat(a.isGone()).isTrue();
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
+	}
+
+	@Test
 	void poolsThatWaitToBeClosedAreClosedWithTheRegistry() throws Exception {
 		SourceRegistry registry = this.sources.registry();
 		List<Pool> pools = new ArrayList<>();
@@ -199,7 +210,7 @@ class SourceLifeTests {
 	}
 
 	@Test
-	void eventsAreToldInTheOrderInWhichThingsHappened() {
+	void eventsAreToldInTheOrderInWhichThingsHappened() throws SQLException {
 		AtomicReference<SourceRegistry> registry = new AtomicReference<>();
 		List<String> seen = new CopyOnWriteArrayList<>();
 		SourceMigrator migrator = (definition, connection) -> SourceMigrator.Outcome.MIGRATED;
@@ -212,6 +223,10 @@ class SourceLifeTests {
 				}));
 		try (SourceRegistry opened = registry.get()) {
 			Source removed = opened.get("a");
+			// Whoever opened it had his connection before anybody could take it away.
+			try (Connection first = removed.getConnection()) {
+				assertThat(Sources.query(first, "select 1")).isEqualTo("1");
+			}
 			assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(removed::getConnection);
 			Awaitility.await().untilAsserted(() -> assertThat(seen).hasSize(4));
 			assertThat(seen).containsExactly("Migrated", "Opened", "Removed", "Closed");

@@ -50,6 +50,53 @@ class SourceRegistryTests {
 	}
 
 	@Test
+	void sourcesOfOneNameAreToldApart() {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory))
+			.with(Sources.sqlite("b", this.directory))
+			.registry();
+		assertThat(registry.get("a").identity()).isEqualTo("a");
+		for (String identity : List.of("a#2", "a#3")) {
+			registry.remove("a");
+			registry.add(Sources.sqlite("a", this.directory).build());
+			assertThat(registry.get("a").identity()).isEqualTo(identity);
+		}
+		assertThat(registry.get("b").identity()).isEqualTo("b");
+	}
+
+	@Test
+	void aTemplatesSourceComesBackAsTheSame() throws SQLException {
+		SourceRegistry registry = this.sources.with(numbered()).registry();
+		registry.create("t-1");
+		Source before = registry.get("t-1");
+		Sources.execute(before, "create table t (x)");
+		assertThat(registry.drain("t-1")).isTrue();
+		assertThat(before.isGone()).isTrue();
+		assertThat(Sources.query(registry.get("t-1"), "select count(*) from t")).isEqualTo("0");
+		assertThat(registry.get("t-1").identity()).isEqualTo(before.identity()).isEqualTo("t-1");
+	}
+
+	@Test
+	void aTemplatesSourceIsNotTakenForADeclaredOneOfItsName() {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("t-1", this.directory)).with(numbered()).registry();
+		assertThat(registry.get("t-1").identity()).isEqualTo("t-1");
+		registry.remove("t-1");
+		assertThat(registry.get("t-1").definition().template()).isEqualTo("t");
+		assertThat(registry.get("t-1").identity()).isEqualTo("t-1#2");
+		registry.drain("t-1");
+		assertThat(registry.get("t-1").identity()).isEqualTo("t-1#2");
+		registry.drain("t-1");
+		registry.add(Sources.sqlite("t-1", this.directory).build());
+		assertThat(registry.get("t-1").definition().template()).isNull();
+		assertThat(registry.get("t-1").identity()).isEqualTo("t-1#3");
+	}
+
+	private SourceTemplate numbered() {
+		return Sources.template(
+				SourceDefinition.named("t").url("jdbc:sqlite:" + this.directory.resolve("{id}.db")).build(), "t-{id}",
+				CreatePolicy.EXPLICIT, null);
+	}
+
+	@Test
 	void threadsThatRaceOpenOnePool() throws Exception {
 		AtomicInteger migrations = new AtomicInteger();
 		Source lisbon = this.sources.with(Sources.sqlite("lisbon", this.directory)).with((definition, connection) -> {
@@ -226,7 +273,7 @@ class SourceRegistryTests {
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(lisbon::getConnection);
 		assertThat(lisbon.state()).isInstanceOf(SourceState.Unavailable.class);
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(lisbon::getConnection)
-			.satisfies((ex) -> assertThat(ex.retryAfter()).isBetween(Duration.ZERO, Duration.ofSeconds(1)))
+			.satisfies((ex) -> assertThat(ex.retryAfter()).isBetween(Duration.ZERO, Duration.ofMillis(1500)))
 			.withMessageContaining("does not exist");
 		Files.createDirectory(later);
 		Awaitility.await().untilAsserted(() -> assertThat(lisbon.state()).isInstanceOf(SourceState.Cold.class));

@@ -11,11 +11,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.stream.Stream;
 
-import jakarta.servlet.DispatcherType;
-import jakarta.servlet.FilterChain;
-import jakarta.servlet.ServletException;
-import jakarta.servlet.http.HttpServletRequest;
-import jakarta.servlet.http.HttpServletResponse;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledForJreRange;
@@ -29,11 +24,6 @@ import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 
 import org.springframework.beans.factory.annotation.Qualifier;
-import org.springframework.boot.SpringApplication;
-import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
-import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
-import org.springframework.boot.web.servlet.FilterRegistrationBean;
-import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
 import org.springframework.core.task.SimpleAsyncTaskExecutor;
@@ -44,7 +34,6 @@ import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 import org.springframework.web.context.request.async.DeferredResult;
 import org.springframework.web.context.request.async.WebAsyncTask;
-import org.springframework.web.filter.OncePerRequestFilter;
 import org.springframework.web.servlet.config.annotation.AsyncSupportConfigurer;
 import org.springframework.web.servlet.config.annotation.WebMvcConfigurer;
 import org.springframework.web.servlet.mvc.method.annotation.ResponseBodyEmitter;
@@ -73,13 +62,13 @@ class AsyncWebTests {
 	@TempDir
 	private Path directory;
 
-	private ServletWebServerApplicationContext context;
+	private WebApplication application;
 
 	@AfterEach
 	void stop() {
 		Hooks.disableAutomaticContextPropagation();
-		if (this.context != null) {
-			this.context.close();
+		if (this.application != null) {
+			this.application.close();
 		}
 	}
 
@@ -98,7 +87,7 @@ class AsyncWebTests {
 	@Test
 	@EnabledForJreRange(min = JRE.JAVA_21)
 	void asynchronousWorkIsForTheRequestsTenantOnVirtualThreads() throws IOException {
-		start(Application.class, "--spring.threads.virtual.enabled=true");
+		start(Application.class, "spring.threads.virtual.enabled=true");
 		everyPathReachesItsTenant(PATHS);
 	}
 
@@ -148,7 +137,7 @@ class AsyncWebTests {
 
 	@Test
 	void publishersAreForTheRequestsTenantWhereReactorPropagatesContext() throws IOException {
-		start(Application.class, "--spring.reactor.context-propagation=auto");
+		start(Application.class, "spring.reactor.context-propagation=auto");
 		everyPathReachesItsTenant(List.of("/mono", "/flux", "/flux-stream"));
 	}
 
@@ -170,67 +159,32 @@ class AsyncWebTests {
 						.stream()
 						.filter((other) -> !other.equals(tenant))
 						.toList());
-				assertThat(response.headers().getOrDefault("x-when-written", tenant)).as(path).isEqualTo(tenant);
+				String whenWritten = NONE.equals(tenant) ? "null" : tenant;
+				assertThat(response.headers().getOrDefault("x-tenant-when-written", whenWritten)).as(path)
+					.isEqualTo(whenWritten);
 			}
 		}
 	}
 
 	private void start(Class<?> application, String... properties) {
-		SpringApplication spring = new SpringApplication(application);
-		String[] all = { "--server.port=0", "--server.tomcat.threads.max=3", "--spring.task.execution.pool.core-size=2",
-				"--app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
-				"--app.datasources.porto.url=jdbc:sqlite:" + this.directory.resolve("porto.db"),
-				"--app.tenancy.web.resolvers=header", "--spring.liquibase.enabled=false" };
-		String[] arguments = Stream.of(all, properties).flatMap(Arrays::stream).toArray(String[]::new);
-		this.context = (ServletWebServerApplicationContext) spring.run(arguments);
+		String[] all = { "server.tomcat.threads.max=3", "spring.task.execution.pool.core-size=2",
+				"app.tenancy.web.resolvers=header", "spring.liquibase.enabled=false" };
+		this.application = WebApplication.start(this.directory,
+				List.of(application, Endpoints.class, WebApplication.LateTenant.class),
+				Stream.of(all, properties).flatMap(Arrays::stream).toArray(String[]::new));
 	}
 
 	private RawHttp get(String path, String tenant) throws IOException {
-		int port = this.context.getWebServer().getPort();
-		return NONE.equals(tenant) ? RawHttp.get(port, path) : RawHttp.get(port, path, "X-Tenant-Id: " + tenant);
+		return NONE.equals(tenant) ? this.application.get(path) : this.application.get(path, "X-Tenant-Id: " + tenant);
 	}
 
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.SecurityAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.UserDetailsServiceAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.actuate.web.servlet.ManagementWebSecurityAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.web.servlet.SecurityFilterAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.web.servlet.ServletWebSecurityAutoConfiguration" })
-	@Import(Endpoints.class)
 	static class Application {
 
 		Application(SourceRegistry registry) throws Exception {
 			for (String name : List.of("lisbon", "porto")) {
 				Sources.execute(registry.get(name), "create table here as select '" + name + "' as name");
 			}
-		}
-
-		/** Tells the tenant at the moment the answer is written. */
-		@Bean
-		FilterRegistrationBean<OncePerRequestFilter> whenWritten() {
-			FilterRegistrationBean<OncePerRequestFilter> registration = new FilterRegistrationBean<>(
-					new OncePerRequestFilter() {
-						@Override
-						protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response,
-								FilterChain chain) throws ServletException, IOException {
-							if (request.getDispatcherType() == DispatcherType.ASYNC && !response.isCommitted()) {
-								String tenant = TenantContext.current();
-								response.setHeader("X-When-Written", (tenant != null) ? tenant : NONE);
-							}
-							chain.doFilter(request, response);
-						}
-
-						@Override
-						protected boolean shouldNotFilterAsyncDispatch() {
-							return false;
-						}
-					});
-			registration.setOrder(0);
-			registration.setDispatcherTypes(DispatcherType.REQUEST, DispatcherType.ASYNC);
-			return registration;
 		}
 
 	}

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.Principal;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +17,6 @@ import java.util.stream.Stream;
 
 import javax.sql.DataSource;
 
-import jakarta.servlet.DispatcherType;
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServlet;
@@ -33,10 +33,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.MDC;
 
 import org.springframework.beans.factory.annotation.Autowired;
-import org.springframework.boot.WebApplicationType;
-import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
-import org.springframework.boot.builder.SpringApplicationBuilder;
-import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.boot.web.servlet.ServletRegistrationBean;
 import org.springframework.context.annotation.Bean;
@@ -85,14 +81,14 @@ class TenantWebTests {
 	private static Path directory;
 
 	/** An application per configuration, as starting one takes its time. */
-	private static final Map<List<?>, ServletWebServerApplicationContext> contexts = new HashMap<>();
+	private static final Map<List<?>, WebApplication> applications = new HashMap<>();
 
-	private ServletWebServerApplicationContext context;
+	private WebApplication application;
 
 	@AfterAll
 	static void stop() {
-		contexts.values().forEach(ServletWebServerApplicationContext::close);
-		contexts.clear();
+		applications.values().forEach(WebApplication::close);
+		applications.clear();
 	}
 
 	// Resolvers
@@ -407,13 +403,13 @@ class TenantWebTests {
 	@ParameterizedTest
 	@ValueSource(strings = { "/callable", "/deferred" })
 	void theSecondHalfOfAnAsynchronousRequestKnowsTheTenant(String path) throws IOException {
-		start(LateTenant.class, "app.tenancy.web.resolvers=header");
+		start(WebApplication.LateTenant.class, "app.tenancy.web.resolvers=header");
 		assertThat(get(path, "X-Tenant-Id: lisbon").headers()).containsEntry("x-tenant-when-written", "lisbon");
 	}
 
 	@Test
 	void theSecondHalfKeepsTheTenantOfTheFirst() throws IOException {
-		start(LateTenant.class, "app.tenancy.web.resolvers=session");
+		start(WebApplication.LateTenant.class, "app.tenancy.web.resolvers=session");
 		String cookie = cookie(get("/login/lisbon"));
 		assertThat(get("/deferred/login/porto", "Cookie: " + cookie).headers()).containsEntry("x-tenant-when-written",
 				"lisbon");
@@ -449,7 +445,7 @@ class TenantWebTests {
 	}
 
 	private RawHttp get(String target, String... headers) throws IOException {
-		return RawHttp.get(this.context.getWebServer().getPort(), target, headers);
+		return this.application.get(target, headers);
 	}
 
 	private void start(String... properties) {
@@ -457,16 +453,10 @@ class TenantWebTests {
 	}
 
 	private void start(Class<?> configuration, String... properties) {
-		this.context = contexts.computeIfAbsent(List.of(configuration, List.of(properties)),
-				(key) -> (ServletWebServerApplicationContext) new SpringApplicationBuilder(Application.class,
-						configuration)
-					.web(WebApplicationType.SERVLET)
-					.properties("server.port=0", "spring.main.banner-mode=off", "logging.level.root=off",
-							"app.datasources.lisbon.url=jdbc:sqlite:" + directory.resolve("lisbon.db"),
-							"app.datasources.porto.url=jdbc:sqlite:" + directory.resolve("porto.db"),
-							"app.datasources.dead.url=" + DEAD)
-					.properties(properties)
-					.run());
+		List<String> all = new ArrayList<>(List.of(properties));
+		all.add("app.datasources.dead.url=" + DEAD);
+		this.application = applications.computeIfAbsent(List.of(configuration, all), (key) -> WebApplication
+			.start(directory, List.of(Application.class, configuration), all.toArray(String[]::new)));
 	}
 
 	private static String cookie(RawHttp response) {
@@ -485,14 +475,6 @@ class TenantWebTests {
 	}
 
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.SecurityAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.UserDetailsServiceAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.actuate.web.servlet.ManagementWebSecurityAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.web.servlet.SecurityFilterAutoConfiguration",
-			"org.springframework.boot.security.autoconfigure.web.servlet.ServletWebSecurityAutoConfiguration" })
 	@Import(Endpoints.class)
 	static class Application {
 
@@ -728,35 +710,6 @@ class TenantWebTests {
 					chain.doFilter(request, response);
 				}
 			};
-		}
-
-	}
-
-	/** Tells the tenant at the moment the answer is written. */
-	@Configuration(proxyBeanMethods = false)
-	static class LateTenant {
-
-		@Bean
-		FilterRegistrationBean<OncePerRequestFilter> lateTenant() {
-			FilterRegistrationBean<OncePerRequestFilter> registration = new FilterRegistrationBean<>(
-					new OncePerRequestFilter() {
-						@Override
-						protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response,
-								FilterChain chain) throws ServletException, IOException {
-							if (request.getDispatcherType() == DispatcherType.ASYNC) {
-								response.setHeader("X-Tenant-When-Written", String.valueOf(TenantContext.current()));
-							}
-							chain.doFilter(request, response);
-						}
-
-						@Override
-						protected boolean shouldNotFilterAsyncDispatch() {
-							return false;
-						}
-					});
-			registration.setOrder(0);
-			registration.setDispatcherTypes(DispatcherType.REQUEST, DispatcherType.ASYNC);
-			return registration;
 		}
 
 	}

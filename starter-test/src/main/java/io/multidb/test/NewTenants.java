@@ -4,12 +4,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
@@ -27,8 +23,8 @@ import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 
 /**
- * Makes the databases of new tenants: by the template the first time, which migrates it,
- * and from then on as a copy of that one. One per application context; thread-safe.
+ * Makes the databases of new tenants, and deletes them. One per application context;
+ * thread-safe.
  */
 final class NewTenants implements DisposableBean {
 
@@ -37,9 +33,6 @@ final class NewTenants implements DisposableBean {
 	private final Routes routes;
 
 	private final SourceRegistry registry;
-
-	/** A migrated database of each template, which no test works on; guarded by this. */
-	private final Map<String, SourceDefinition> models = new HashMap<>();
 
 	/** Files that were in use when they were to be deleted. */
 	private final Set<Path> leftovers = ConcurrentHashMap.newKeySet();
@@ -67,40 +60,19 @@ final class NewTenants implements DisposableBean {
 	 * Makes a tenant.
 	 * @param pattern what its id looks like, with a {@code *}
 	 */
-	NewTenant make(String pattern) throws Exception {
+	NewTenant make(String pattern) {
 		String tenant = unique(pattern);
 		SourceDefinition definition = this.routes.resolve(tenant).definition();
 		if (definition.template() == null) {
 			return new NewTenant(tenant, () -> {
 			});
 		}
-		copy(model(definition.template(), pattern), definition);
+		this.routes.create(tenant);
 		return new NewTenant(tenant, () -> delete(definition));
 	}
 
 	private static String unique(String pattern) {
 		return pattern.replace("*", "t" + UUID.randomUUID().toString().replace("-", "").substring(0, 12));
-	}
-
-	private synchronized SourceDefinition model(String template, String pattern) {
-		return this.models.computeIfAbsent(template, (name) -> {
-			String tenant = unique(pattern);
-			this.routes.create(tenant);
-			SourceDefinition model = this.routes.resolve(tenant).definition();
-			this.registry.drain(tenant);
-			return model;
-		});
-	}
-
-	private void copy(SourceDefinition model, SourceDefinition definition) throws Exception {
-		if (definition.url().product() == DatabaseProduct.SQLITE) {
-			Files.copy(model.url().sqliteFile(), definition.url().sqliteFile());
-			return;
-		}
-		try (Connection maintenance = maintenance(definition)) {
-			execute(maintenance, "CREATE DATABASE " + quote(definition.url().databaseName()) + " TEMPLATE "
-					+ quote(model.url().databaseName()) + " OWNER " + quote(owner(model, maintenance)));
-		}
 	}
 
 	private void delete(SourceDefinition definition) throws Exception {
@@ -134,17 +106,6 @@ final class NewTenants implements DisposableBean {
 		return connection;
 	}
 
-	private static String owner(SourceDefinition model, Connection maintenance) throws SQLException {
-		try (PreparedStatement statement = maintenance
-			.prepareStatement("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = ?")) {
-			statement.setString(1, model.url().databaseName());
-			try (ResultSet rows = statement.executeQuery()) {
-				rows.next();
-				return rows.getString(1);
-			}
-		}
-	}
-
 	private static void execute(Connection connection, String sql) throws SQLException {
 		try (Statement statement = connection.createStatement()) {
 			statement.execute(sql);
@@ -156,10 +117,7 @@ final class NewTenants implements DisposableBean {
 	}
 
 	@Override
-	public synchronized void destroy() throws Exception {
-		for (SourceDefinition model : this.models.values()) {
-			delete(model);
-		}
+	public void destroy() throws IOException {
 		for (Path leftover : this.leftovers) {
 			Files.deleteIfExists(leftover);
 		}

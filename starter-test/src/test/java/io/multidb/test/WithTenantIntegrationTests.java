@@ -3,6 +3,7 @@ package io.multidb.test;
 import java.util.ArrayList;
 import java.util.List;
 
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.RepeatedTest;
@@ -10,7 +11,6 @@ import org.junit.jupiter.api.Test;
 
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
-import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.jdbc.datasource.DriverManagerDataSource;
 import org.springframework.test.annotation.DirtiesContext;
@@ -19,6 +19,7 @@ import org.springframework.test.context.DynamicPropertySource;
 import org.springframework.transaction.annotation.Transactional;
 
 import io.multidb.TenantContext;
+import io.multidb.source.SourceRegistry;
 import io.multidb.source.TestPostgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -54,10 +55,12 @@ class WithTenantIntegrationTests {
 	}
 
 	@AfterAll
-	static void theirDatabasesAreGone(@Autowired ConfigurableApplicationContext context) throws Exception {
+	static void theirDatabasesAreGone(@Autowired SourceRegistry registry) {
 		assertThat(tenants).hasSize(6).doesNotHaveDuplicates();
-		assertThat(databases()).hasSize(1);
-		NewTenants.of(context).destroy();
+		assertThat(databases()).singleElement(InstanceOfAssertFactories.STRING)
+			.as("what they are copies of")
+			.startsWith("multidb_image_");
+		registry.close();
 		assertThat(databases()).isEmpty();
 	}
 

@@ -1,0 +1,47 @@
+package io.multidb.source;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How many connections one database server may have from this process. Immutable.
+ *
+ * @param maxConnections how many the server has for all, or {@code null} to ask it, which
+ * works on PostgreSQL
+ * @param reserve how many of those are left to others, or {@code null} for 5 if the
+ * server is asked and none otherwise
+ * @param nodes how many processes share the rest evenly
+ */
+public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes) {
+
+	/** The server is asked, and this process has it for itself. */
+	public static final ServerSettings DEFAULTS = new ServerSettings(null, null, 1);
+
+	/** For an operator's psql, monitoring, backups, and for backends that are ending. */
+	private static final int DEFAULT_RESERVE = 5;
+
+	public ServerSettings {
+		if (maxConnections != null && maxConnections < 1) {
+			throw new IllegalArgumentException("'max-connections' must be at least 1");
+		}
+		if (reserve != null && reserve < 0) {
+			throw new IllegalArgumentException("'reserve' must not be negative");
+		}
+		if (nodes < 1) {
+			throw new IllegalArgumentException("'nodes' must be at least 1");
+		}
+		if (maxConnections != null && (maxConnections - ((reserve != null) ? reserve : 0)) / nodes < 1) {
+			throw new IllegalArgumentException(
+					"'max-connections' less 'reserve', shared among 'nodes', must be at least 1");
+		}
+	}
+
+	/**
+	 * This process's share, at least 1.
+	 * @param serverHas how many connections the server says that it has
+	 */
+	int permits(int serverHas) {
+		int less = (this.reserve != null) ? this.reserve : (this.maxConnections != null) ? 0 : DEFAULT_RESERVE;
+		return Math.max(1, (serverHas - less) / this.nodes);
+	}
+
+}
