@@ -47,6 +47,9 @@ final class SourceCache implements Cache {
 		 */
 		boolean hasMoved();
 
+		/** Whether it is done on the source's fallback. */
+		boolean isFallenBack();
+
 	}
 
 	/** Asked for before {@code hasMoved}: the source may be replaced in between. */
@@ -95,7 +98,7 @@ final class SourceCache implements Cache {
 		try {
 			return this.cache.get(its, () -> {
 				T value = valueLoader.call();
-				if (this.source.hasMoved()) {
+				if (this.source.isFallenBack()) {
 					notKept.set(new NotKept<>(value));
 					throw new IllegalStateException("not to be kept");
 				}

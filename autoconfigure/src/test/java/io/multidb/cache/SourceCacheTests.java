@@ -301,6 +301,11 @@ class SourceCacheTests {
 	/** Is replaced right after it was asked whether it was. */
 	private static final class ReplacedWhenAsked implements SourceCache.CurrentSource {
 
+		@Override
+		public boolean isFallenBack() {
+			return false;
+		}
+
 		private String identity = "porto";
 
 		@Override
