@@ -57,6 +57,31 @@ public final class Scope implements AutoCloseable {
 	}
 
 	/**
+	 * What was kept for the calling thread's outermost scope.
+	 * @return the value, or {@code null} when there is none
+	 * @see #keep(Object)
+	 */
+	public static @Nullable Object kept() {
+		return HOLDER.get().kept;
+	}
+
+	/**
+	 * Keeps a value until the calling thread's outermost scope ends, in place of the one
+	 * before; scopes inside it see the same. Meant for sources, which decide there once
+	 * for all that a thread does in a scope; it is no place for an application's own.
+	 * @param value the value
+	 * @return whether it is kept; {@code false} if no scope is open
+	 */
+	public static boolean keep(Object value) {
+		Holder holder = HOLDER.get();
+		if (holder.depth == 0) {
+			return false;
+		}
+		holder.kept = value;
+		return true;
+	}
+
+	/**
 	 * Ends this scope and puts the former target back.
 	 * @throws IllegalStateException if inner scopes were still open (they are ended too),
 	 * or if called on another thread (nothing is changed)
@@ -118,6 +143,9 @@ public final class Scope implements AutoCloseable {
 
 		private int depth;
 
+		/** Until the outermost scope ends. */
+		private @Nullable Object kept;
+
 		private @Nullable Scope innermost() {
 			return (this.depth > 0) ? this.scopes[this.depth - 1] : null;
 		}
@@ -145,6 +173,9 @@ public final class Scope implements AutoCloseable {
 		/** Ends the innermost scope and says what was logged before it. */
 		private @Nullable String end() {
 			this.depth--;
+			if (this.kept != null && this.depth == 0) {
+				this.kept = null;
+			}
 			Objects.requireNonNull(this.scopes[this.depth]).target = null;
 			this.scopes[this.depth] = null;
 			String logged = this.formerLogged[this.depth];

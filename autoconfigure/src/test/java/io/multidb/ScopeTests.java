@@ -212,4 +212,33 @@ class ScopeTests {
 		}
 	}
 
+	@Test
+	void whatIsKeptLastsUntilTheOutermostScopeEnds() {
+		assertThat(Scope.keep("outside")).isFalse();
+		assertThat(Scope.kept()).isNull();
+		try (Scope outer = TenantContext.enter("lisbon")) {
+			try (Scope inner = TenantContext.enter("porto")) {
+				assertThat(Scope.keep("inside")).isTrue();
+			}
+			assertThat(Scope.kept()).isEqualTo("inside");
+			try (Scope inner = TenantContext.enter("faro")) {
+				assertThat(Scope.kept()).isEqualTo("inside");
+			}
+		}
+		assertThat(Scope.kept()).isNull();
+		try (Scope next = TenantContext.enter("lisbon")) {
+			assertThat(Scope.kept()).isNull();
+		}
+	}
+
+	@Test
+	void whatIsKeptEndsWithScopesThatWereForgotten() {
+		Scope outer = TenantContext.enter("lisbon");
+		Scope forgotten = TenantContext.enter("porto");
+		assertThat(forgotten).isNotNull();
+		assertThat(Scope.keep("kept")).isTrue();
+		assertThatExceptionOfType(IllegalStateException.class).isThrownBy(outer::close);
+		assertThat(Scope.kept()).isNull();
+	}
+
 }

@@ -205,6 +205,10 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 		health.withDetail("state", source.state().getClass().getSimpleName().toLowerCase(Locale.ROOT))
 			.withDetail("url", source.definition().url().masked())
 			.withDetail("essential", source.definition().essential());
+		String fallback = source.fallback();
+		if (fallback != null) {
+			health.withDetail("fallback", fallback);
+		}
 		List<ReplicaState> replicas = source.replicas();
 		return replicas.isEmpty() ? health : health.withDetail("replicas", describe(replicas));
 	}

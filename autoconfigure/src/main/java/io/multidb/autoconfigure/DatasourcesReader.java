@@ -32,6 +32,7 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.routing.Route;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.DatabaseProduct;
+import io.multidb.source.FallbackSettings;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.PoolSettings;
@@ -238,6 +239,7 @@ final class DatasourcesReader {
 					.readOnly(readOnly)
 					.copied(!Boolean.FALSE.equals(source.copy()))
 					.replicas(replicas(name, source))
+					.fallback(fallback(name, source))
 					.attributes(source.attributes())
 					.origin((origin != null) ? origin.toString() : "app.datasources")
 					.build());
@@ -304,6 +306,38 @@ final class DatasourcesReader {
 		}
 		Duration lag = (maxLag != null) ? maxLag : ReplicaSettings.DEFAULT_MAX_LAG;
 		return new ReplicaSettings(known, lag, (sticky != null) ? sticky : lag);
+	}
+
+	/** What is wrong with the fallback itself is found by the registry. */
+	private @Nullable FallbackSettings fallback(String name, SourceProperties source) {
+		String property = "'app.datasources." + name;
+		String fallback = source.fallback();
+		if (fallback == null) {
+			if (source.fallbackReadOnly() != null) {
+				this.mistakes
+					.add(property + ".fallback-read-only'" + at(name) + " is for sources that have a 'fallback'.");
+			}
+			return null;
+		}
+		SourceProperties declared = this.properties.sources().get(fallback);
+		if (!this.names.contains(fallback) && !fallback.equals(DEFAULT)) {
+			this.mistakes.add(property + ".fallback'" + at(name) + " names '" + fallback + "', which is no source."
+					+ PropertyKeys.suggest(fallback, this.names));
+			return null;
+		}
+		if (isTemplate(String.valueOf(source.url()))) {
+			this.mistakes.add(property + ".fallback'" + at(name)
+					+ " is not for templates: all their tenants would share one database.");
+			return null;
+		}
+		if (declared != null && isTemplate(String.valueOf(declared.url()))) {
+			this.mistakes.add(property + ".fallback'" + at(name) + " names '" + fallback
+					+ "', which is a template: all tenants of the source share one database.");
+			return null;
+		}
+		boolean known = (declared != null) ? String.valueOf(declared.url()).startsWith("jdbc:")
+				: fallback.equals(DEFAULT);
+		return known ? new FallbackSettings(fallback, !Boolean.FALSE.equals(source.fallbackReadOnly())) : null;
 	}
 
 	/** A password may contain anything, but is hardly as a whole what a variable is. */

@@ -39,6 +39,10 @@ import io.multidb.source.CreatePolicy;
  * default 10s.
  * @param sticky How long after a write the same tenant and session read from this source
  * and not from a replica; 0 for not at all. By default max-lag.
+ * @param fallback Source that is used while this one is unavailable, decided once per
+ * scope.
+ * @param fallbackReadOnly Whether the fallback takes no writes of this source's tenants.
+ * By default true.
  * @param attributes Free data of the application's own.
  */
 record SourceProperties(@Nullable String url, @Nullable String username, @Nullable String password,
@@ -46,7 +50,8 @@ record SourceProperties(@Nullable String url, @Nullable String username, @Nullab
 		@Nullable Boolean essential, @DefaultValue("false") boolean internal, @Nullable String maintenance,
 		@Nullable String server, @DefaultValue("never") CreatePolicy create, @Nullable Boolean copy,
 		@DefaultValue("false") boolean readOnly, @DefaultValue List<String> replicas, @Nullable Duration maxLag,
-		@Nullable Duration sticky, @DefaultValue Map<String, String> attributes) {
+		@Nullable Duration sticky, @Nullable String fallback, @Nullable Boolean fallbackReadOnly,
+		@DefaultValue Map<String, String> attributes) {
 
 	/**
 	 * How one source is migrated.

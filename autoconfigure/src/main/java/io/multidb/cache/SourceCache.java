@@ -3,6 +3,7 @@ package io.multidb.cache;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
@@ -13,7 +14,8 @@ import org.springframework.util.ClassUtils;
 
 /**
  * A cache in which each source has its own entries: every key is joined by the current
- * source's identity. As thread-safe as the cache it wraps.
+ * source's identity. What is computed while the source's fallback is used is not kept, as
+ * the source may say otherwise when it is back. As thread-safe as the cache it wraps.
  */
 final class SourceCache implements Cache {
 
@@ -40,9 +42,13 @@ final class SourceCache implements Cache {
 
 		/**
 		 * Whether the work of the calling thread began on another source, since replaced:
-		 * a transaction goes on there, and what it reads is not kept for the new one.
+		 * a transaction goes on there, and what it reads is not kept for the new one; or
+		 * is done on the source's fallback.
 		 */
 		boolean hasMoved();
+
+		/** Whether it is done on the source's fallback. */
+		boolean isFallenBack();
 
 	}
 
@@ -76,7 +82,7 @@ final class SourceCache implements Cache {
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
 		Object its = key(key);
 		if (!this.source.hasMoved()) {
-			return this.cache.get(its, valueLoader);
+			return load(its, valueLoader);
 		}
 		try {
 			return valueLoader.call();
@@ -84,6 +90,32 @@ final class SourceCache implements Cache {
 		catch (Exception ex) {
 			throw new ValueRetrievalException(key, valueLoader, ex);
 		}
+	}
+
+	/** Whose work it is may be decided by the loader's first statement only. */
+	private <T> @Nullable T load(Object its, Callable<T> valueLoader) {
+		AtomicReference<@Nullable NotKept<T>> notKept = new AtomicReference<>();
+		try {
+			return this.cache.get(its, () -> {
+				T value = valueLoader.call();
+				if (this.source.isFallenBack()) {
+					notKept.set(new NotKept<>(value));
+					throw new IllegalStateException("not to be kept");
+				}
+				return value;
+			});
+		}
+		catch (RuntimeException ex) {
+			NotKept<T> value = notKept.get();
+			if (value == null) {
+				throw ex;
+			}
+			return value.value();
+		}
+	}
+
+	/** A value that the source itself may not give; may be {@code null}. */
+	private record NotKept<T>(@Nullable T value) {
 	}
 
 	@Override

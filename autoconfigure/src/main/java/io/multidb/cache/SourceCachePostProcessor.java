@@ -77,7 +77,13 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 		@Override
 		public boolean hasMoved() {
 			Target target = Target.current();
-			return !hasNone(target) && routes().hasMoved(target);
+			return !hasNone(target) && (routes().hasMoved(target) || routes().resolve(target).isFallenBack());
+		}
+
+		@Override
+		public boolean isFallenBack() {
+			Target target = Target.current();
+			return !hasNone(target) && routes().resolve(target).isFallenBack();
 		}
 
 		/**

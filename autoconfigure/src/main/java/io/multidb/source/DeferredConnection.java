@@ -14,10 +14,11 @@ import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 
 /**
- * A connection of a source that has replicas. Which database it leads to is decided at
- * the first statement: Spring takes the connection of a transaction first, and then asks
- * for a read-only one. It is decided anew when {@code setReadOnly} is called between two
- * transactions, as in a session that stays open in view.
+ * A connection of a source that has replicas or a fallback. Which database it leads to is
+ * decided at the first statement: Spring takes the connection of a transaction first, and
+ * then asks for a read-only one. Between replicas and their primary it is decided anew
+ * when {@code setReadOnly} is called between two transactions, as in a session that stays
+ * open in view; between source and fallback it never is.
  * <p>
  * Nothing is taken by a transaction without a statement. {@code close}, {@code abort} and
  * {@code isClosed} may be called from any thread; otherwise as thread-safe as the
@@ -31,18 +32,26 @@ final class DeferredConnection extends ForwardingConnection {
 	/**
 	 * The connection behind this one.
 	 *
-	 * @param source whose it is
-	 * @param connection the connection
-	 * @param readOnly whether it is the primary's, and was asked to refuse writes
+	 * @param lent the connection, and whose it is
+	 * @param readOnly whether it was asked to refuse writes, as it does not do by itself
 	 */
-	private record Taken(Source source, Connection connection, boolean readOnly) {
+	private record Taken(Lenders.Lent lent, boolean readOnly) {
+
+		Connection connection() {
+			return this.lent.connection();
+		}
+
 	}
 
 	private final Source primary;
 
-	private final Replicas replicas;
+	private final Lenders lenders;
 
-	private final RecentWrites.Caller caller;
+	/** {@code null} where there are no replicas. */
+	private final RecentWrites.@Nullable Caller caller;
+
+	/** Decided by the first statement, and never again. */
+	private Fallback.@Nullable Side side;
 
 	private volatile @Nullable Taken taken;
 
@@ -71,11 +80,11 @@ final class DeferredConnection extends ForwardingConnection {
 	private record NetworkTimeout(Executor executor, int milliseconds) {
 	}
 
-	DeferredConnection(Source primary, Replicas replicas) {
+	DeferredConnection(Source primary, Lenders lenders) {
 		this.primary = primary;
-		this.replicas = replicas;
-		this.caller = replicas.caller();
-		this.autoCommit = replicas.autoCommit();
+		this.lenders = lenders;
+		this.caller = lenders.caller();
+		this.autoCommit = lenders.autoCommit();
 	}
 
 	@Override
@@ -108,8 +117,11 @@ final class DeferredConnection extends ForwardingConnection {
 
 	private Taken choose() throws SQLException {
 		try {
-			Replicas.Taken chosen = this.replicas.take(this.readOnly, this.caller);
-			return new Taken(chosen.source(), chosen.connection(), this.readOnly && chosen.source() == this.primary);
+			Lenders.Lent lent = this.lenders.lend(this.readOnly, this.caller, this.side);
+			this.side = (lent.fallback() != null) ? Fallback.Side.FALLBACK : Fallback.Side.SOURCE;
+			boolean always = lent.fallback() != null && lent.fallback().refusesWrites();
+			boolean replica = lent.fallback() == null && lent.source() != this.primary;
+			return new Taken(lent, this.readOnly && !always && !replica);
 		}
 		catch (SourceUnavailableException ex) {
 			throw new SQLTransientConnectionException(ex.getMessage(), "08001", ex);
@@ -135,7 +147,7 @@ final class DeferredConnection extends ForwardingConnection {
 			connection.setHoldability(this.holdability);
 		}
 		if (fresh.readOnly()) {
-			this.primary.refuseWrites(connection, true);
+			fresh.lent().source().refuseWrites(connection, true);
 		}
 		if (this.isolation != null) {
 			connection.setTransactionIsolation(this.isolation);
@@ -146,7 +158,23 @@ final class DeferredConnection extends ForwardingConnection {
 	}
 
 	private static void giveBack(Taken taken) throws SQLException {
-		taken.source().giveBack(taken.connection(), taken.readOnly());
+		Fallback.giveBack(taken.lent(), taken.readOnly());
+	}
+
+	/**
+	 * Says why a write was refused by a fallback that takes none.
+	 * @return {@code null} if it was not
+	 */
+	@Nullable SourceUnavailableException writeRefused(SQLException failure) {
+		Taken current = this.taken;
+		Fallback fallback = (current != null) ? current.lent().fallback() : null;
+		return (fallback != null && fallback.refusesWrites()) ? fallback.writeRefused(failure) : null;
+	}
+
+	/** The connection behind this one; {@code null} if there is none yet. */
+	@Nullable Connection current() {
+		Taken current = this.taken;
+		return (current != null) ? current.connection() : null;
 	}
 
 	private boolean hasTarget() {
@@ -171,9 +199,10 @@ final class DeferredConnection extends ForwardingConnection {
 	Connection using(@Nullable String sql) throws SQLException {
 		Connection connection = target();
 		this.begun = !this.autoCommit;
-		if (sql != null && !this.readOnly && (!this.autoCommit || !isQuery(sql))) {
+		boolean ownWork = this.side == Fallback.Side.SOURCE && !this.readOnly;
+		if (sql != null && ownWork && (!this.autoCommit || !isQuery(sql))) {
 			this.written = true;
-			this.replicas.written(this.caller);
+			this.lenders.written(this.caller);
 		}
 		return connection;
 	}
@@ -187,7 +216,7 @@ final class DeferredConnection extends ForwardingConnection {
 	/** What was written is there from now on. */
 	private void remember() {
 		if (this.written) {
-			this.replicas.written(this.caller);
+			this.lenders.written(this.caller);
 		}
 	}
 
@@ -371,7 +400,7 @@ final class DeferredConnection extends ForwardingConnection {
 	@Override
 	public String toString() {
 		Taken current = this.taken;
-		return (current != null) ? current.source() + ", " + current.connection() : "not taken yet";
+		return (current != null) ? current.lent().source() + ", " + current.connection() : "not taken yet";
 	}
 
 }

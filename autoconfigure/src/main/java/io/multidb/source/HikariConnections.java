@@ -146,7 +146,7 @@ final class HikariConnections extends Pool {
 
 	@Override
 	boolean giveUp(Connection connection) throws SQLException {
-		if (!connection.isWrapperFor(BudgetedConnection.class)
+		if (connection.isClosed() || !connection.isWrapperFor(BudgetedConnection.class)
 				|| !this.physical.equals(connection.unwrap(BudgetedConnection.class).holder())
 				|| !this.physical.isNeededElsewhere()) {
 			return false;

@@ -11,6 +11,7 @@ import java.sql.NClob;
 import java.sql.PreparedStatement;
 import java.sql.SQLClientInfoException;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
 import java.sql.SQLWarning;
 import java.sql.SQLXML;
 import java.sql.Savepoint;
@@ -23,6 +24,8 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 import org.jspecify.annotations.Nullable;
+
+import io.multidb.SourceUnavailableException;
 
 /**
  * A connection that is a lease of its source: as long as it is not closed, the source's
@@ -140,17 +143,30 @@ public abstract class LeasedConnection implements Connection {
 
 	/** Says why a write was refused; any other failure is as the driver made it. */
 	final SQLException explain(SQLException failure) {
-		if (this.delegate instanceof SqliteLease lease) {
+		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.current() : this.delegate;
+		if (used instanceof SqliteLease lease) {
 			lease.failed(failure);
 		}
 		SourceDefinition definition = source().definition();
-		if ((!definition.readOnly() && !isReadOnly()) || !isRefusedWrite(definition, failure)) {
+		if (!definition.readOnly() && !isReadOnly()) {
+			return (this.delegate instanceof DeferredConnection deferred) ? explain(deferred, definition, failure)
+					: failure;
+		}
+		if (!isRefusedWrite(definition, failure)) {
 			return failure;
 		}
 		String why = definition.readOnly() ? "is read-only (" + definition.property("read-only") + ")"
 				: "was asked to read only, as by @Transactional(readOnly = true)";
 		return new SQLException("Source '" + source().name() + "' " + why + ": " + failure.getMessage(),
 				READ_ONLY_TRANSACTION, failure.getErrorCode(), failure);
+	}
+
+	private static SQLException explain(DeferredConnection deferred, SourceDefinition definition,
+			SQLException failure) {
+		SourceUnavailableException refused = isRefusedWrite(definition, failure) ? deferred.writeRefused(failure)
+				: null;
+		return (refused != null)
+				? new SQLTransientConnectionException(refused.getMessage(), READ_ONLY_TRANSACTION, refused) : failure;
 	}
 
 	/** A failed batch has the reason in its cause. */

@@ -1,6 +1,5 @@
 package io.multidb.source;
 
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -12,7 +11,6 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import io.multidb.MultiDbException;
-import io.multidb.Target;
 
 /**
  * The replicas of one source: which of them takes the next read-only work, if any.
@@ -48,8 +46,6 @@ final class Replicas {
 
 	private final RecentWrites writes;
 
-	private final boolean autoCommit;
-
 	private final AtomicInteger next = new AtomicInteger();
 
 	private final AtomicBoolean watching = new AtomicBoolean();
@@ -67,7 +63,6 @@ final class Replicas {
 		this.positions = measured ? new PrimaryPositions(primary, maxLag) : null;
 		this.interval = measured ? interval(settings.maxLag()) : LONGEST_INTERVAL;
 		this.writes = new RecentWrites(settings.sticky());
-		this.autoCommit = PoolSettings.bind(definition.hikari()).isAutoCommit();
 	}
 
 	private static Duration interval(Duration maxLag) {
@@ -78,18 +73,8 @@ final class Replicas {
 		return (interval.compareTo(LONGEST_INTERVAL) > 0) ? LONGEST_INTERVAL : interval;
 	}
 
-	/** Whether connections of the primary commit by themselves when they are taken. */
-	boolean autoCommit() {
-		return this.autoCommit;
-	}
-
 	List<ReplicaState> states() {
 		return this.replicas.stream().map(Replica::state).toList();
-	}
-
-	/** Whose work this thread does. */
-	RecentWrites.Caller caller() {
-		return RecentWrites.Caller.of(Target.current().tenant(), this.registry.callerSession().id());
 	}
 
 	void written(RecentWrites.Caller caller) {
@@ -97,26 +82,15 @@ final class Replicas {
 	}
 
 	/**
-	 * A connection that was taken, and whose.
-	 *
-	 * @param source the primary, or a replica
-	 * @param connection the connection
+	 * A connection for read-only work.
+	 * @return {@code null} if no replica is to be used
 	 */
-	record Taken(Source source, Connection connection) {
+	Lenders.@Nullable Lent take(RecentWrites.Caller caller) {
+		wanted();
+		return this.writes.has(caller) ? null : takeFromReplica();
 	}
 
-	Taken take(boolean readOnly, RecentWrites.Caller caller) throws SQLException {
-		if (readOnly) {
-			wanted();
-			Taken taken = this.writes.has(caller) ? null : takeFromReplica();
-			if (taken != null) {
-				return taken;
-			}
-		}
-		return new Taken(this.primary, this.primary.take());
-	}
-
-	private @Nullable Taken takeFromReplica() {
+	private Lenders.@Nullable Lent takeFromReplica() {
 		int start = this.next.getAndIncrement();
 		for (int i = 0; i < this.replicas.size(); i++) {
 			Replica replica = this.replicas.get(Math.floorMod(start + i, this.replicas.size()));
@@ -129,7 +103,7 @@ final class Replicas {
 			}
 			try {
 				Source source = replica.source();
-				return new Taken(source, source.take());
+				return new Lenders.Lent(source, source.take());
 			}
 			catch (SQLException | MultiDbException ex) {
 				replica.failed(ex);

@@ -104,7 +104,8 @@ public final class Source {
 	/** Guarded by lock. */
 	private final Failures failures = new Failures();
 
-	private final @Nullable Replicas replicas;
+	/** {@code null} if it lends all its connections itself. */
+	private final @Nullable Lenders lenders;
 
 	/**
 	 * Creates a source, cold.
@@ -116,7 +117,7 @@ public final class Source {
 		this.opener = opener;
 		this.registry = registry;
 		this.openPools = registry.openPools();
-		this.replicas = definition.replicas().sources().isEmpty() ? null : new Replicas(this, registry);
+		this.lenders = Lenders.of(this, registry);
 		this.events = new EventQueue(registry.publisher());
 	}
 
@@ -231,15 +232,74 @@ public final class Source {
 	 * none
 	 */
 	public List<ReplicaState> replicas() {
-		return (this.replicas != null) ? this.replicas.states() : List.of();
+		Replicas replicas = (this.lenders != null) ? this.lenders.replicas() : null;
+		return (replicas != null) ? replicas.states() : List.of();
 	}
 
 	/**
-	 * A connection of this source, or, where it has replicas, of what becomes right for
-	 * its first statement; {@link #giveBack} ends the lease.
+	 * The source that is used in this one's place now, as this one is unavailable.
+	 * @return the name of its fallback, or {@code null} if there is none or nobody has
+	 * used it yet
+	 */
+	public @Nullable String fallback() {
+		Fallback declared = declaredFallback();
+		return (declared != null && declared.isInUse() && this.state instanceof SourceState.Unavailable)
+				? declared.name() : null;
+	}
+
+	/**
+	 * Whether what the calling thread reads from this source is its fallback's: as was
+	 * decided for its scope, or will be if nothing was and the source does not come back.
+	 * @return whether it is; {@code false} if there is no fallback
+	 */
+	public boolean isFallenBack() {
+		Fallback declared = declaredFallback();
+		if (declared == null) {
+			return false;
+		}
+		Fallback.Side side = declared.side();
+		return (side != null) ? side == Fallback.Side.FALLBACK : fallback() != null;
+	}
+
+	private @Nullable Fallback declaredFallback() {
+		return (this.lenders != null) ? this.lenders.fallback() : null;
+	}
+
+	/**
+	 * The fallback is used because this source is unavailable.
+	 * @return whether it still is
+	 */
+	boolean fellBack(Fallback fallback) {
+		if (fallback.isInUse()) {
+			return this.state instanceof SourceState.Unavailable;
+		}
+		boolean first;
+		this.lock.lock();
+		try {
+			if (!(this.state instanceof SourceState.Unavailable unavailable)) {
+				return false;
+			}
+			first = !fallback.isInUse();
+			if (first) {
+				fallback.inUse(true);
+				this.events.add(new SourceEvent.FellBack(name(), fallback.name(), unavailable.reason()));
+			}
+		}
+		finally {
+			this.lock.unlock();
+		}
+		if (first) {
+			this.events.publish();
+		}
+		return true;
+	}
+
+	/**
+	 * A connection of this source, or, where it has replicas or a fallback, of what
+	 * becomes right for its first statement; {@link #giveBack} ends the lease.
 	 */
 	Connection acquire() throws SQLException {
-		return (this.replicas != null) ? new DeferredConnection(this, this.replicas) : take();
+		return (this.lenders != null) ? new DeferredConnection(this, this.lenders) : take();
 	}
 
 	/**
@@ -405,6 +465,26 @@ public final class Source {
 		}
 		try {
 			SqliteQueryOnly.set(connection, false);
+		}
+		catch (SQLException ex) {
+			discard(connection);
+		}
+	}
+
+	/**
+	 * Lets a connection refuse writes, outside of transactions too, until
+	 * {@link #acceptWritesAgain}.
+	 * @return whether that is needed before it is given back
+	 * @throws SQLException if it could not be had to refuse them
+	 */
+	boolean refuseWritesThroughout(Connection connection) throws SQLException {
+		return !this.definition.readOnly() && ReadOnlySession.begin(this.definition.product(), connection);
+	}
+
+	/** Ends that, or else the connection. */
+	void acceptWritesAgain(Connection connection) {
+		try {
+			ReadOnlySession.end(this.definition.product(), connection);
 		}
 		catch (SQLException ex) {
 			discard(connection);
@@ -962,6 +1042,11 @@ public final class Source {
 		if (since != null) {
 			this.events.add(new SourceEvent.Recovered(name(), Duration.between(since, now())));
 		}
+		Fallback declared = declaredFallback();
+		if (declared != null && declared.isInUse()) {
+			declared.inUse(false);
+			this.events.add(new SourceEvent.Returned(name(), declared.name()));
+		}
 	}
 
 	/**
@@ -1104,9 +1189,13 @@ public final class Source {
 	}
 
 	private SourceUnavailableException unavailable(SourceState.Unavailable unavailable) {
+		return new SourceUnavailableException(name(), unavailable.reason(), left(unavailable), null);
+	}
+
+	/** How long until it is tried again. */
+	static Duration left(SourceState.Unavailable unavailable) {
 		Duration left = Duration.between(now(), unavailable.nextTry());
-		return new SourceUnavailableException(name(), unavailable.reason(),
-				left.isNegative() ? Failures.FIRST_RETRY : left, null);
+		return left.isNegative() ? Failures.FIRST_RETRY : left;
 	}
 
 	/** A retry that is long overdue was lost; the next caller makes up for it. */

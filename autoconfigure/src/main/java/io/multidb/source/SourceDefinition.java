@@ -33,6 +33,8 @@ import org.jspecify.annotations.Nullable;
  * @param template the template it was made from, or {@code null} for none
  * @param readOnly whether it refuses writes, and is never migrated
  * @param replicas which sources are its replicas
+ * @param fallback which source is used while this one is unavailable, or {@code null} for
+ * none
  * @param temporary whether it is being made, under a name that nothing else uses
  * @param origin where the definition comes from, for people, such as a file and line
  */
@@ -40,7 +42,7 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		@Nullable String driverClassName, Map<String, String> hikari, LiquibaseSettings liquibase, boolean essential,
 		boolean internal, @Nullable String maintenance, @Nullable String server, CreatePolicy create, boolean copied,
 		Map<String, String> attributes, @Nullable String template, boolean readOnly, ReplicaSettings replicas,
-		boolean temporary, String origin) {
+		@Nullable FallbackSettings fallback, boolean temporary, String origin) {
 
 	/**
 	 * A replica that gives no connection for so long is left out; the primary is there.
@@ -73,7 +75,7 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		}
 		return new SourceDefinition(this.name, this.url, this.username, this.password, this.driverClassName, pool,
 				LiquibaseSettings.NONE, this.essential, true, this.maintenance, this.server, this.create, this.copied,
-				this.attributes, this.template, true, this.replicas, this.temporary, this.origin);
+				this.attributes, this.template, true, this.replicas, this.fallback, this.temporary, this.origin);
 	}
 
 	/** The product behind the URL. */
@@ -130,6 +132,8 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		private boolean readOnly;
 
 		private ReplicaSettings replicas = ReplicaSettings.NONE;
+
+		private @Nullable FallbackSettings fallback;
 
 		private boolean temporary;
 
@@ -274,6 +278,16 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		}
 
 		/**
+		 * Sets which other source is used while this one is unavailable; none by default.
+		 * @param fallback the settings, or {@code null} for none
+		 * @return this builder
+		 */
+		public Builder fallback(@Nullable FallbackSettings fallback) {
+			this.fallback = fallback;
+			return this;
+		}
+
+		/**
 		 * Sets where the definition comes from, for people; "the API" by default.
 		 * @param origin the origin
 		 * @return this builder
@@ -308,7 +322,7 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 			return new SourceDefinition(this.name, new JdbcUrl(this.url), this.username, this.password,
 					this.driverClassName, this.hikari, this.liquibase, this.essential, this.internal, this.maintenance,
 					this.server, this.create, this.copied, this.attributes, this.template, this.readOnly, this.replicas,
-					this.temporary, this.origin);
+					this.fallback, this.temporary, this.origin);
 		}
 
 	}

@@ -156,6 +156,35 @@ public sealed interface SourceEvent {
 	}
 
 	/**
+	 * The fallback of an unavailable source is used in its place. Published once, when it
+	 * is used for the first time since the source is unavailable.
+	 *
+	 * @param source the name of the source that is unavailable
+	 * @param fallback the name of its fallback
+	 * @param reason why the source is unavailable, without secrets
+	 */
+	record FellBack(String source, String fallback, String reason) implements SourceEvent {
+		@Override
+		public String message() {
+			return "its fallback '" + this.fallback + "' is used: " + this.reason.replaceFirst("^Source '[^']*' ", "");
+		}
+	}
+
+	/**
+	 * A source whose fallback was used is used itself again. Scopes that began on the
+	 * fallback end there.
+	 *
+	 * @param source the source's name
+	 * @param fallback the name of its fallback
+	 */
+	record Returned(String source, String fallback) implements SourceEvent {
+		@Override
+		public String message() {
+			return "used itself again, and no more its fallback '" + this.fallback + "'";
+		}
+	}
+
+	/**
 	 * A source was removed at run time; connections still in use finish their work.
 	 *
 	 * @param source the source's name

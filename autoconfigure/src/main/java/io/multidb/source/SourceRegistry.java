@@ -88,6 +88,9 @@ public final class SourceRegistry implements AutoCloseable {
 	/** How many sources of a name there were before; none for most. */
 	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
 
+	/** Names that sources have given as their fallback, those too that are gone. */
+	private final Set<String> fallbacks = ConcurrentHashMap.newKeySet();
+
 	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
 
@@ -205,6 +208,10 @@ public final class SourceRegistry implements AutoCloseable {
 							+ ": begin their names differently, or use two directories.");
 				}
 			}
+			if (template.definition().fallback() != null) {
+				mistakes.add(template.definition().property("fallback")
+						+ " is not for templates: all their tenants would share one database.");
+			}
 			this.templates.put(template.name(), template);
 		}
 		Set<String> replicas = new HashSet<>();
@@ -212,7 +219,10 @@ public final class SourceRegistry implements AutoCloseable {
 		for (SourceDefinition definition : definitions) {
 			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition));
 		}
-		definitions.forEach((definition) -> mistakes.addAll(mistakesOfReplicas(definition)));
+		definitions.forEach((definition) -> {
+			mistakes.addAll(mistakesOfReplicas(definition));
+			mistakes.addAll(mistakesOfFallback(definition));
+		});
 		if (!mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(mistakes);
 		}
@@ -379,6 +389,9 @@ public final class SourceRegistry implements AutoCloseable {
 		try {
 			List<String> mistakes = mistakesOfPool(definition);
 			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
+			mistakes = mistakes.isEmpty() ? mistakesOfFallback(definition) : mistakes;
+			mistakes = mistakes.isEmpty() ? mistakesAsFallback(definition) : mistakes;
+			mistakes = mistakes.isEmpty() ? fallbacksAmongReplicas(definition) : mistakes;
 			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
 				// It may have made one, which was closed.
 				this.predecessors.merge(definition.name(), 1, Integer::sum);
@@ -431,7 +444,8 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @param definition the definition, with the name of a source that is there
 	 * @throws UnknownSourceException if there is none of this name
 	 * @throws InvalidDatasourcesException if the definition is wrong, its database is
-	 * another source's, or its {@code replicas} are not those of before
+	 * another source's, or its {@code replicas} or {@code fallback} are not those of
+	 * before
 	 * @throws SourceUnavailableException if it could not be opened; nothing has changed
 	 * @throws IllegalArgumentException if a template makes the source
 	 */
@@ -484,6 +498,14 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.add("Source '" + former.name()
 					+ "' cannot be replaced by one with other 'replicas': remove it, and add it again.");
 		}
+		if (!Objects.equals(former.fallback(), replacement.fallback())) {
+			mistakes.add("Source '" + former.name()
+					+ "' cannot be replaced by one with another 'fallback': remove it, and add it again.");
+		}
+		else if (former.fallback() != null && this.sources.containsKey(former.fallback().source())) {
+			mistakes.addAll(mistakesOfFallback(replacement));
+		}
+		mistakes.addAll(mistakesAsFallback(replacement));
 		if (replacement.readOnly() && replacement.liquibase().changeLog() != null) {
 			mistakes.add(readOnlyButMigrated(replacement));
 		}
@@ -600,6 +622,10 @@ public final class SourceRegistry implements AutoCloseable {
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
 			this.namesByFold.put(folded, name);
+			FallbackSettings fallback = definition.fallback();
+			if (fallback != null) {
+				this.fallbacks.add(fallback.source());
+			}
 		}
 		return mistakes;
 	}
@@ -651,6 +677,90 @@ public final class SourceRegistry implements AutoCloseable {
 			return "which is another database or schema: " + copy.masked() + ", not " + original.masked();
 		}
 		return null;
+	}
+
+	/** What speaks against the fallback of a source, which is admitted before. */
+	private List<String> mistakesOfFallback(SourceDefinition definition) {
+		FallbackSettings settings = definition.fallback();
+		if (settings == null) {
+			return List.of();
+		}
+		String property = definition.property("fallback");
+		Source primary = primaryOf(definition.name());
+		if (primary != null) {
+			return List.of(property + " is not for replicas, and '" + definition.name() + "' is one of '"
+					+ primary.name() + "'.");
+		}
+		for (SourceTemplate template : this.templates.values()) {
+			if (definition.name().equals(template.maintenance())) {
+				return List.of(property + " would let databases of the template '" + template.name()
+						+ "', whose 'maintenance' it is, be made elsewhere.");
+			}
+		}
+		if (!settings.readOnly() && definition.readOnly()) {
+			return List.of(definition.property("fallback-read-only") + " is false, and the source is read-only.");
+		}
+		Source fallback = this.sources.get(settings.source());
+		String mistake = (fallback != null) ? mistake(definition, settings, fallback.definition())
+				: this.templates.containsKey(settings.source())
+						? "which is a template: all tenants of the source share one database" : "which is no source";
+		return (mistake != null) ? List.of(property + " names '" + settings.source() + "', " + mistake + ".")
+				: List.of();
+	}
+
+	private @Nullable String mistake(SourceDefinition definition, FallbackSettings settings,
+			SourceDefinition fallback) {
+		if (fallback.name().equals(definition.name())) {
+			return "itself";
+		}
+		if (fallback.template() != null) {
+			return "which a template makes";
+		}
+		if (fallback.fallback() != null) {
+			return "which has a fallback of its own: that would not be followed";
+		}
+		Source primary = primaryOf(fallback.name());
+		if (primary != null) {
+			return "which is a replica of '" + primary.name() + "'";
+		}
+		if (definition.product() != fallback.product()) {
+			return "which is of another product: " + fallback.url().masked() + ", not " + definition.url().masked();
+		}
+		if (!settings.readOnly() && fallback.readOnly()) {
+			return "which is read-only, while " + definition.property("fallback-read-only") + " is false";
+		}
+		return null;
+	}
+
+	private List<String> fallbacksAmongReplicas(SourceDefinition primary) {
+		return primary.replicas()
+			.sources()
+			.stream()
+			.filter(this.fallbacks::contains)
+			.filter((replica) -> sources().stream()
+				.map((source) -> source.definition().fallback())
+				.anyMatch((settings) -> settings != null && settings.source().equals(replica)))
+			.map((replica) -> primary.property("replicas") + " names '" + replica
+					+ "', which is the fallback of another source.")
+			.toList();
+	}
+
+	/** What speaks against a source as the fallback of those that name it. */
+	private List<String> mistakesAsFallback(SourceDefinition fallback) {
+		List<String> mistakes = new ArrayList<>();
+		if (this.fallbacks.contains(fallback.name())) {
+			for (Source source : sources()) {
+				SourceDefinition definition = source.definition();
+				FallbackSettings settings = definition.fallback();
+				String mistake = (settings != null && settings.source().equals(fallback.name()))
+						? mistake(definition, settings, fallback) : null;
+				if (mistake != null) {
+					mistakes
+						.add(definition.property("fallback") + " names '" + fallback.name() + "', " + mistake + ".");
+				}
+			}
+		}
+		return mistakes;
 	}
 
 	private @Nullable Source primaryOf(String replica) {
@@ -786,7 +896,8 @@ public final class SourceRegistry implements AutoCloseable {
 
 	/** A listener that fails must not break the life it listens to. */
 	void publish(SourceEvent event) {
-		if (event instanceof SourceEvent.Unavailable || event instanceof SourceEvent.ReplicaLeftOut) {
+		if (event instanceof SourceEvent.Unavailable || event instanceof SourceEvent.ReplicaLeftOut
+				|| event instanceof SourceEvent.FellBack) {
 			logger.warn("{}: {}", event.source(), event.message());
 		}
 		else {

@@ -31,6 +31,7 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.routing.Route;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.LiquibaseSettings;
+import io.multidb.source.FallbackSettings;
 import io.multidb.source.ReplicaSettings;
 import io.multidb.source.ServerSettings;
 import io.multidb.source.SourceDefinition;
@@ -895,7 +896,7 @@ class DatasourcesReaderTests {
 		assertThat(datasources.toString()).contains("main").doesNotContain("s3cret");
 		assertThat(new SourceProperties("jdbc:x?password=s3cret", "me", "s3cret", null, Map.of("a", "s3cret"),
 				new SourceProperties.Liquibase(true, null, null, null, Map.of("a", "s3cret")), null, false, null, null,
-				CreatePolicy.NEVER, null, false, List.of(), null, null, Map.of("a", "s3cret"))
+				CreatePolicy.NEVER, null, false, List.of(), null, null, null, null, Map.of("a", "s3cret"))
 			.toString()).doesNotContain("s3cret");
 	}
 
@@ -1003,6 +1004,59 @@ class DatasourcesReaderTests {
 			.anyMatch((mistake) -> mistake.contains("'app.datasources.d.sticky'") && mistake.contains("'replicas'"))
 			.anyMatch((mistake) -> mistake.contains("The template 't'") && mistake.contains("'replicas'"))
 			.anyMatch((mistake) -> mistake.contains("leads to 'c', which is a replica"));
+	}
+
+	@Test
+	void aFallbackIsReadOnlyUnlessDeclaredOtherwise() {
+		Datasources datasources = read("""
+				app:
+				  datasources:
+				    a: { url: "jdbc:sqlite:a.db", fallback: c }
+				    b: { url: "jdbc:sqlite:b.db", fallback: c, fallback-read-only: false }
+				    c: { url: "jdbc:sqlite:c.db" }
+				    d: { url: "jdbc:sqlite:d.db", fallback: default }
+				spring.datasource.url: "jdbc:sqlite:default.db"
+				""");
+		assertThat(datasources.sources()).filteredOn((source) -> source.fallback() != null)
+			.extracting(SourceDefinition::fallback)
+			.containsExactlyInAnyOrder(FallbackSettings.readOnly("c"), FallbackSettings.writable("c"),
+					FallbackSettings.readOnly("default"));
+	}
+
+	@Test
+	void mistakesOfFallbacksAreCollected() {
+		assertThat(mistakes("""
+				app:
+				  datasources:
+				    a: { url: "jdbc:sqlite:a.db", fallback: copie }
+				    b: { url: "jdbc:sqlite:b.db", fallback: t }
+				    c: { url: "jdbc:sqlite:c.db", fallback-read-only: true }
+				    d: { url: "jdbc:sqlite:d.db", fallback: p }
+				    e: { url: "jdbc:sqlite:e.db", fallback: e }
+				    f: { url: "jdbc:sqlite:f.db", fallback: d }
+				    g: { url: "jdbc:sqlite:g.db", fallback: broken }
+				    m: { url: "jdbc:postgresql://db/postgres", fallback: p, internal: true }
+				    p: { url: "jdbc:postgresql://db/p" }
+				    t: { url: "jdbc:sqlite:{id}.db", fallback: copy }
+				    u: { url: "jdbc:postgresql://db/u_{id}", create: explicit, maintenance: m }
+				    broken: { url: "mysql://x" }
+				    copy: { url: "jdbc:sqlite:copy.db" }
+				  tenancy:
+				    routes: [ { tenants: "t-{id}", source: t }, { tenants: "u-{id}", source: u } ]
+				"""))
+			.anyMatch((mistake) -> mistake.contains("'copie', which is no source.") && mistake.contains("'copy'"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.b.fallback'")
+					&& mistake.contains("names 't', which is a template"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.c.fallback-read-only'")
+					&& mistake.contains("'fallback'"))
+			.anyMatch((mistake) -> mistake.contains("names 'p', which is of another product"))
+			.anyMatch((mistake) -> mistake.contains("names 'e', itself"))
+			.anyMatch((mistake) -> mistake.contains("names 'd', which has a fallback of its own"))
+			.noneMatch((mistake) -> mistake.contains("names 'broken'"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.m.fallback'")
+					&& mistake.contains("whose 'maintenance' it is"))
+			.anyMatch((mistake) -> mistake.contains("'app.datasources.t.fallback'")
+					&& mistake.contains("is not for templates"));
 	}
 
 	private List<String> mistakes(String yaml) {

@@ -1,5 +1,8 @@
 package io.multidb.cache;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -298,6 +301,11 @@ class SourceCacheTests {
 	/** Is replaced right after it was asked whether it was. */
 	private static final class ReplacedWhenAsked implements SourceCache.CurrentSource {
 
+		@Override
+		public boolean isFallenBack() {
+			return false;
+		}
+
 		private String identity = "porto";
 
 		@Override
@@ -318,6 +326,39 @@ class SourceCacheTests {
 
 		void accept(AssertableApplicationContext context, Cities cities);
 
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "simple", "caffeine", "jcache" })
+	void whatComesFromAFallbackIsNotKept(String type) throws IOException {
+		Path place = Files.createDirectory(this.directory.resolve("place"));
+		Path elsewhere = this.directory.resolve("elsewhere");
+		run(type, (context, cities) -> {
+			SourceRegistry registry = context.getBean(SourceRegistry.class);
+			try {
+				Files.move(place, elsewhere);
+				registry.drain("porto");
+				for (int i = 0; i < 2; i++) {
+					TenantContext.run("porto", () -> {
+						assertThat(cities.name(1)).isEqualTo("of lisbon");
+						assertThat(cities.nameByKey()).isEqualTo("of lisbon");
+						assertThat(cities.nameInStep(1)).isEqualTo("of lisbon");
+					});
+				}
+				assertThat(cities.queries()).isEqualTo(6);
+				Files.move(elsewhere, place);
+			}
+			catch (IOException ex) {
+				throw new UncheckedIOException(ex);
+			}
+			registry.retry("porto");
+			TenantContext.run("porto", () -> {
+				assertThat(cities.name(1)).isEqualTo("of porto");
+				assertThat(cities.nameByKey()).isEqualTo("of porto");
+				assertThat(cities.nameInStep(1)).isEqualTo("of porto");
+			});
+		}, "app.datasources.porto.url=jdbc:sqlite:" + place.resolve("porto.db"),
+				"app.datasources.porto.fallback=lisbon");
 	}
 
 	private void run(String type, Check check, String... properties) {

@@ -25,7 +25,7 @@ final class PostgresProcess implements Closeable {
 
 	private PostgresProcess(Path directory) throws IOException {
 		this.directory = directory;
-		this.server = EmbeddedPostgres.builder().setDataDirectory(directory).start();
+		this.server = EmbeddedPostgres.builder().setDataDirectory(directory).setCleanDataDirectory(false).start();
 	}
 
 	static PostgresProcess start() {
