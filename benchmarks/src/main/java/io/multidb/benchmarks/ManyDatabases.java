@@ -160,7 +160,7 @@ public final class ManyDatabases {
 				log_disconnections = 0
 				log_pooler_errors = 1
 				""".formatted(postgresPort, port, users, options.number("pool", 5),
-				options.number("bouncer-connections", 85)));
+				options.number("bouncer-connections", 92)));
 		directory.toFile().setExecutable(true, false);
 		directory.toFile().setReadable(true, false);
 		settings.toFile().setReadable(true, false);
