@@ -39,8 +39,7 @@ public final class ManyDatabases {
 	 * Runs the rounds.
 	 * @param arguments {@code databases=300}, {@code threads=32}, {@code rates=100,…} in
 	 * transactions per second, {@code rounds=3}, {@code seconds=15}, {@code warmup=8},
-	 * {@code pool=5}, {@code nodes=1}, {@code bouncer-connections=85} (with 92 of the
-	 * server's 97, it ran into those that were still ending),
+	 * {@code pool=5}, {@code nodes=1}, {@code bouncer-connections=92},
 	 * {@code only=hikari,pgbouncer,multidb}, {@code out=…} for the file the table goes to
 	 */
 	public static void main(String[] arguments) throws Exception {
@@ -160,7 +159,7 @@ public final class ManyDatabases {
 				log_disconnections = 0
 				log_pooler_errors = 1
 				""".formatted(postgresPort, port, users, options.number("pool", 5),
-				options.number("bouncer-connections", 85)));
+				options.number("bouncer-connections", 92)));
 		directory.toFile().setExecutable(true, false);
 		directory.toFile().setReadable(true, false);
 		settings.toFile().setReadable(true, false);
