@@ -122,7 +122,7 @@ class FallbackTests {
 		return registry().get("main");
 	}
 
-	/** Its open connections would go on: the files are there, under another name. */
+	/** At once: it would notice within a quarter of a second. */
 	private void stop(String name) throws IOException {
 		Files.move(this.directory.resolve(name), this.directory.resolve(name + "-elsewhere"));
 		registry().drain(name);
