@@ -147,7 +147,7 @@ final class HikariConnections extends Pool {
 	@Override
 	boolean giveUp(Connection connection) throws SQLException {
 		if (connection.isClosed() || !connection.isWrapperFor(BudgetedConnection.class)
-				|| connection.unwrap(BudgetedConnection.class).holder() != this.physical
+				|| !this.physical.equals(connection.unwrap(BudgetedConnection.class).holder())
 				|| !this.physical.isNeededElsewhere()) {
 			return false;
 		}
@@ -220,6 +220,7 @@ final class HikariConnections extends Pool {
 	private interface Refusal extends Connection {
 
 		/** Answers what HikariCP asks a new connection. */
+		@SuppressWarnings("ReferenceEquality")
 		static Connection of(HikariConfig config) {
 			return (Connection) Proxy.newProxyInstance(Refusal.class.getClassLoader(), new Class<?>[] { Refusal.class },
 					(proxy, method, arguments) -> switch (method.getName()) {

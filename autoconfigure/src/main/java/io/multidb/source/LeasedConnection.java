@@ -127,6 +127,11 @@ public abstract class LeasedConnection implements Connection {
 	/** Asked before a statement is run that was prepared before. */
 	final void checkPrepared() throws SQLException {
 		check();
+		begin();
+	}
+
+	/** A statement may be run from now on: SQLite's transactions begin here. */
+	final void begin() throws SQLException {
 		if (lent() instanceof SqliteLease lease) {
 			lease.running();
 		}

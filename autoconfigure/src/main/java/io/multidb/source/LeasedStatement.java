@@ -65,7 +65,11 @@ class LeasedStatement<S extends Statement> implements Statement {
 
 	@Override
 	public <T> T unwrap(Class<T> type) throws SQLException {
-		return type.isInstance(this) ? type.cast(this) : delegate().unwrap(type);
+		if (type.isInstance(this)) {
+			return type.cast(this);
+		}
+		this.connection.begin();
+		return delegate().unwrap(type);
 	}
 
 	@Override

@@ -507,7 +507,7 @@ final class ServerBudget {
 	/** Closes the least recently used connection that is idle in another pool. */
 	private boolean makeRoom(@Nullable Holder needy) {
 		for (Holder holder : leastRecentlyUsed()) {
-			if (holder != needy && holder.giveUpIdle()) {
+			if (!holder.equals(needy) && holder.giveUpIdle()) {
 				return true;
 			}
 		}
@@ -589,7 +589,7 @@ final class ServerBudget {
 		try {
 			Claim other = null;
 			for (Claim claim : this.queue) {
-				if (claim.holder != holder && claim.holder.isWanted()) {
+				if (!claim.holder.equals(holder) && claim.holder.isWanted()) {
 					other = claim;
 					break;
 				}
@@ -598,7 +598,7 @@ final class ServerBudget {
 				return false;
 			}
 			// It has had its turn, and must not get back at once what it gives away.
-			List<Claim> own = this.queue.stream().filter((claim) -> claim.holder == holder).toList();
+			List<Claim> own = this.queue.stream().filter((claim) -> claim.holder.equals(holder)).toList();
 			this.queue.removeAll(own);
 			this.queue.addAll(own);
 			return true;
@@ -631,7 +631,7 @@ final class ServerBudget {
 	void withdraw(Holder holder) {
 		this.lock.lock();
 		try {
-			withdrawIf((claim) -> claim.holder == holder);
+			withdrawIf((claim) -> claim.holder.equals(holder));
 			serve();
 		}
 		finally {

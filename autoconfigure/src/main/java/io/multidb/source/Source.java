@@ -493,8 +493,8 @@ public final class Source {
 
 	/** Sees to it that a connection is not used again once it comes back. */
 	void discard(Connection connection) {
-		if (connection instanceof DeferredConnection) {
-			// It gives back what is behind it by itself.
+		if (connection instanceof DeferredConnection || connection instanceof SqliteLease) {
+			// It gives back by itself what is behind it, and as it was.
 			return;
 		}
 		Pool open = this.pool;

@@ -233,14 +233,8 @@ class ReadOnlySourceTests {
 		synchronized (database(connection)) {
 			// It rolls back.
 			this.threads.add(blocked(connection::close));
-			this.threads.add(blocked(() -> {
-				try {
-					connection.setReadOnly(true);
-				}
-				catch (SQLException ex) {
-					assertThat(ex.getMessage()).contains("closed");
-				}
-			}));
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> connection.setReadOnly(true))
+				.withMessageContaining("closed");
 		}
 		joinAll();
 		Sources.assertIdle(source);
