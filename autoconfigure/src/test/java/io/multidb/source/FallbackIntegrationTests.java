@@ -282,8 +282,10 @@ class FallbackIntegrationTests {
 		assertThat(rows(this.archive)).isEqualTo(writtenToArchive.toString());
 		// One whose server dies under it may have been committed.
 		assertThat(Integer.parseInt(rows(this.main))).isBetween(written.get(), attempted.get());
-		assertThat(this.sources.events).filteredOn(SourceEvent.FellBack.class::isInstance).hasSize(2);
-		assertThat(this.sources.events).filteredOn(SourceEvent.Returned.class::isInstance).hasSize(2);
+		await().untilAsserted(() -> {
+			assertThat(this.sources.events).filteredOn(SourceEvent.FellBack.class::isInstance).hasSize(2);
+			assertThat(this.sources.events).filteredOn(SourceEvent.Returned.class::isInstance).hasSize(2);
+		});
 	}
 
 	private void work(AtomicInteger onFallback, AtomicInteger attempted, AtomicInteger written) {
