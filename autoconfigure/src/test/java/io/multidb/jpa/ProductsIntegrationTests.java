@@ -160,22 +160,19 @@ class ProductsIntegrationTests {
 	}
 
 	@Test
-	void aLockHoldsOnPostgresqlOnly() {
+	void aLockHoldsOnBoth() {
 		for (String source : JpaApplication.SOURCES) {
 			TenantContext.run(source, () -> crates.save(new Crate("locked")));
 		}
-		application.in("porto", (entities) -> {
-			crates.lock("locked");
-			List<Object> outcomes = race(() -> application.in("porto", ProductsIntegrationTests::lockNow));
-			assertThat(outcomes).singleElement().isInstanceOf(RuntimeException.class);
-			return null;
-		});
-		application.in("lisbon", (entities) -> {
-			crates.lock("locked");
-			List<Object> outcomes = race(() -> application.in("lisbon", ProductsIntegrationTests::lockNow));
-			assertThat(outcomes).containsExactly("locked");
-			return null;
-		});
+		for (String source : JpaApplication.SOURCES) {
+			application.in(source, (entities) -> {
+				// Of a row on PostgreSQL; SQLite has one writer, who need not ask for it.
+				crates.lock("locked");
+				List<Object> outcomes = race(() -> application.in(source, ProductsIntegrationTests::lockNow));
+				assertThat(outcomes).singleElement().isInstanceOf(RuntimeException.class);
+				return null;
+			});
+		}
 	}
 
 	private static String lockNow(EntityManager entities) {
