@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,9 @@ import org.slf4j.LoggerFactory;
 final class Images<I extends Images.Image> implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(Images.class);
+
+	/** Longer than a migration takes; a server that says nothing must not hold up all. */
+	static final Duration PATIENCE = Duration.ofMinutes(2);
 
 	/** So long nobody tries to make an image where none could be made. */
 	private static final Duration WITHOUT = Duration.ofMinutes(1);
@@ -88,9 +92,12 @@ final class Images<I extends Images.Image> implements AutoCloseable {
 			this.ended.countDown();
 		}
 
-		@Nullable I await() throws InterruptedException {
-			this.ended.await();
-			return this.image;
+		/**
+		 * Waits for the image.
+		 * @return whether the attempt has ended
+		 */
+		boolean await() throws InterruptedException {
+			return this.ended.await(Images.this.patience.toMillis(), TimeUnit.MILLISECONDS);
 		}
 
 		/** An attempt in vain holds nobody up, and is repeated only after a while. */
@@ -103,7 +110,18 @@ final class Images<I extends Images.Image> implements AutoCloseable {
 	/** By all that decides what a new database will contain. */
 	private final Map<SourceDefinition, Claim> claims = new ConcurrentHashMap<>();
 
+	private final Duration patience;
+
 	private volatile boolean closed;
+
+	/**
+	 * Creates it, without images.
+	 * @param patience how long to wait for an image that another thread makes; who has
+	 * waited in vain fills his database himself
+	 */
+	Images(Duration patience) {
+		this.patience = patience;
+	}
 
 	/**
 	 * Makes a database.
@@ -122,7 +140,10 @@ final class Images<I extends Images.Image> implements AutoCloseable {
 					mine.end();
 				}
 			}
-			I image = first.await();
+			if (!first.await()) {
+				break;
+			}
+			I image = first.image;
 			if (image != null && image.isCurrent()) {
 				try {
 					return making.copy(image) ? DatabaseCreator.Outcome.COPIED : DatabaseCreator.Outcome.EXISTED;

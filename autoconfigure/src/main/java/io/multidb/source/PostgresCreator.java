@@ -97,7 +97,7 @@ final class PostgresCreator implements DatabaseCreator {
 
 	}
 
-	private final Images<Image> images = new Images<>();
+	private final Images<Image> images = new Images<>(Images.PATIENCE);
 
 	private final MaintenanceConnections connections;
 

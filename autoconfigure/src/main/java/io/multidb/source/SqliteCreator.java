@@ -60,7 +60,7 @@ final class SqliteCreator implements DatabaseCreator {
 	/** Stands for the file in what is the same for all databases of a template. */
 	private static final Path ANY = Path.of("any");
 
-	private final Images<SqliteImage> images = new Images<>();
+	private final Images<SqliteImage> images = new Images<>(Images.PATIENCE);
 
 	private final AtomicLong sequence = new AtomicLong();
 

@@ -33,16 +33,24 @@ final class SqliteImage implements Images.Image {
 	 * @param temporary a name that nothing else uses, for as long as this takes
 	 */
 	static SqliteImage of(Path filled, Path temporary, BooleanSupplier current) throws IOException {
+		FileChannel file = null;
+		boolean made = false;
 		try {
 			Files.copy(filled, temporary);
 			// Deleted at once, or when it is closed where an open file has to have a
 			// name.
-			return new SqliteImage(
-					FileChannel.open(temporary, StandardOpenOption.READ, StandardOpenOption.DELETE_ON_CLOSE), current);
+			file = FileChannel.open(temporary, StandardOpenOption.READ, StandardOpenOption.DELETE_ON_CLOSE);
+			SqliteImage image = new SqliteImage(file, current);
+			made = true;
+			return image;
 		}
-		catch (IOException ex) {
-			Files.deleteIfExists(temporary);
-			throw ex;
+		finally {
+			if (!made) {
+				if (file != null) {
+					file.close();
+				}
+				Files.deleteIfExists(temporary);
+			}
 		}
 	}
 

@@ -322,7 +322,7 @@ class CopiedDatabasesTests {
 			}
 		};
 		SourceDefinition kind = definition("t", Sources.NOTES).build();
-		try (Images<TestImage> images = new Images<>()) {
+		try (Images<TestImage> images = new Images<>(Images.PATIENCE)) {
 			assertThat(images.create(kind, making)).isEqualTo(DatabaseCreator.Outcome.FILLED);
 			assertThat(images.create(kind, making)).as("the first is lost").isEqualTo(DatabaseCreator.Outcome.FILLED);
 			assertThat(images.create(kind, making)).isEqualTo(DatabaseCreator.Outcome.COPIED);
