@@ -58,7 +58,7 @@ final class HikariConnections extends Pool {
 	 */
 	HikariConnections(SourceDefinition definition, HikariConfig config, PhysicalDataSource physical,
 			ScheduledExecutorService scheduler) throws SQLException {
-		super(definition, config.getLeakDetectionThreshold() > 0);
+		super(definition, config);
 		this.physical = physical;
 		this.config = config;
 		config.setDataSource(new Making());
@@ -99,16 +99,6 @@ final class HikariConnections extends Pool {
 	@Override
 	int waiting() {
 		return this.pool.getThreadsAwaitingConnection();
-	}
-
-	@Override
-	Duration connectionTimeout() {
-		return Duration.ofMillis(this.config.getConnectionTimeout());
-	}
-
-	@Override
-	Duration validationTimeout() {
-		return Duration.ofMillis(this.config.getValidationTimeout());
 	}
 
 	/**
@@ -189,11 +179,6 @@ final class HikariConnections extends Pool {
 		catch (SQLException ex) {
 			return false;
 		}
-	}
-
-	@Override
-	boolean mayBeClosedWhenIdle() {
-		return this.config.getMinimumIdle() == 0;
 	}
 
 	/**

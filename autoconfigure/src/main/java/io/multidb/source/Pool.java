@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
+import com.zaxxer.hikari.HikariConfig;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +42,8 @@ abstract class Pool {
 
 	private final SourceDefinition definition;
 
+	private final HikariConfig settings;
+
 	private volatile Phase phase = Phase.OPEN;
 
 	/**
@@ -63,9 +66,15 @@ abstract class Pool {
 	/** Connections that could not be made, since one could. */
 	private final AtomicInteger failedConnects = new AtomicInteger();
 
-	Pool(SourceDefinition definition, boolean leakDetection) {
+	/**
+	 * Begins a pool's life.
+	 * @param definition by which it is opened
+	 * @param settings the user's; may change while it lives
+	 */
+	Pool(SourceDefinition definition, HikariConfig settings) {
 		this.definition = definition;
-		this.borrowers = leakDetection ? new ConcurrentHashMap<>() : null;
+		this.settings = settings;
+		this.borrowers = (settings.getLeakDetectionThreshold() > 0) ? new ConcurrentHashMap<>() : null;
 	}
 
 	/** The definition by which it was opened; the source may have another one since. */
@@ -118,10 +127,14 @@ abstract class Pool {
 	}
 
 	/** How long a borrower waits. */
-	abstract Duration connectionTimeout();
+	final Duration connectionTimeout() {
+		return Duration.ofMillis(this.settings.getConnectionTimeout());
+	}
 
 	/** How long a connection may take to say that it is alive. */
-	abstract Duration validationTimeout();
+	final Duration validationTimeout() {
+		return Duration.ofMillis(this.settings.getValidationTimeout());
+	}
 
 	/**
 	 * Called when a connection has been given back, or was not: those who wait for it are
@@ -164,7 +177,9 @@ abstract class Pool {
 	abstract Duration grace();
 
 	/** Whether the user wants no connection to be kept that nobody uses. */
-	abstract boolean mayBeClosedWhenIdle();
+	final boolean mayBeClosedWhenIdle() {
+		return this.settings.getMinimumIdle() == 0;
+	}
 
 	/** Has those who wait go away, as no connection can be made. */
 	abstract void refuse();

@@ -128,7 +128,7 @@ final class SqliteConnections extends Pool {
 	 */
 	SqliteConnections(SourceDefinition definition, HikariConfig config, PhysicalDataSource physical, Connection first,
 			SqliteFile file, Supplier<ScheduledExecutorService> scheduler) throws SQLException {
-		super(definition, config.getLeakDetectionThreshold() > 0);
+		super(definition, config);
 		this.config = config;
 		this.physical = physical;
 		this.file = file;
@@ -429,7 +429,7 @@ final class SqliteConnections extends Pool {
 	@Override
 	@Nullable String hindrance() {
 		long end = System.nanoTime() + CLOSING_IN_A_MOMENT;
-		while (!this.ended && active() == 0 && System.nanoTime() < end) {
+		while (!this.ended && active() == 0 && System.nanoTime() < end && !Thread.currentThread().isInterrupted()) {
 			LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
 		}
 		if (!this.ended) {
@@ -560,16 +560,6 @@ final class SqliteConnections extends Pool {
 	}
 
 	@Override
-	Duration connectionTimeout() {
-		return Duration.ofMillis(this.config.getConnectionTimeout());
-	}
-
-	@Override
-	Duration validationTimeout() {
-		return Duration.ofMillis(this.config.getValidationTimeout());
-	}
-
-	@Override
 	void evict(Connection connection) {
 		((SqliteLease) connection).end(true);
 	}
@@ -583,11 +573,6 @@ final class SqliteConnections extends Pool {
 		close(idle);
 		remove(idle);
 		return true;
-	}
-
-	@Override
-	boolean mayBeClosedWhenIdle() {
-		return this.config.getMinimumIdle() == 0;
 	}
 
 	/** Whoever is on his way in is told that it is closed. */

@@ -76,13 +76,13 @@ final class SqliteHandle {
 	 * @param autoCommit how it is lent
 	 */
 	void made(Connection made, boolean autoCommit, long now) throws SQLException {
+		this.closing = made;
 		SQLiteConnection fresh = made.unwrap(SQLiteConnection.class);
 		fresh.getConnectionConfig().setAutoCommit(autoCommit);
 		// By 'jdbc.explicit_readonly' it would end our transactions and begin its own.
 		fresh.setCurrentTransactionMode(null);
 		this.madeAt = now;
 		this.returnedAt = now;
-		this.closing = made;
 		this.connection = fresh;
 	}
 
