@@ -434,9 +434,7 @@ public final class Source {
 		}
 		finally {
 			try {
-				if (!this.registry.isAttentionNeeded() || !giveUp(connection)) {
-					connection.close();
-				}
+				closeOrGiveUp(connection);
 			}
 			finally {
 				Pool open = this.pool;
@@ -452,9 +450,17 @@ public final class Source {
 	}
 
 	/** Closes it for good, if others of the same server need it more. */
-	private boolean giveUp(Connection connection) throws SQLException {
+	private void closeOrGiveUp(Connection connection) throws SQLException {
 		Pool open = this.pool;
-		return open != null && open.giveUp(connection);
+		boolean givenUp = false;
+		try {
+			givenUp = open != null && this.registry.isAttentionNeeded() && open.giveUp(connection);
+		}
+		finally {
+			if (!givenUp) {
+				connection.close();
+			}
+		}
 	}
 
 	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
@@ -1231,14 +1237,18 @@ public final class Source {
 		return retire((open) -> open.leases() == 0, (leases) -> becomeCold());
 	}
 
-	/** A template's source is forgotten: its next use defines it again. */
+	/**
+	 * Nothing of it is open any more. A template's source is forgotten: its next use
+	 * defines it again.
+	 */
 	private void becomeCold() {
 		if (isGone()) {
 			// Removed meanwhile, and must not come back to life.
 			return;
 		}
 		if (this.definition.template() == null) {
-			this.state = COLD;
+			// What is unavailable stays so, as closing it mends nothing.
+			this.state = (this.state instanceof SourceState.Open) ? COLD : this.state;
 		}
 		else {
 			this.state = this.draining.isEmpty() ? new SourceState.Removed() : new SourceState.Draining(now());

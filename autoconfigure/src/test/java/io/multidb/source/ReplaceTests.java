@@ -227,6 +227,19 @@ class ReplaceTests {
 	}
 
 	@Test
+	void drainingMendsNothingThatIsUnavailable() throws Exception {
+		SourceRegistry registry = this.sources
+			.with(SourceDefinition.named("a").url("jdbc:sqlite:" + this.directory + "/none/a.db"))
+			.registry();
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> Sources.query(registry.get("a"), "select 1"));
+		assertThat(registry.drain("a")).isFalse();
+		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Unavailable.class);
+		Files.createDirectory(this.directory.resolve("none"));
+		await().atMost(Duration.ofSeconds(20)).until(() -> registry.get("a").state() instanceof SourceState.Cold);
+	}
+
+	@Test
 	void aRetryIsMadeAtOnce() throws Exception {
 		Path missing = this.directory.resolve("later");
 		SourceRegistry registry = this.sources.with(SourceDefinition.named("a").url("jdbc:sqlite:" + missing + "/a.db"))
