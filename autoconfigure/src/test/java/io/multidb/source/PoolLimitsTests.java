@@ -15,6 +15,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+import io.multidb.InvalidTenantException;
 import io.multidb.Scope;
 import io.multidb.SourceUnavailableException;
 import io.multidb.TenantContext;
@@ -280,6 +281,22 @@ class PoolLimitsTests {
 			return "fine";
 		});
 		assertThat(outcomes).containsOnly("fine");
+	}
+
+	@Test
+	void nothingGivesWayToATenantThatCannotBe() throws Exception {
+		this.sources.with(atMost(1))
+			.with(Sources.template(
+					SourceDefinition.named("chat").url("jdbc:sqlite:" + this.directory + "/chat-{id}.db").build(),
+					"chat-{id}", CreatePolicy.EXPLICIT, null));
+		SourceRegistry registry = this.sources.registry();
+		registry.create("chat-1");
+		Source one = registry.get("chat-1");
+		assertThat(Sources.query(one, "select 1")).isEqualTo("1");
+		Pool pool = one.pool();
+		assertThatExceptionOfType(InvalidTenantException.class).isThrownBy(() -> registry.get("chat", "chat-../x"));
+		assertThatExceptionOfType(InvalidTenantException.class).isThrownBy(() -> registry.get("chat", "chat-.x"));
+		assertThat(one.pool()).isSameAs(pool);
 	}
 
 	@Test

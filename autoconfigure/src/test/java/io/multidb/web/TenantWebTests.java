@@ -66,8 +66,11 @@ import io.multidb.Scope;
 import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
 
+import io.multidb.source.SourceRegistry;
+
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 /**
  * Requests through a real Tomcat to real databases.
@@ -293,6 +296,19 @@ class TenantWebTests {
 		assertThat(response.status()).isEqualTo(404);
 		assertThat(response.contentType()).isEqualTo("application/problem+json");
 		assertThat(response.body()).contains("Unknown tenant 'faro'.").doesNotContain("route");
+	}
+
+	@Test
+	void aTenantWhoseSourceWasRemovedIsNotFoundAndItsFileDoesNotComeBack() throws IOException {
+		Path file = directory.resolve("evora.db");
+		start("app.tenancy.web.resolvers=header", "app.datasources.evora.url=jdbc:sqlite:" + file);
+		assertThat(get("/count", "X-Tenant-Id: evora").status()).isEqualTo(200);
+		assertThat(this.application.bean(SourceRegistry.class).remove("evora")).isTrue();
+		assertThat(get("/count", "X-Tenant-Id: evora").status()).isEqualTo(404);
+		await().until(() -> Files.deleteIfExists(file));
+		assertThat(get("/count", "X-Tenant-Id: evora").status()).isEqualTo(404);
+		assertThat(file).doesNotExist();
+		assertThat(get("/count", "X-Tenant-Id: lisbon").status()).isEqualTo(200);
 	}
 
 	@Test
