@@ -792,7 +792,9 @@ public final class Source {
 	}
 
 	/**
-	 * Begins a transition as soon as no other is under way.
+	 * Begins a transition as soon as no other is under way. How that one ends says
+	 * nothing of this one: it may have failed on what has been mended since it looked, or
+	 * is to be mended by this one.
 	 * @return {@code null} if the source is gone
 	 */
 	private @Nullable Transition begin() {
@@ -813,7 +815,7 @@ public final class Source {
 			finally {
 				this.lock.unlock();
 			}
-			boolean unused = await(others);
+			awaitEnd(others);
 		}
 	}
 
@@ -829,6 +831,10 @@ public final class Source {
 		Transition mine = begin();
 		if (mine == null) {
 			return Outcome.GONE;
+		}
+		if (!(this.state instanceof SourceState.Unavailable)) {
+			end(mine, Outcome.ALREADY, null);
+			return Outcome.ALREADY;
 		}
 		return run(() -> {
 			prepareDatabase();
@@ -968,8 +974,26 @@ public final class Source {
 	/**
 	 * Waits for another thread's transition.
 	 * @return {@code false} if it found no database
+	 * @throws SourceUnavailableException if it failed, or does not end in time
 	 */
 	private boolean await(Transition others) {
+		Throwable failure = awaitEnd(others);
+		if (failure == null) {
+			return true;
+		}
+		if (failure instanceof UnknownTenantException) {
+			return false;
+		}
+		throw new SourceUnavailableException(name(), String.valueOf(failure.getMessage()), Failures.FIRST_RETRY,
+				failure);
+	}
+
+	/**
+	 * Waits until another thread's transition is over.
+	 * @return its failure, or {@code null} if it did not fail
+	 * @throws SourceUnavailableException if it does not end in time
+	 */
+	private @Nullable Throwable awaitEnd(Transition others) {
 		if (others.isOwnedByThisThread()) {
 			throw new SourceUnavailableException(name(), "Source '" + name() + "' is being opened by this very thread:"
 					+ " what opens or migrates it must not use it.", Failures.FIRST_RETRY, null);
@@ -977,15 +1001,10 @@ public final class Source {
 		Duration timeout = connectionTimeout();
 		try {
 			others.end().get(timeout.toMillis(), TimeUnit.MILLISECONDS);
-			return true;
+			return null;
 		}
 		catch (ExecutionException ex) {
-			Throwable failure = Objects.requireNonNull(ex.getCause());
-			if (failure instanceof UnknownTenantException) {
-				return false;
-			}
-			throw new SourceUnavailableException(name(), String.valueOf(failure.getMessage()), Failures.FIRST_RETRY,
-					failure);
+			return Objects.requireNonNull(ex.getCause());
 		}
 		catch (TimeoutException ex) {
 			String shortage = this.registry.budgets().shortage(this.definition);

@@ -8,7 +8,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 import org.junit.jupiter.api.AfterEach;
@@ -254,6 +258,74 @@ class ReplaceTests {
 		assertThat(Sources.query(registry.get("a"), "select 1")).isEqualTo("1");
 		registry.retry("a");
 		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(() -> registry.retry("nobody"));
+	}
+
+	/** Waits in front of a database, and fails if it is told to. */
+	private static final class Gate implements SourceMigrator {
+
+		private final CountDownLatch entered = new CountDownLatch(1);
+
+		private final CountDownLatch opened = new CountDownLatch(1);
+
+		private final int failing;
+
+		private final AtomicInteger calls = new AtomicInteger();
+
+		Gate(int failing) {
+			this.failing = failing;
+		}
+
+		@Override
+		public Outcome migrate(SourceDefinition definition, Connection connection) throws Exception {
+			int call = this.calls.incrementAndGet();
+			if (call == this.failing) {
+				this.entered.countDown();
+				this.opened.await();
+			}
+			if (call <= this.failing) {
+				throw new SQLException("not yet");
+			}
+			return Outcome.UNTOUCHED;
+		}
+
+	}
+
+	private static void awaitWaiting(Thread thread) {
+		await().until(() -> thread.getState() == Thread.State.TIMED_WAITING);
+	}
+
+	/** What it looked at may have been mended while it looked. */
+	@Test
+	void aRetryTriesForItselfAfterOneThatIsUnderWay() throws Exception {
+		Gate gate = new Gate(2);
+		SourceRegistry registry = this.sources.with(gate).with(Sources.sqlite("a", this.directory)).registry();
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.prepare("a"));
+		gate.entered.await();
+		FutureTask<Void> retry = new FutureTask<>(() -> registry.retry("a"), null);
+		Thread thread = new Thread(retry);
+		thread.start();
+		awaitWaiting(thread);
+		gate.opened.countDown();
+		retry.get(10, TimeUnit.SECONDS);
+		assertThat(gate.calls).hasValue(3);
+		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Cold.class);
+	}
+
+	@Test
+	void aReplacementComesAfterAnOpeningThatFailed() throws Exception {
+		Gate gate = new Gate(1);
+		SourceRegistry registry = this.sources.with(gate).with(Sources.sqlite("a", this.directory)).registry();
+		CompletableFuture<Void> opening = CompletableFuture.runAsync(() -> registry.prepare("a"));
+		gate.entered.await();
+		SourceDefinition moved = moved().build();
+		FutureTask<Void> replacement = new FutureTask<>(() -> registry.replace(moved), null);
+		Thread thread = new Thread(replacement);
+		thread.start();
+		awaitWaiting(thread);
+		gate.opened.countDown();
+		replacement.get(10, TimeUnit.SECONDS);
+		assertThat(opening).failsWithin(Duration.ofSeconds(10));
+		assertThat(place(registry.get("a"))).isEqualTo("new");
 	}
 
 }
