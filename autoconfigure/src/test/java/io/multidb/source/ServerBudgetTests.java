@@ -60,6 +60,9 @@ class ServerBudgetTests {
 
 		private volatile int waiting;
 
+		private Runnable whenOneIsClosed = () -> {
+		};
+
 		@Override
 		public String source() {
 			return "a";
@@ -87,14 +90,19 @@ class ServerBudgetTests {
 				return false;
 			}
 			closeQuietly(connection);
+			this.whenOneIsClosed.run();
 			return true;
 		}
 
 	}
 
 	private ServerBudget budget(int permits) {
+		return budget(permits, this.threads);
+	}
+
+	private ServerBudget budget(int permits, Executor background) {
 		return new ServerBudget("db1:5432", new ServerSettings(permits, null, 1), this.attention::addAndGet,
-				this.threads);
+				background);
 	}
 
 	private Connection physical() throws SQLException {
@@ -231,6 +239,33 @@ class ServerBudgetTests {
 	}
 
 	@Test
+	void whatIsTakenWhileOneIsClosedAheadIsMadeUpFor() throws Exception {
+		Queue<Runnable> background = new ConcurrentLinkedQueue<>();
+		ServerBudget budget = budget(40, background::add);
+		Pool first = new Pool();
+		first.idle.add(connect(budget, first, SOON));
+		for (int i = 0; i < 38; i++) {
+			Pool pool = new Pool();
+			pool.idle.add(connect(budget, pool, SOON));
+		}
+		first.whenOneIsClosed = () -> takeQuietly(budget);
+		for (Runnable task = background.poll(); task != null; task = background.poll()) {
+			task.run();
+		}
+		assertThat(first.idle).isEmpty();
+		assertThat(budget.taken()).isEqualTo(38);
+	}
+
+	private void takeQuietly(ServerBudget budget) {
+		try {
+			Connection unused = connect(budget, new Pool(), SOON);
+		}
+		catch (SQLException ex) {
+			throw new IllegalStateException(ex);
+		}
+	}
+
+	@Test
 	void aPoolDoesNotCloseItsOwn() throws Exception {
 		ServerBudget budget = budget(1);
 		Pool pool = new Pool();
@@ -248,7 +283,7 @@ class ServerBudgetTests {
 		assertThatExceptionOfType(NoPermitException.class).isThrownBy(() -> connect(budget, new Pool(), SOON))
 			.withMessageMatching(
 					"The budget of server 'db1:5432' had no permit left \\(permits 2, in use or being made 2,"
-							+ " idle 0, waiting 1\\) for 1[5-9]\\d ms\\. .*'max-connections'\\.");
+							+ " idle 0, waiting 1\\) for (1[5-9]\\d|[2-9]\\d\\d|\\d{4,}) ms\\. .*'max-connections'\\.");
 		assertThat(budget.waiting()).isZero();
 		assertThat(this.attention).hasValue(0);
 		first.close();
@@ -263,7 +298,7 @@ class ServerBudgetTests {
 		Connection inUse = connect(budget, one, SOON);
 		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
 		await().until(budget::isStarving);
-		assertThat(this.attention).hasValue(1);
+		await().until(() -> this.attention.get() == 1);
 		giveBack(budget, one, inUse);
 		assertThat(waiting.get().isClosed()).isFalse();
 		assertThat(inUse.isClosed()).isTrue();
@@ -332,9 +367,7 @@ class ServerBudgetTests {
 		hot.waiting = 3;
 		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
 		await().until(budget::isStarving);
-		long start = System.nanoTime();
-		await().pollInSameThread().pollInterval(Duration.ofMillis(1)).until(() -> budget.needsFrom(hot));
-		assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+		await().until(() -> budget.needsFrom(hot));
 		inUse.close();
 		assertThat(waiting.get().isClosed()).isFalse();
 	}
@@ -366,7 +399,7 @@ class ServerBudgetTests {
 		assertThat(budget.waiting()).isEqualTo(1);
 		left.wanted = false;
 		budget.prune();
-		assertThat(waiting).failsWithin(Duration.ofSeconds(5))
+		assertThat(waiting).failsWithin(LONG)
 			.withThrowableOfType(ExecutionException.class)
 			.withCauseInstanceOf(NoPermitException.class);
 		assertThat(budget.waiting()).isZero();
@@ -387,7 +420,7 @@ class ServerBudgetTests {
 		left.wanted = false;
 		giveBack(budget, one, inUse);
 		assertThat(inUse.isClosed()).isFalse();
-		assertThat(waiting).failsWithin(Duration.ofSeconds(5))
+		assertThat(waiting).failsWithin(LONG)
 			.withThrowableOfType(ExecutionException.class)
 			.withCauseInstanceOf(NoPermitException.class);
 		assertThat(this.attention).hasValue(0);
@@ -452,7 +485,7 @@ class ServerBudgetTests {
 		waiting.start();
 		await().until(budget::isStarving);
 		waiting.interrupt();
-		waiting.join(5000);
+		waiting.join();
 		assertThat(interrupted).hasValue(1);
 		assertThat(budget.waiting()).isZero();
 		inUse.close();
@@ -466,7 +499,7 @@ class ServerBudgetTests {
 		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
 		await().until(budget::isStarving);
 		budget.close();
-		assertThat(waiting).failsWithin(Duration.ofSeconds(5))
+		assertThat(waiting).failsWithin(LONG)
 			.withThrowableOfType(ExecutionException.class)
 			.withCauseInstanceOf(NoPermitException.class);
 		inUse.close();
