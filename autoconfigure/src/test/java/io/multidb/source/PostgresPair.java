@@ -36,7 +36,7 @@ public final class PostgresPair implements Closeable {
 	private PostgresPair(Path primaryDirectory, Path standbyDirectory) throws IOException, SQLException {
 		this.primaryDirectory = primaryDirectory;
 		this.standbyDirectory = standbyDirectory;
-		this.primary = EmbeddedPostgres.builder().setDataDirectory(primaryDirectory).start();
+		this.primary = TestPostgres.builder().setDataDirectory(primaryDirectory).start();
 		boolean started = false;
 		try {
 			backUp(primaryDirectory);
@@ -114,7 +114,7 @@ public final class PostgresPair implements Closeable {
 	}
 
 	private EmbeddedPostgres startStandby(int port) throws IOException {
-		EmbeddedPostgres.Builder builder = EmbeddedPostgres.builder()
+		EmbeddedPostgres.Builder builder = TestPostgres.builder()
 			.setDataDirectory(this.standbyDirectory)
 			.setCleanDataDirectory(false);
 		return ((port == 0) ? builder : builder.setPort(port)).start();

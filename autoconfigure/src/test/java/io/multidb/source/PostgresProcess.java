@@ -25,7 +25,7 @@ final class PostgresProcess implements Closeable {
 
 	private PostgresProcess(Path directory) throws IOException {
 		this.directory = directory;
-		this.server = EmbeddedPostgres.builder().setDataDirectory(directory).setCleanDataDirectory(false).start();
+		this.server = builder().start();
 	}
 
 	static PostgresProcess start() {
@@ -58,11 +58,11 @@ final class PostgresProcess implements Closeable {
 	void restart() throws IOException {
 		int port = this.server.getPort();
 		this.server.close();
-		this.server = EmbeddedPostgres.builder()
-			.setDataDirectory(this.directory)
-			.setCleanDataDirectory(false)
-			.setPort(port)
-			.start();
+		this.server = builder().setPort(port).start();
+	}
+
+	private EmbeddedPostgres.Builder builder() {
+		return TestPostgres.builder().setDataDirectory(this.directory).setCleanDataDirectory(false);
 	}
 
 	/** Lets no process of the server run, or all of them again. */

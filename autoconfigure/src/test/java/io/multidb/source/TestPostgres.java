@@ -4,6 +4,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import org.testcontainers.DockerClientFactory;
@@ -37,7 +38,7 @@ public record TestPostgres(String url, String username, String password, Closeab
 
 	private static TestPostgres process() {
 		try {
-			EmbeddedPostgres process = EmbeddedPostgres.builder()
+			EmbeddedPostgres process = builder()
 				.setServerConfig("hba_file", passwordsForAllButTheSuperuser().toString())
 				.start();
 			return new TestPostgres("jdbc:postgresql://localhost:" + process.getPort() + "/postgres", "postgres", "",
@@ -46,6 +47,14 @@ public record TestPostgres(String url, String username, String password, Closeab
 		catch (IOException ex) {
 			throw new IllegalStateException("No PostgreSQL for tests", ex);
 		}
+	}
+
+	/**
+	 * Starts processes, which may take their time on a busy machine.
+	 * @return the builder
+	 */
+	public static EmbeddedPostgres.Builder builder() {
+		return EmbeddedPostgres.builder().setPGStartupWait(Duration.ofMinutes(2));
 	}
 
 	private static Path passwordsForAllButTheSuperuser() throws IOException {
