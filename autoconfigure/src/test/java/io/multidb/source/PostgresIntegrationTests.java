@@ -321,11 +321,9 @@ class PostgresIntegrationTests {
 					.hikari(Map.of("connection-timeout", "1000")))
 				.registry()
 				.get("silent");
-			long start = System.nanoTime();
 			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(source::getConnection);
-			assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(20));
 			assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
-				.noneMatch((name) -> name.contains("PostgreSQL"));
+				.noneMatch((name) -> name.contains("PostgreSQL JDBC driver connection thread"));
 		}
 	}
 

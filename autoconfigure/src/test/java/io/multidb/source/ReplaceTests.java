@@ -210,18 +210,18 @@ class ReplaceTests {
 		try (Connection forgotten = a.getConnection()) {
 			String user = Thread.currentThread().getName();
 			registry.remove("a");
-			assertThat(Sources.query(forgotten, "select name from place")).isEqualTo("old");
 			await().untilAsserted(() -> assertThat(this.sources.events).filteredOn(SourceEvent.Cut.class::isInstance)
 				.singleElement()
 				.satisfies((event) -> {
 					SourceEvent.Cut cut = (SourceEvent.Cut) event;
 					assertThat(cut.source()).isEqualTo("a");
 					assertThat(cut.connections()).isEqualTo(1);
-					assertThat(cut.after()).isBetween(Duration.ofMillis(1200), Duration.ofSeconds(10));
+					assertThat(cut.after()).isGreaterThanOrEqualTo(Duration.ofMillis(1200));
 					assertThat(cut.users()).singleElement()
 						.asString()
 						.matches("thread '" + user + "' for \\d+ (ms|s) at " + getClass().getName() + ".*");
-					assertThat(cut.message()).contains("1 connections were still in use after 1 s and were cut");
+					assertThat(cut.message()).contains(
+							"1 connections were still in use after " + cut.after().toSeconds() + " s and were cut");
 				}));
 			await().untilAsserted(() -> assertThat(a.state()).isInstanceOf(SourceState.Removed.class));
 			assertThatExceptionOfType(SQLException.class)

@@ -53,6 +53,8 @@ class ReplicasTests {
 
 	private final Sources sources = new Sources();
 
+	private Duration patience = Duration.ofSeconds(20);
+
 	private final ThreadLocal<String> session = new ThreadLocal<>();
 
 	private RoutingDataSource router;
@@ -87,7 +89,7 @@ class ReplicasTests {
 
 	private SourceDefinition.Builder sqlite(String name) {
 		return Sources.sqlite(name, this.directory)
-			.hikari(Map.of("maximum-pool-size", "2", "connection-timeout", "1000"));
+			.hikari(Map.of("maximum-pool-size", "2", "connection-timeout", Long.toString(this.patience.toMillis())));
 	}
 
 	private void open(Duration sticky, String... replicas) {
@@ -132,8 +134,9 @@ class ReplicasTests {
 		return this.sources.registry().get(name);
 	}
 
+	/** A replica that failed may be looked at in the background. */
 	private void assertNothingIsOut() {
-		assertThat(this.sources.registry().sources()).allSatisfy((source) -> assertThat(source.leases()).isZero());
+		await().untilAsserted(() -> this.sources.registry().sources().forEach(Sources::assertIdle));
 	}
 
 	@Test
@@ -264,7 +267,9 @@ class ReplicasTests {
 				assertThat(replica.lag()).isNull();
 				assertThat(replica.reason()).contains("copy-1");
 			});
-			assertThat(this.sources.events).filteredOn(SourceEvent.ReplicaLeftOut.class::isInstance).hasSize(1);
+			await().untilAsserted(
+					() -> assertThat(this.sources.events).filteredOn(SourceEvent.ReplicaLeftOut.class::isInstance)
+						.hasSize(1));
 			makeFile("copy-1");
 			awaitReplica();
 		}
@@ -286,6 +291,7 @@ class ReplicasTests {
 
 	@Test
 	void aBusyReplicaIsSparedForAWhile() throws Exception {
+		this.patience = Duration.ofMillis(300);
 		open(Duration.ZERO, "copy-1");
 		try (Connection one = source("copy-1").getConnection(); Connection two = source("copy-1").getConnection()) {
 			TenantContext.run("main", () -> assertThat(who(this.readOnly)).isEqualTo("main"));
@@ -360,7 +366,6 @@ class ReplicasTests {
 		open(Duration.ofMillis(500), "copy-1");
 		try (Scope scope = TenantContext.enter("main")) {
 			write();
-			assertThat(who(this.readOnly)).isEqualTo("main");
 			awaitReplica();
 		}
 	}
