@@ -7,8 +7,10 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 
@@ -82,10 +84,13 @@ final class PostgresProcess implements Closeable {
 		}
 	}
 
+	/** What it leaves behind would keep it from being started again for a while. */
 	static void kill(Path data) throws IOException {
 		ProcessHandle server = process(data);
-		CompletableFuture<ProcessHandle> end = server.onExit();
-		server.destroyForcibly();
+		List<ProcessHandle> all = Stream.concat(Stream.of(server), server.descendants()).toList();
+		CompletableFuture<?> end = CompletableFuture
+			.allOf(all.stream().map(ProcessHandle::onExit).toArray(CompletableFuture<?>[]::new));
+		all.forEach(ProcessHandle::destroyForcibly);
 		try {
 			end.get();
 		}
