@@ -28,6 +28,7 @@ import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
+import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -47,7 +48,7 @@ class SourcesHealthContributorTests {
 	void close() {
 		this.health.destroy();
 		this.registry.close();
-		await().until(() -> threads().isEmpty());
+		await().until(() -> Sources.threads("multidb-health").isEmpty());
 	}
 
 	@Test
@@ -60,7 +61,7 @@ class SourcesHealthContributorTests {
 		assertThat(ask("lisbon").getDetails()).containsEntry("state", "cold");
 		assertThat(this.registry.get("lisbon").state()).isInstanceOf(SourceState.Cold.class);
 		assertThat(files()).isEmpty();
-		assertThat(threads()).isEmpty();
+		assertThat(Sources.threads("multidb-health")).isEmpty();
 	}
 
 	@Test
@@ -136,7 +137,7 @@ class SourcesHealthContributorTests {
 			assertThat(statuses).containsOnlyOnce(Status.UP).hasSize(11);
 			// A second report finds the same tests still under way.
 			impatient.stream().forEach((entry) -> ask(entry));
-			assertThat(threads()).hasSizeLessThan(20);
+			assertThat(Sources.threads("multidb-health")).hasSizeLessThan(20);
 		}
 		finally {
 			for (Connection connection : inUse) {
@@ -151,16 +152,16 @@ class SourcesHealthContributorTests {
 		open("lisbon");
 		open("porto");
 		HealthContributor lisbon = this.health.getContributor("lisbon");
-		assertThat(threads()).isEmpty();
+		assertThat(Sources.threads("multidb-health")).isEmpty();
 		assertThat(((HealthIndicator) lisbon).health().getStatus()).isEqualTo(Status.UP);
-		assertThat(threads()).hasSize(1);
+		assertThat(Sources.threads("multidb-health")).hasSize(1);
 	}
 
 	@Test
 	void listingTheSourcesTestsNone() throws SQLException {
 		open("lisbon");
 		assertThat(this.health.stream().map(Entry::name)).containsExactly("lisbon");
-		assertThat(threads()).isEmpty();
+		assertThat(Sources.threads("multidb-health")).isEmpty();
 	}
 
 	@Test
@@ -261,15 +262,6 @@ class SourcesHealthContributorTests {
 		try (Stream<Path> files = Files.list(this.directory)) {
 			return files.toList();
 		}
-	}
-
-	private static List<String> threads() {
-		return Thread.getAllStackTraces()
-			.keySet()
-			.stream()
-			.map(Thread::getName)
-			.filter((name) -> name.startsWith("multidb-health"))
-			.toList();
 	}
 
 }

@@ -116,9 +116,7 @@ class StartupMigrationTests {
 		with("stuck2", this.directory);
 		assertThatExceptionOfType(LiquibaseException.class).isThrownBy(() -> start(1, Duration.ofMillis(200), true));
 		this.sources.close();
-		Awaitility.await()
-			.untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
-				.noneMatch((name) -> name.startsWith("multidb-")));
+		Awaitility.await().untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
 	}
 
 	@Test
@@ -200,9 +198,7 @@ class StartupMigrationTests {
 		start(1, Duration.ofMillis(100), false);
 		this.migration.destroy();
 		this.sources.close();
-		Awaitility.await()
-			.untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
-				.noneMatch((name) -> name.startsWith("multidb-")));
+		Awaitility.await().untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
 	}
 
 	@Test

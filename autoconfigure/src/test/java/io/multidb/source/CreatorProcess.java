@@ -12,6 +12,8 @@ import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.migration.LiquibaseMigrator;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 /**
  * A process of its own that creates databases from a template. It says {@code ready},
  * waits for a line, then creates each tenant and says {@code created}, {@code copied} or
@@ -47,6 +49,12 @@ public final class CreatorProcess implements AutoCloseable {
 			line = this.output.readLine();
 		}
 		return line;
+	}
+
+	/** Lets it begin as soon as it is ready. */
+	void begin() throws IOException {
+		assertThat(read()).isEqualTo("ready");
+		go();
 	}
 
 	void go() throws IOException {

@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,12 +31,8 @@ class LeaseTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceRegistry registry(String connectionTimeout) {
 		return this.sources

@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -36,12 +36,8 @@ class ReplaceTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceRegistry registry(Duration drainTimeout, Map<String, String> hikari) throws SQLException {
 		SourceRegistry registry = this.sources
@@ -240,7 +236,7 @@ class ReplaceTests {
 		assertThat(registry.drain("a")).isFalse();
 		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Unavailable.class);
 		Files.createDirectory(this.directory.resolve("none"));
-		await().atMost(Duration.ofSeconds(20)).until(() -> registry.get("a").state() instanceof SourceState.Cold);
+		await().until(() -> registry.get("a").state() instanceof SourceState.Cold);
 	}
 
 	@Test

@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,6 +51,7 @@ class ReplicasTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
 
 	private Duration patience = Duration.ofSeconds(20);
@@ -80,11 +81,6 @@ class ReplicasTests {
 			Sources.execute(connection, "create table t (x int)");
 			Sources.execute(connection, "insert into who values ('" + name + "')");
 		}
-	}
-
-	@AfterEach
-	void close() {
-		this.sources.close();
 	}
 
 	private SourceDefinition.Builder sqlite(String name) {
@@ -121,9 +117,8 @@ class ReplicasTests {
 	}
 
 	private void awaitReplica() {
-		await().atMost(Duration.ofSeconds(20))
-			.until(() -> TenantContext.<String, RuntimeException>call("main", () -> who(this.readOnly)),
-					"copy-1"::equals);
+		await().until(() -> TenantContext.<String, RuntimeException>call("main", () -> who(this.readOnly)),
+				"copy-1"::equals);
 	}
 
 	private void write() {
@@ -134,9 +129,8 @@ class ReplicasTests {
 		return this.sources.registry().get(name);
 	}
 
-	/** A replica that failed may be looked at in the background. */
 	private void assertNothingIsOut() {
-		await().untilAsserted(() -> this.sources.registry().sources().forEach(Sources::assertIdle));
+		this.sources.registry().sources().forEach(Sources::assertIdle);
 	}
 
 	@Test
@@ -520,8 +514,7 @@ class ReplicasTests {
 		open(Duration.ZERO, "copy-1");
 		TenantContext.run("main", () -> who(this.readOnly));
 		this.sources.close();
-		await().untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
-			.noneMatch((name) -> name.startsWith("multidb-replicas") || name.startsWith("multidb-prober")));
+		await().untilAsserted(() -> assertThat(Sources.threads("multidb-replicas", "multidb-prober")).isEmpty());
 	}
 
 	@Test

@@ -144,6 +144,19 @@ class ServerBudgetTests {
 		return budget.connect(pool, timeout, this::physical);
 	}
 
+	/** Somebody waits for a permit, and nothing is idle. */
+	private Future<Connection> starve(ServerBudget budget, Pool pool, Duration timeout) {
+		Future<Connection> waiting = this.threads.submit(() -> connect(budget, pool, timeout));
+		await().until(() -> this.attention.get() == 1);
+		return waiting;
+	}
+
+	private static void assertRefused(Future<Connection> waiting) {
+		assertThat(waiting).failsWithin(LONG)
+			.withThrowableOfType(ExecutionException.class)
+			.withCauseInstanceOf(NoPermitException.class);
+	}
+
 	/** What a pool does with a connection that comes back. */
 	private static void giveBack(ServerBudget budget, Pool pool, Connection connection) throws SQLException {
 		if (budget.needsFrom(pool)) {
@@ -296,9 +309,7 @@ class ServerBudgetTests {
 		ServerBudget budget = budget(1);
 		Pool one = new Pool();
 		Connection inUse = connect(budget, one, SOON);
-		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
-		await().until(budget::isStarving);
-		await().until(() -> this.attention.get() == 1);
+		Future<Connection> waiting = starve(budget, new Pool(), LONG);
 		giveBack(budget, one, inUse);
 		assertThat(waiting.get().isClosed()).isFalse();
 		assertThat(inUse.isClosed()).isTrue();
@@ -312,8 +323,7 @@ class ServerBudgetTests {
 		Pool one = new Pool();
 		Connection inUse = connect(budget, one, SOON);
 		assertThat(budget.needsFrom(one)).isFalse();
-		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
-		await().until(budget::isStarving);
+		Future<Connection> waiting = starve(budget, new Pool(), LONG);
 		one.idle.add(inUse);
 		budget.passOn();
 		assertThat(inUse.isClosed()).isTrue();
@@ -326,8 +336,7 @@ class ServerBudgetTests {
 		ServerBudget budget = budget(1);
 		Pool one = new Pool();
 		Connection inUse = connect(budget, one, SOON);
-		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
-		await().until(budget::isStarving);
+		Future<Connection> waiting = starve(budget, new Pool(), LONG);
 		one.idle.add(inUse);
 		assertThat(waiting.get().isClosed()).isFalse();
 		assertThat(inUse.isClosed()).isTrue();
@@ -365,8 +374,7 @@ class ServerBudgetTests {
 		Pool hot = new Pool();
 		Connection inUse = connect(budget, hot, SOON);
 		hot.waiting = 3;
-		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
-		await().until(budget::isStarving);
+		Future<Connection> waiting = starve(budget, new Pool(), LONG);
 		await().until(() -> budget.needsFrom(hot));
 		inUse.close();
 		assertThat(waiting.get().isClosed()).isFalse();
@@ -393,15 +401,12 @@ class ServerBudgetTests {
 		ServerBudget budget = budget(1);
 		Connection inUse = connect(budget, new Pool(), SOON);
 		Pool left = new Pool();
-		Future<Connection> waiting = this.threads.submit(() -> connect(budget, left, null));
-		await().until(budget::isStarving);
+		Future<Connection> waiting = starve(budget, left, null);
 		budget.prune();
 		assertThat(budget.waiting()).isEqualTo(1);
 		left.wanted = false;
 		budget.prune();
-		assertThat(waiting).failsWithin(LONG)
-			.withThrowableOfType(ExecutionException.class)
-			.withCauseInstanceOf(NoPermitException.class);
+		assertRefused(waiting);
 		assertThat(budget.waiting()).isZero();
 		assertThat(this.attention).hasValue(0);
 		inUse.close();
@@ -415,14 +420,11 @@ class ServerBudgetTests {
 		Connection inUse = connect(budget, one, SOON);
 		Connection alsoInUse = connect(budget, one, SOON);
 		Pool left = new Pool();
-		Future<Connection> waiting = this.threads.submit(() -> connect(budget, left, null));
-		await().until(budget::isStarving);
+		Future<Connection> waiting = starve(budget, left, null);
 		left.wanted = false;
 		giveBack(budget, one, inUse);
 		assertThat(inUse.isClosed()).isFalse();
-		assertThat(waiting).failsWithin(LONG)
-			.withThrowableOfType(ExecutionException.class)
-			.withCauseInstanceOf(NoPermitException.class);
+		assertRefused(waiting);
 		assertThat(this.attention).hasValue(0);
 		alsoInUse.close();
 	}
@@ -496,12 +498,9 @@ class ServerBudgetTests {
 	void nobodyWaitsOnceItIsClosed() throws Exception {
 		ServerBudget budget = budget(1);
 		Connection inUse = connect(budget, new Pool(), SOON);
-		Future<Connection> waiting = this.threads.submit(() -> connect(budget, new Pool(), LONG));
-		await().until(budget::isStarving);
+		Future<Connection> waiting = starve(budget, new Pool(), LONG);
 		budget.close();
-		assertThat(waiting).failsWithin(LONG)
-			.withThrowableOfType(ExecutionException.class)
-			.withCauseInstanceOf(NoPermitException.class);
+		assertRefused(waiting);
 		inUse.close();
 		assertThat(budget.taken()).isZero();
 		assertThat(this.attention).hasValue(0);

@@ -25,7 +25,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Logger;
 
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -53,12 +53,8 @@ class SourceLifeTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceDefinition.Builder template(String name, String file) {
 		return SourceDefinition.named(name).url("jdbc:sqlite:" + this.directory + "/" + file);

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,12 +33,8 @@ class SourceRegistryTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	@Test
 	void opensAPoolOnFirstUseAndNotBefore() throws SQLException {
@@ -374,9 +370,7 @@ class SourceRegistryTests {
 		registry.close();
 		registry.close();
 		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
-		Awaitility.await()
-			.untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
-				.noneMatch((name) -> name.startsWith("multidb-") || name.startsWith("a:") || name.startsWith("b:")));
+		Awaitility.await().untilAsserted(() -> assertThat(Sources.threads("multidb-", "a:", "b:")).isEmpty());
 	}
 
 	@Test

@@ -79,7 +79,6 @@ import org.springframework.transaction.event.TransactionalEventListener;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.NoTenantException;
-import io.multidb.Scope;
 import io.multidb.Target;
 import io.multidb.Tenant;
 import io.multidb.TenantContext;
