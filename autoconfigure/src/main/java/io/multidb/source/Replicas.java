@@ -121,7 +121,7 @@ final class Replicas {
 	}
 
 	private void watchIn(Duration delay) {
-		if (!this.registry.later(this::watch, delay)) {
+		if (!this.registry.background().later(this::watch, delay)) {
 			this.watching.set(false);
 		}
 	}
@@ -132,7 +132,7 @@ final class Replicas {
 			this.watching.set(false);
 			return;
 		}
-		this.registry.inBackgroundOfReplicas(this::examine);
+		this.registry.background().examine(this::examine);
 		watchIn(this.interval);
 	}
 
@@ -146,7 +146,7 @@ final class Replicas {
 			known.examine();
 		}
 		for (Replica replica : this.replicas) {
-			this.registry.inBackgroundOfReplicas(() -> examine(replica));
+			this.registry.background().examine(() -> examine(replica));
 		}
 	}
 

@@ -542,7 +542,7 @@ public final class Source {
 			this.openPools.returned();
 			this.registry.budgets().passOn();
 			if (!draining().isEmpty()) {
-				this.registry.inBackground(this::closeDrained);
+				this.registry.background().run(this::closeDrained);
 			}
 		}
 	}
@@ -956,7 +956,7 @@ public final class Source {
 				this.state = COLD;
 			}
 			if (this.state instanceof SourceState.Unavailable) {
-				this.registry.retryLater(this, this.failures.count(), this.failures.retryIn());
+				this.registry.background().retryLater(this, this.failures.count(), this.failures.retryIn());
 			}
 		}
 		finally {
@@ -1143,7 +1143,7 @@ public final class Source {
 			if (kept) {
 				becomeUnavailable(reason);
 				if (this.transition == null) {
-					this.registry.retryLater(this, this.failures.count(), this.failures.retryIn());
+					this.registry.background().retryLater(this, this.failures.count(), this.failures.retryIn());
 				}
 			}
 			else {
@@ -1159,7 +1159,7 @@ public final class Source {
 		failed.refuse();
 		this.openPools.left(this);
 		this.registry.drains(this, failed.grace());
-		this.registry.inBackground(this.events::publish);
+		this.registry.background().run(this.events::publish);
 	}
 
 	private String notOpened(NoPermitException none) {
