@@ -177,7 +177,7 @@ class FaultsTests {
 			registry.add(Sources.sqlite("s" + i, this.directory).build());
 			assertThat(Sources.query(registry.get("s" + i), "select 1")).isEqualTo("1");
 		}
-		await().until(() -> !registry.isAttentionNeeded());
+		await().until(() -> registry.attention().get() == 0);
 		assertThat(Sources.openFiles(this.directory)).hasSizeLessThanOrEqualTo(3 * 3);
 		for (int i = 0; i < 60; i++) {
 			assertThat(registry.remove("s" + i)).isTrue();

@@ -131,7 +131,7 @@ class ServerBudgetIntegrationTests {
 
 	/** HikariCP may be connecting for one who was served meanwhile. */
 	private void awaitNobodyWaiting(SourceRegistry registry) {
-		await().until(() -> budget(registry).waiting() == 0 && !registry.isAttentionNeeded());
+		await().until(() -> budget(registry).waiting() == 0 && registry.attention().get() == 0);
 	}
 
 	/** The first is drawn twice as often as the second, and so on. */
