@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.sqlite.Function;
 import org.sqlite.SQLiteConnection;
 
 import io.multidb.SourceUnavailableException;
@@ -226,7 +228,7 @@ class SqliteConnectionsTests {
 		Thread waiting = inBackground(() -> failure.set(catchThrowable(a::getConnection)));
 		Awaitility.await().until(() -> a.pool().waiting() == 1);
 		this.registry.close();
-		waiting.join(10_000);
+		waiting.join(60_000);
 		assertThat(waiting.isAlive()).isFalse();
 		assertThat(failure.get()).isInstanceOf(UnknownSourceException.class);
 		only.close();
@@ -467,14 +469,19 @@ class SqliteConnectionsTests {
 		Sources.execute(connection, "insert into t values (1)");
 		SQLiteConnection physical = physical(connection);
 		AtomicReference<Throwable> failure = new AtomicReference<>();
-		CyclicBarrier running = new CyclicBarrier(2);
-		Thread user = inBackground(() -> failure.set(catchThrowable(() -> {
-			running.await();
-			Sources.query(connection,
-					"with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n");
-		})));
+		CountDownLatch running = new CountDownLatch(1);
+		Function.create(physical, "running", new Function() {
+
+			@Override
+			protected void xFunc() throws SQLException {
+				running.countDown();
+				result(1);
+			}
+
+		});
+		Thread user = inBackground(() -> failure.set(catchThrowable(() -> Sources.query(connection,
+				"with recursive n (i) as (select 1 union all select i + running() from n) select count(*) from n"))));
 		running.await();
-		Awaitility.await().pollDelay(Duration.ofMillis(50)).until(user::isAlive);
 		connection.abort(Runnable::run);
 		user.join();
 		assertThat(failure.get()).isInstanceOf(SQLException.class);
@@ -793,6 +800,35 @@ class SqliteConnectionsTests {
 			.untilAsserted(() -> assertThat(Sources.query(a, "select x from t")).isEqualTo("new"));
 	}
 
+	/** What was committed last is in its log, and must not be lost. */
+	@ParameterizedTest
+	@ValueSource(booleans = { true, false })
+	void aFileThatWasAwayAndIsBackIsServedWithItsLog(boolean closedWhileAway) throws Exception {
+		Path there = Files.createDirectory(this.directory.resolve("there"));
+		Path away = this.directory.resolve("away");
+		this.registry = this.sources.with(Sources.sqlite("a", there)).registry();
+		Source a = this.registry.get("a");
+		Sources.execute(a, "create table t (x)");
+		Connection former = a.getConnection();
+		Sources.execute(former, "insert into t values (1)");
+		Files.move(there, away);
+		Awaitility.await()
+			.untilAsserted(() -> assertThat(catchThrowable(a::getConnection))
+				.isInstanceOf(SourceUnavailableException.class)
+				.hasMessageContaining("1 connections to the former one are still in use"));
+		if (closedWhileAway) {
+			former.close();
+			Awaitility.await().until(() -> !a.isOpen());
+		}
+		assertThat(away.resolve("a.db-wal")).isNotEmptyFile();
+		Files.move(away, there);
+		this.registry.retry("a");
+		Sources.execute(a, "insert into t values (2)");
+		former.close();
+		assertSum(a, 3);
+		assertThat(Sources.query(a, "pragma integrity_check")).isEqualTo("ok");
+	}
+
 	private void replaceFile() throws Exception {
 		Path fresh = this.directory.resolve("fresh.db");
 		try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + fresh)) {
@@ -835,7 +871,7 @@ class SqliteConnectionsTests {
 				.pollDelay(Duration.ofMillis(300))
 				.untilAsserted(() -> assertThat(catchThrowable(a::getConnection))
 					.isInstanceOf(SourceUnavailableException.class));
-			waiting.join(10_000);
+			waiting.join(60_000);
 			assertThat(waiting.isAlive()).isFalse();
 			assertThat(failure.get()).isInstanceOf(SourceUnavailableException.class);
 			assertThat(Sources.query(only, "select count(*) from t")).isEqualTo("0");
