@@ -57,7 +57,7 @@ class BreakerIntegrationTests {
 			.with(SourceDefinition.named("mortal")
 				.url(server.url("postgres"))
 				.username("postgres")
-				.hikari(Map.of("maximum-pool-size", "2", "connection-timeout", "30000")))
+				.hikari(Map.of("maximum-pool-size", "2", "connection-timeout", "30000", "validation-timeout", "1000")))
 			.with(Sources.sqlite("other", this.directory))
 			.registry();
 		this.mortal = registry.get("mortal");

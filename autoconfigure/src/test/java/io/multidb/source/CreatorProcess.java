@@ -35,9 +35,9 @@ public final class CreatorProcess implements AutoCloseable {
 	static CreatorProcess start(String url, String maintenanceUrl, String username, String mode, String... tenants)
 			throws IOException {
 		List<String> command = new java.util.ArrayList<>(
-				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",
-						System.getProperty("java.class.path"), CreatorProcess.class.getName(), url, maintenanceUrl,
-						username, mode));
+				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
+						"-cp", System.getProperty("java.class.path"), CreatorProcess.class.getName(), url,
+						maintenanceUrl, username, mode));
 		command.addAll(List.of(tenants));
 		return new CreatorProcess(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start());
 	}

@@ -90,7 +90,7 @@ class FallbackTests {
 	private SourceDefinition.Builder sqlite(String name) {
 		return SourceDefinition.named(name)
 			.url(url(name))
-			.hikari(Map.of("maximum-pool-size", "4", "connection-timeout", "2000"));
+			.hikari(Map.of("maximum-pool-size", "4", "connection-timeout", "20000"));
 	}
 
 	private void open(FallbackSettings fallback) {
@@ -323,7 +323,7 @@ class FallbackTests {
 	@Test
 	void theFallbacksOwnTenantsWriteAsEver() throws Exception {
 		open(sqlite("main").fallback(FallbackSettings.readOnly("archive")),
-				sqlite("archive").hikari(Map.of("maximum-pool-size", "1", "connection-timeout", "2000")));
+				sqlite("archive").hikari(Map.of("maximum-pool-size", "1", "connection-timeout", "20000")));
 		stop("main");
 		for (int i = 0; i < 20; i++) {
 			assertThat(whoIs("main-1")).isEqualTo("archive");

@@ -74,9 +74,8 @@ public final class PostgresPair implements Closeable {
 			}
 		}
 		Files.createFile(this.standbyDirectory.resolve("standby.signal"));
-		Files.writeString(this.standbyDirectory.resolve("postgresql.auto.conf"),
-				"primary_conninfo = '" + primaryConnection(this.primary.getPort())
-						+ "'\nwal_retrieve_retry_interval = '200ms'\n");
+		Files.writeString(this.standbyDirectory.resolve("postgresql.auto.conf"), "primary_conninfo = '"
+				+ primaryConnection(this.primary.getPort()) + "'\nwal_retrieve_retry_interval = '200ms'\n");
 	}
 
 	private static void copy(Path from, Path to) throws IOException {
@@ -148,8 +147,8 @@ public final class PostgresPair implements Closeable {
 
 	/** Lets the standby receive nothing any more, or again. */
 	public void cutStandbyOff(boolean cutOff) throws SQLException {
-		onStandby("alter system set primary_conninfo = '" + primaryConnection(cutOff ? 1 : this.primary.getPort())
-				+ "'");
+		onStandby(
+				"alter system set primary_conninfo = '" + primaryConnection(cutOff ? 1 : this.primary.getPort()) + "'");
 		onStandby("select pg_reload_conf()");
 	}
 

@@ -302,7 +302,7 @@ class ReplaceTests {
 		thread.start();
 		awaitWaiting(thread);
 		gate.opened.countDown();
-		retry.get(10, TimeUnit.SECONDS);
+		retry.get(60, TimeUnit.SECONDS);
 		assertThat(gate.calls).hasValue(3);
 		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Cold.class);
 	}
@@ -319,8 +319,8 @@ class ReplaceTests {
 		thread.start();
 		awaitWaiting(thread);
 		gate.opened.countDown();
-		replacement.get(10, TimeUnit.SECONDS);
-		assertThat(opening).failsWithin(Duration.ofSeconds(10));
+		replacement.get(60, TimeUnit.SECONDS);
+		assertThat(opening).failsWithin(Duration.ofSeconds(60));
 		assertThat(place(registry.get("a"))).isEqualTo("new");
 	}
 

@@ -36,6 +36,9 @@ class ReplicasIntegrationTests {
 
 	private static PostgresPair pair;
 
+	/** Whose primary may be killed. */
+	private static PostgresPair doomed;
+
 	@AutoClose
 	private final Sources sources = new Sources();
 
@@ -46,12 +49,14 @@ class ReplicasIntegrationTests {
 	@BeforeAll
 	static void start() throws SQLException {
 		pair = PostgresPair.start();
+		doomed = PostgresPair.start();
 		pair.onPrimary("create table t (x int)");
 	}
 
 	@AfterAll
 	static void stop() throws IOException {
 		pair.close();
+		doomed.close();
 	}
 
 	@BeforeEach
@@ -240,31 +245,27 @@ class ReplicasIntegrationTests {
 
 	@Test
 	void readsGoOnWhileThePrimaryIsDown() throws Exception {
-		try (PostgresPair doomed = PostgresPair.start()) {
-			this.sources
-				.with(source("main", doomed.url())
-					.replicas(new ReplicaSettings(List.of("copy"), Duration.ofSeconds(1), Duration.ZERO)))
-				.with(source("copy", doomed.standbyUrl()));
-			route();
-			awaitStandby();
-			doomed.killPrimary();
-			await().ignoreExceptions().during(Duration.ofSeconds(4)).until(this::readsFromStandby);
-			TenantContext.run("main", () -> assertThatExceptionOfType(Exception.class)
-				.isThrownBy(() -> this.jdbc.sql("select 1").query(Integer.class).single()));
-		}
+		this.sources
+			.with(source("main", doomed.url())
+				.replicas(new ReplicaSettings(List.of("copy"), Duration.ofSeconds(1), Duration.ZERO)))
+			.with(source("copy", doomed.standbyUrl()));
+		route();
+		awaitStandby();
+		doomed.killPrimary();
+		await().ignoreExceptions().during(Duration.ofSeconds(4)).until(this::readsFromStandby);
+		TenantContext.run("main", () -> assertThatExceptionOfType(Exception.class)
+			.isThrownBy(() -> this.jdbc.sql("select 1").query(Integer.class).single()));
 	}
 
 	@Test
 	void theStandbyOfAnotherPrimaryIsNeverRead() throws Exception {
-		try (PostgresPair other = PostgresPair.start()) {
-			this.sources.with(source("main", pair.url()).replicas(ReplicaSettings.of("copy")))
-				.with(source("copy", other.standbyUrl()));
-			route();
-			assertThat(readsFromStandby()).isFalse();
-			await().untilAsserted(
-					() -> assertThat(main().replicas().get(0).reason()).contains("their system identifiers differ"));
-			assertThat(readsFromStandby()).isFalse();
-		}
+		this.sources.with(source("main", pair.url()).replicas(ReplicaSettings.of("copy")))
+			.with(source("copy", doomed.standbyUrl()));
+		route();
+		assertThat(readsFromStandby()).isFalse();
+		await().untilAsserted(
+				() -> assertThat(main().replicas().get(0).reason()).contains("their system identifiers differ"));
+		assertThat(readsFromStandby()).isFalse();
 	}
 
 	@Test

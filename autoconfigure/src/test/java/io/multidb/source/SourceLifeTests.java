@@ -132,7 +132,7 @@ class SourceLifeTests {
 		AtomicReference<Throwable> failure = new AtomicReference<>();
 		Thread first = new Thread(() -> failure.set(catchThrowable(a::getConnection)));
 		first.start();
-		assertThat(opening.await(10, TimeUnit.SECONDS)).isTrue();
+		assertThat(opening.await(60, TimeUnit.SECONDS)).isTrue();
 		AtomicReference<String> answer = new AtomicReference<>();
 		Thread second = new Thread(() -> {
 			try {
