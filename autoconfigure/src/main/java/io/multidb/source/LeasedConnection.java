@@ -137,8 +137,27 @@ public abstract class LeasedConnection implements Connection {
 		}
 	}
 
+	/** Something of the driver's own is given away, with which anything can be done. */
+	final void expose() throws SQLException {
+		check();
+		if (lent() instanceof SqliteLease lease) {
+			lease.expose();
+		}
+	}
+
+	/** Ends what a statement does: a late one must not end what another session does. */
+	final void cancel(Statement statement) throws SQLException {
+		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.current() : this.delegate;
+		if (used instanceof SqliteLease lease) {
+			lease.cancel(statement);
+		}
+		else if (!statement.isClosed()) {
+			statement.cancel();
+		}
+	}
+
 	private Connection lent() throws SQLException {
-		return (this.delegate instanceof DeferredConnection deferred) ? deferred.target() : this.delegate;
+		return (this.delegate instanceof DeferredConnection deferred) ? deferred.using(null) : this.delegate;
 	}
 
 	/** Says why a write was refused; any other failure is as the driver made it. */
