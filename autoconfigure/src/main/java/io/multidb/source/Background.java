@@ -75,7 +75,7 @@ final class Background implements AutoCloseable {
 
 	private static void retry(Source source, int failure) {
 		try {
-			source.retry(failure);
+			source.life().transitions().retry(failure);
 		}
 		catch (RuntimeException | Error ex) {
 			logger.error("{}: a retry ended in the middle; another one follows", source.name(), ex);

@@ -163,7 +163,7 @@ final class Replicas {
 	/** Tells listeners what has changed, in order. */
 	private void tell() {
 		collectNews();
-		this.primary.tell();
+		this.primary.life().tell();
 	}
 
 	private synchronized void collectNews() {
@@ -171,9 +171,10 @@ final class Replicas {
 		for (Replica replica : this.replicas) {
 			ReplicaState state = replica.state();
 			if (replica.isNews(state.inUse())) {
-				this.primary.announce(state.inUse() ? new SourceEvent.ReplicaUsed(this.primary.name(), state.name())
-						: new SourceEvent.ReplicaLeftOut(this.primary.name(), state.name(),
-								String.valueOf(state.reason()), used));
+				this.primary.life()
+					.announce(state.inUse() ? new SourceEvent.ReplicaUsed(this.primary.name(), state.name())
+							: new SourceEvent.ReplicaLeftOut(this.primary.name(), state.name(),
+									String.valueOf(state.reason()), used));
 			}
 		}
 	}

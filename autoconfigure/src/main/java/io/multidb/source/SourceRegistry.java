@@ -78,10 +78,6 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final ServerBudgets budgets;
 
-	/**
-	 * How many things there are that whoever gives a connection back must see to: pools
-	 * that drain, and threads that wait for one to become idle.
-	 */
 	private final AtomicInteger attention = new AtomicInteger();
 
 	/** Whether the next look for idle pools is scheduled. */
@@ -252,7 +248,7 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	private Source source(SourceDefinition definition) {
-		return new Source(definition, this.opener, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
+		return new Source(definition, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -313,9 +309,9 @@ public final class SourceRegistry implements AutoCloseable {
 					+ found.definition().property("create") + " to 'explicit'.");
 		}
 		while (true) {
-			Source.Outcome outcome = get(template, tenant).create();
-			if (outcome != Source.Outcome.GONE) {
-				return outcome == Source.Outcome.DONE;
+			Transition.Outcome outcome = get(template, tenant).life().transitions().create();
+			if (outcome != Transition.Outcome.GONE) {
+				return outcome == Transition.Outcome.DONE;
 			}
 			if (this.background.isRefusing()) {
 				throw new UnknownSourceException(tenant, "The application has ended.");
@@ -367,14 +363,14 @@ public final class SourceRegistry implements AutoCloseable {
 				return false;
 			}
 			this.predecessors.merge(name, 1, Integer::sum);
-			source.remove();
+			source.life().remove();
 			forget(source);
 			this.namesByFold.remove(new Folded(name));
 		}
 		finally {
 			this.changes.unlock();
 		}
-		source.tell();
+		source.life().tell();
 		return true;
 	}
 
@@ -411,7 +407,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		SourceDefinition former = null;
 		try {
-			former = source.replace(replacement);
+			former = source.life().transitions().replace(replacement);
 		}
 		finally {
 			if (former == null) {
@@ -420,7 +416,7 @@ public final class SourceRegistry implements AutoCloseable {
 			else if (!former.url().databaseKey().equals(key)) {
 				this.namesByDatabase.remove(former.url().databaseKey(), name);
 			}
-			source.tell();
+			source.life().tell();
 		}
 		if (former == null) {
 			throw new UnknownSourceException(name, "It was removed meanwhile.");
@@ -456,7 +452,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public boolean drain(String name) {
 		Source source = this.sources.get(name);
-		return source != null && source.drain();
+		return source != null && source.life().drain();
 	}
 
 	/**
@@ -468,7 +464,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public void retry(String name) {
 		Source source = this.sources.get(name);
-		if (source == null || source.retryNow() == Source.Outcome.GONE) {
+		if (source == null || source.life().transitions().retryNow() == Transition.Outcome.GONE) {
 			throw new UnknownSourceException(name, "There is no source of this name that is in use.");
 		}
 	}
@@ -480,7 +476,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @throws UnknownSourceException if there is none, or it is removed meanwhile
 	 */
 	public void prepare(String name) {
-		if (get(name).prepare() == Source.Outcome.GONE) {
+		if (get(name).life().transitions().prepare() == Transition.Outcome.GONE) {
 			throw new UnknownSourceException(name, "It was removed.");
 		}
 	}
@@ -567,9 +563,16 @@ public final class SourceRegistry implements AutoCloseable {
 		return this.budgets;
 	}
 
-	/** Whether somebody waits for connections that are given back; a volatile read. */
-	boolean isAttentionNeeded() {
-		return this.attention.get() > 0;
+	/**
+	 * How many things there are that whoever gives a connection back must see to: pools
+	 * that drain, and threads that wait for one to become idle.
+	 */
+	AtomicInteger attention() {
+		return this.attention;
+	}
+
+	SourceOpener opener() {
+		return this.opener;
 	}
 
 	/**
@@ -580,10 +583,10 @@ public final class SourceRegistry implements AutoCloseable {
 		this.attention.incrementAndGet();
 		this.draining.add(source);
 		Runnable closing = () -> {
-			source.closeDrained();
+			source.life().closeDrained();
 			Duration left = this.limits.drainTimeout().minus(grace);
 			if (source.isOpen() && !left.isNegative()) {
-				this.background.run(source::closeDrained, left);
+				this.background.run(source.life()::closeDrained, left);
 			}
 		};
 		if (grace.isZero()) {
@@ -689,10 +692,10 @@ public final class SourceRegistry implements AutoCloseable {
 		for (Collection<Source> some : List.of(this.sources.values(), this.draining)) {
 			for (Source source : some) {
 				if (source.isOpen()) {
-					open.add(source::close);
+					open.add(source.life()::close);
 				}
 				else {
-					source.close();
+					source.life().close();
 				}
 			}
 		}

@@ -57,7 +57,7 @@ class LeaseTests {
 		Pool pool = opened(a);
 		try (Connection connection = a.getConnection()) {
 			registry.remove("a");
-			a.closeDrained(false);
+			a.life().closeDrained(false);
 			assertThat(Sources.isClosed(pool)).isFalse();
 			assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
 		}
@@ -98,10 +98,10 @@ class LeaseTests {
 		try (Connection late = a.lease(pool)) {
 			assertThat(late).isNotNull();
 			inUse.close();
-			a.closeDrained(false);
+			a.life().closeDrained(false);
 			assertThat(Sources.query(late, "select 1")).isEqualTo("1");
 		}
-		a.closeDrained(false);
+		a.life().closeDrained(false);
 		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 
@@ -111,7 +111,7 @@ class LeaseTests {
 		Source a = registry.get("a");
 		Pool pool = opened(a);
 		registry.remove("a");
-		a.closeDrained(false);
+		a.life().closeDrained(false);
 		assertThat(Sources.isClosed(pool)).isTrue();
 		assertThat(a.lease(pool)).isNull();
 	}
@@ -160,7 +160,7 @@ class LeaseTests {
 			registry.remove("a");
 			registry.add(definition);
 			while (replaced.isOpen()) {
-				replaced.closeDrained(false);
+				replaced.life().closeDrained(false);
 				Thread.onSpinWait();
 			}
 		}

@@ -85,7 +85,7 @@ class SourceLifeTests {
 		Source a = registry.get("a");
 		Sources.query(a, "select 1");
 		registry.remove("a");
-		a.drain();
+		a.life().drain();
 		assertThat(a.isGone()).isTrue();
 		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
 	}
