@@ -85,6 +85,19 @@ public abstract class LeasedConnection implements Connection {
 	public abstract Source source();
 
 	/**
+	 * Has the work of this connection done where other work of the same unit is done,
+	 * such as a session's: on the source itself, or on its fallback. Otherwise the
+	 * thread's scope decides, or the first statement. Without effect where there is no
+	 * fallback, and after the first statement.
+	 * @param onFallback whether on the fallback
+	 */
+	public final void stayOn(boolean onFallback) {
+		if (this.delegate instanceof DeferredConnection deferred) {
+			deferred.stayOn(onFallback ? Fallback.Side.FALLBACK : Fallback.Side.SOURCE);
+		}
+	}
+
+	/**
 	 * Asked before everything that can reach the database.
 	 * @throws SQLException to refuse it
 	 */

@@ -37,6 +37,9 @@ public final class Source {
 
 	private final String identity;
 
+	/** Between its identity and its fallback's name, as no name has it. */
+	private static final char FALLEN_BACK = '>';
+
 	private final SourceRegistry registry;
 
 	private final OpenPools openPools;
@@ -104,6 +107,23 @@ public final class Source {
 	 */
 	public String identity() {
 		return this.identity;
+	}
+
+	/**
+	 * The identity of what the calling thread's work on this source is done on: that of
+	 * the source or, if it has a fallback and the work is done there, another one, as in
+	 * {@code shop>standby}. Where that has not been decided for the thread's scope, it is
+	 * now, which may open the source.
+	 * @return the identity; the source's own if neither of both can be used
+	 */
+	public String identityOfWork() {
+		Lenders who = this.lenders;
+		Fallback declared = declaredFallback();
+		if (who == null || declared == null) {
+			return this.identity;
+		}
+		return (who.decide(declared) == Fallback.Side.FALLBACK) ? this.identity + FALLEN_BACK + declared.name()
+				: this.identity;
 	}
 
 	/**
