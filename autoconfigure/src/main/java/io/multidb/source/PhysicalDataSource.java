@@ -355,6 +355,14 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	}
 
 	@Override
+	public void closing() {
+		Pool above = this.pool;
+		if (above != null) {
+			above.closing();
+		}
+	}
+
+	@Override
 	public Connection getConnection(String username, String password) throws SQLException {
 		throw new SQLException("A source connects with its own credentials only");
 	}

@@ -310,7 +310,6 @@ public final class Source {
 		if (open.phase() != Pool.Phase.OPEN) {
 			if (open.isRefusal(connection)) {
 				open.evict(connection);
-				open.afterReturn();
 				released();
 				return null;
 			}
@@ -343,27 +342,26 @@ public final class Source {
 		}
 		finally {
 			try {
-				closeOrGiveUp(connection);
+				close(connection);
 			}
 			finally {
-				Pool open = this.pool;
-				if (open != null) {
-					open.returned(connection);
-				}
-				if (this.attention.get() > 0) {
-					life().draining().forEach((each) -> each.returned(connection));
-				}
 				released();
 			}
 		}
 	}
 
-	/** Closes it for good, if others of the same server need it more. */
-	private void closeOrGiveUp(Connection connection) throws SQLException {
-		Pool open = this.pool;
+	/**
+	 * Closes it for good, if others of the same server need it more. What can be done
+	 * before the pool has it again is, as reading memory is dear after that.
+	 */
+	private void close(Connection connection) throws SQLException {
 		boolean givenUp = false;
 		try {
-			givenUp = open != null && this.attention.get() > 0 && open.giveUp(connection);
+			Pool open = this.pool;
+			if (open != null) {
+				open.returning(connection);
+				givenUp = this.attention.get() > 0 && open.giveUp(connection);
+			}
 		}
 		finally {
 			if (!givenUp) {

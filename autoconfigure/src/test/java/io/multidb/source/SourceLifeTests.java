@@ -483,7 +483,10 @@ class SourceLifeTests {
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(a::getConnection);
 		Awaitility.await().untilAsserted(() -> assertThat(a.state()).isInstanceOf(SourceState.Cold.class));
 		assertThat(attempts).hasValue(3);
-		assertThat(this.sources.events).filteredOn(SourceEvent.Recovered.class::isInstance).hasSize(1);
+		// Told afterwards.
+		Awaitility.await()
+			.untilAsserted(() -> assertThat(this.sources.events).filteredOn(SourceEvent.Recovered.class::isInstance)
+				.hasSize(1));
 	}
 
 	@Test
