@@ -365,8 +365,21 @@ public final class Source {
 		}
 		finally {
 			if (!givenUp) {
+				endTransaction(connection);
 				connection.close();
 			}
+		}
+	}
+
+	private void endTransaction(Connection connection) {
+		if (this.definition.product() != DatabaseProduct.POSTGRESQL) {
+			return;
+		}
+		try {
+			PostgresTransaction.end(connection);
+		}
+		catch (SQLException ex) {
+			discard(connection);
 		}
 	}
 
@@ -477,7 +490,7 @@ public final class Source {
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
 				+ why(open, failure.getCause(), shortage);
 		return new SourceUnavailableException(name(), message, Failures.FIRST_RETRY,
-				ConnectFailure.withoutSecrets(this.definition, failure));
+				ConnectFailure.withoutSecrets(open.definition(), failure));
 	}
 
 	private String why(Pool open, @Nullable Throwable cause, @Nullable String shortage) {
@@ -487,7 +500,8 @@ public final class Source {
 		if (cause instanceof NoPermitException none && open.active() == 0) {
 			return String.valueOf(none.getMessage());
 		}
-		return (cause != null && !(cause instanceof NoPermitException)) ? ConnectFailure.explain(this.definition, cause)
+		return (cause != null && !(cause instanceof NoPermitException))
+				? ConnectFailure.explain(open.definition(), cause)
 				: "Raise " + this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.";
 	}
 
