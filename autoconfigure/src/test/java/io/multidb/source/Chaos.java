@@ -22,9 +22,9 @@ import io.multidb.MultiDbException;
 import static org.assertj.core.api.Assertions.assertThat;
 
 /**
- * Uses, drains, replaces, removes and adds sources at random for a while, and then counts:
- * every row that was committed is where it belongs, no other is, and nothing is left over.
- * Each source has a table {@code chaos (id, source)}.
+ * Uses, drains, replaces, removes and adds sources at random for a while, and then
+ * counts: every row that was committed is where it belongs, no other is, and nothing is
+ * left over. Each source has a table {@code chaos (id, source)}.
  */
 final class Chaos {
 
@@ -71,7 +71,8 @@ final class Chaos {
 		}
 	}
 
-	/** @return how often something was committed */
+	/**
+	 * @return how often something was committed */
 	int run(Duration time) throws Exception {
 		System.out.println("Chaos with -Dmultidb.test.seed=" + this.seed);
 		long end = System.nanoTime() + time.toNanos();
@@ -196,8 +197,7 @@ final class Chaos {
 					this.registry.add(definition);
 				}
 				this.registry.retry(definition.name());
-				assertThat(this.registry.get(definition.name()).state())
-					.isNotInstanceOf(SourceState.Unavailable.class);
+				assertThat(this.registry.get(definition.name()).state()).isNotInstanceOf(SourceState.Unavailable.class);
 			});
 		}
 	}

@@ -50,7 +50,9 @@ class ChaosTests {
 						"data-source-properties.busy_timeout", "500"))
 				.build());
 		}
-		SourceRegistry registry = this.sources.with(new PoolLimits(4, PoolLimits.WhenFull.WAIT, Duration.ZERO, Duration.ofSeconds(30))).registry();
+		SourceRegistry registry = this.sources
+			.with(new PoolLimits(4, PoolLimits.WhenFull.WAIT, Duration.ZERO, Duration.ofSeconds(30)))
+			.registry();
 		for (SourceDefinition definition : definitions) {
 			registry.add(definition);
 			Sources.execute(registry.get(definition.name()), "create table chaos (id integer, source varchar(9))");
