@@ -118,7 +118,9 @@ final class Fallback {
 	/** Lends a connection to work that was begun here. */
 	Lenders.Lent lend() {
 		try {
-			return lendOrFail();
+			Lenders.Lent lent = lendOrFail();
+			boolean unused = this.primary.life().fellBack(this);
+			return lent;
 		}
 		catch (SQLException | MultiDbException ex) {
 			throw new SourceUnavailableException(this.primary.name(),

@@ -616,6 +616,7 @@ final class SourceLife {
 		try {
 			if (this.source.pool() != null) {
 				startDraining(this.source.pool());
+				this.registry.attention().incrementAndGet();
 			}
 			all = this.draining;
 			all.forEach(Pool::endAtOnce);

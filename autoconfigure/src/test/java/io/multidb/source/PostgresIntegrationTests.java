@@ -5,6 +5,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownTenantException;
@@ -56,6 +58,37 @@ class PostgresIntegrationTests {
 			.with(Sources.template(postgres.source("election", "election_{id}").liquibase(Sources.NOTES).build(),
 					"election-{id}", create, "server"))
 			.registry();
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "BEGIN", "/* why */ start transaction", "select 1; begin" })
+	void aTransactionBegunByAStatementIsNotTheNextOnes(String begin) throws SQLException {
+		Source source = this.sources.with(source("main", "postgres").hikari(Map.of("maximum-pool-size", "1")))
+			.registry()
+			.get("main");
+		Sources.execute(source, "create table if not exists begun (x int)");
+		try {
+			try (Connection connection = source.getConnection()) {
+				Sources.execute(connection, begin);
+				Sources.execute(connection, "insert into begun values (1)");
+			}
+			Sources.execute(source, "insert into begun values (2)");
+			assertThat(Sources.query(source, "select string_agg(x::text, ',') from begun")).isEqualTo("2");
+			try (Connection connection = source.getConnection();
+					PreparedStatement prepared = connection.prepareStatement(begin)) {
+				prepared.execute();
+			}
+			Sources.execute(source, "insert into begun values (3)");
+			this.sources.registry().drain("main");
+			try (Connection other = DriverManager.getConnection(postgres.url(), postgres.username(),
+					postgres.password())) {
+				assertThat(Sources.query(other, "select string_agg(x::text, ',') from begun")).isEqualTo("2,3");
+			}
+		}
+		finally {
+			this.sources.close();
+			admin("drop table begun");
+		}
 	}
 
 	@Test
