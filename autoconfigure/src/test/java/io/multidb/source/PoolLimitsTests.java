@@ -350,6 +350,43 @@ class PoolLimitsTests {
 		assertThat(waiting.get(60, TimeUnit.SECONDS)).isEqualTo("1");
 	}
 
+	/**
+	 * Whoever closed the former pool may have to tell of it when there is another one.
+	 */
+	@Test
+	void whoeverIsLateToSayThatASourceIsClosedTakesNoPlaceFromIt() throws SQLException {
+		SourceRegistry registry = registry(atMost(1), 2, "300");
+		use(registry, 0);
+		registry.openPools().left(registry.get("s0"));
+		assertThat(registry.openPools().size()).isEqualTo(1);
+		use(registry, 1);
+		assertThat(open(registry)).containsExactly("s1");
+	}
+
+	@Test
+	void whoeverIsInterruptedWhenHisTurnComesLeavesThePlaceToOthers() throws Exception {
+		SourceRegistry registry = registry(atMost(1), 2, "20000");
+		for (int i = 0; i < 100; i++) {
+			Connection only = registry.get("s0").getConnection();
+			Thread waiting = new Thread(() -> {
+				try {
+					use(registry, 1);
+				}
+				catch (SQLException | SourceUnavailableException ex) {
+					boolean unused = Thread.interrupted();
+				}
+			});
+			waiting.start();
+			await().pollInterval(Duration.ofMillis(1)).until(() -> registry.openPools().waiting() == 1);
+			waiting.interrupt();
+			only.close();
+			waiting.join();
+		}
+		assertThat(use(registry, 0)).isEqualTo("1");
+		assertThat(open(registry)).containsExactly("s0");
+		assertThat(registry.openPools().size()).isEqualTo(1);
+	}
+
 	@Test
 	void nothingGivesWayToASourceThatWasRemovedWhileItWaited() throws Exception {
 		SourceRegistry registry = registry(atMost(1), 2, "600000");
