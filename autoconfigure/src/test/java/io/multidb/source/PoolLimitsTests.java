@@ -133,6 +133,7 @@ class PoolLimitsTests {
 						+ " 2 are and 0 are being opened, all of them in use with 3 connections in all; 0 others wait."
 						+ " Raise it, or look for what keeps connections.");
 			assertThat(registry.get("s2").state()).as("it has not failed").isInstanceOf(SourceState.Cold.class);
+			assertThat(registry.attention()).as("nobody waits any more").hasValue(0);
 			assertThat(List.of(one, two, three)).noneMatch((each) -> isClosed(each));
 		}
 		assertThat(use(registry, 2)).as("never down for ever").isEqualTo("1");
@@ -196,6 +197,7 @@ class PoolLimitsTests {
 			waiting.join();
 			assertThat(failures).singleElement().isInstanceOf(SourceUnavailableException.class);
 			assertThat(registry.openPools().waiting()).isZero();
+			assertThat(registry.attention()).as("nobody waits any more").hasValue(0);
 			assertThat(Sources.query(only, "select 1")).isEqualTo("1");
 		}
 		assertThat(use(registry, 1)).isEqualTo("1");
@@ -385,6 +387,39 @@ class PoolLimitsTests {
 		assertThat(use(registry, 0)).isEqualTo("1");
 		assertThat(open(registry)).containsExactly("s0");
 		assertThat(registry.openPools().size()).isEqualTo(1);
+	}
+
+	@Test
+	void whatIsBeingReplacedDoesNotGiveWay() throws Exception {
+		CountDownLatch replacing = new CountDownLatch(1);
+		CountDownLatch goOn = new CountDownLatch(1);
+		this.sources.with((definition, connection) -> {
+			if (definition.attributes().containsKey("slow")) {
+				replacing.countDown();
+				goOn.await();
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		});
+		SourceRegistry registry = registry(atMost(1), 2, "60000");
+		use(registry, 0);
+		Pool before = registry.get("s0").pool();
+		CompletableFuture<Void> replacement = CompletableFuture.runAsync(
+				() -> registry.replace(Sources.sqlite("s0", this.directory).attributes(Map.of("slow", "yes")).build()));
+		replacing.await();
+		CompletableFuture<String> other = CompletableFuture.supplyAsync(() -> {
+			try {
+				return use(registry, 1);
+			}
+			catch (SQLException ex) {
+				return ex.toString();
+			}
+		}, (task) -> new Thread(task).start());
+		await().until(() -> registry.openPools().waiting() == 1);
+		assertThat(registry.get("s0").pool()).isSameAs(before);
+		goOn.countDown();
+		replacement.get(60, TimeUnit.SECONDS);
+		assertThat(other.get(60, TimeUnit.SECONDS)).isEqualTo("1");
+		assertThat(open(registry)).containsExactly("s1");
 	}
 
 	@Test
