@@ -259,9 +259,9 @@ final class DatasourcesReader {
 			this.mistakes.add(property + " names '" + server + "', which is none of 'app.tenancy.servers'."
 					+ PropertyKeys.suggest(server, this.tenancy.servers().keySet()));
 		}
-		else if (settings.maxConnections() == null && !url.startsWith("jdbc:postgresql:")) {
+		else if (settings.maxConnections() == null && settings.maxOpen() == 0 && !url.startsWith("jdbc:postgresql:")) {
 			this.mistakes.add("'app.tenancy.servers." + server
-					+ ".max-connections' is missing: only PostgreSQL is asked" + " how many it has.");
+					+ ".max-connections' is missing: only PostgreSQL is asked how many it has. Or set 'max-open'.");
 		}
 		return server;
 	}

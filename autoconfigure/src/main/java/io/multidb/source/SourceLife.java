@@ -630,12 +630,11 @@ final class SourceLife {
 	}
 
 	private void close(Pool ended) {
-		this.openPools.closing(1);
 		try {
 			ended.close();
 		}
 		finally {
-			this.openPools.closing(-1);
+			this.openPools.closed(ended);
 			closed(ended);
 		}
 	}
