@@ -188,7 +188,7 @@ final class Fallback {
 		Duration retryIn = Failures.FIRST_RETRY;
 		if (this.primary.state() instanceof SourceState.Unavailable unavailable) {
 			why = "is unavailable since " + unavailable.since() + " (" + unavailable.reason() + ")";
-			retryIn = Source.left(unavailable);
+			retryIn = this.primary.retryIn();
 		}
 		return new SourceUnavailableException(name, "Source '" + name + "' " + why + ", and its fallback '" + name()
 				+ "' takes no writes. Try again later.", retryIn, failure);

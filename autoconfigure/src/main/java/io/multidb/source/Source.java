@@ -4,7 +4,6 @@ import java.nio.channels.ClosedByInterruptException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -40,8 +39,6 @@ import io.multidb.UnknownTenantException;
  * source's I/O, announced by {@code transition}, and the others wait for that.
  */
 public final class Source {
-
-	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
 	private static final SourceState COLD = new SourceState.Cold();
 
@@ -101,7 +98,7 @@ public final class Source {
 	/** The I/O under way; guarded by lock. */
 	private @Nullable Transition transition;
 
-	/** Guarded by lock. */
+	/** Changed under lock. */
 	private final Failures failures = new Failures();
 
 	/** {@code null} if it lends all its connections itself. */
@@ -895,7 +892,7 @@ public final class Source {
 				if (this.pool != null) {
 					return Outcome.ALREADY;
 				}
-				if (this.state instanceof SourceState.Unavailable unavailable && isAwaitingRetry(unavailable)) {
+				if (this.state instanceof SourceState.Unavailable unavailable && !this.failures.isRetryLost()) {
 					throw unavailable(unavailable);
 				}
 				others = this.transition;
@@ -1063,9 +1060,9 @@ public final class Source {
 
 	/** Under the lock. */
 	private void recovered() {
-		Instant since = this.failures.end();
-		if (since != null) {
-			this.events.add(new SourceEvent.Recovered(name(), Duration.between(since, now())));
+		Duration after = this.failures.end();
+		if (after != null) {
+			this.events.add(new SourceEvent.Recovered(name(), after));
 		}
 		Fallback declared = declaredFallback();
 		if (declared != null && declared.isInUse()) {
@@ -1214,18 +1211,12 @@ public final class Source {
 	}
 
 	private SourceUnavailableException unavailable(SourceState.Unavailable unavailable) {
-		return new SourceUnavailableException(name(), unavailable.reason(), left(unavailable), null);
+		return new SourceUnavailableException(name(), unavailable.reason(), retryIn(), null);
 	}
 
-	/** How long until it is tried again. */
-	static Duration left(SourceState.Unavailable unavailable) {
-		Duration left = Duration.between(now(), unavailable.nextTry());
-		return left.isNegative() ? Failures.FIRST_RETRY : left;
-	}
-
-	/** A retry that is long overdue was lost; the next caller makes up for it. */
-	private static boolean isAwaitingRetry(SourceState.Unavailable unavailable) {
-		return unavailable.nextTry().plus(LOST_RETRY).isAfter(now());
+	/** If it is unavailable, how long until it is tried again. */
+	Duration retryIn() {
+		return this.failures.left();
 	}
 
 	/**
@@ -1407,8 +1398,9 @@ public final class Source {
 		}
 	}
 
-	private static Instant now() {
-		return Clock.systemUTC().instant();
+	/** Only to be shown: it may be set. */
+	private Instant now() {
+		return this.registry.clock().instant();
 	}
 
 	@Override

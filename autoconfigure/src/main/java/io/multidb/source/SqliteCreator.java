@@ -57,6 +57,9 @@ final class SqliteCreator implements DatabaseCreator {
 	private static final Pattern TEMPORARY = Pattern
 		.compile("\\.multidb-([0-9a-f]+)-(\\d+)-(\\d+)-\\d+\\.tmp(-journal|-wal|-shm)?");
 
+	/** The 22nd value of the kernel's status of a process, of which two come before. */
+	private static final int START_AFTER_NAME = 19;
+
 	/** Stands for the file in what is the same for all databases of a template. */
 	private static final Path ANY = Path.of("any");
 
@@ -277,7 +280,7 @@ final class SqliteCreator implements DatabaseCreator {
 		}
 	}
 
-	/** Age as well as owner: a clock that was set makes start times look different. */
+	/** Age as well as owner: what is being made is young, whoever makes it. */
 	private static boolean isDead(Path leftover, Matcher name) throws IOException {
 		boolean mine = HOST.equals(name.group(1));
 		Instant changed = Files.getLastModifiedTime(leftover).toInstant();
@@ -295,8 +298,21 @@ final class SqliteCreator implements DatabaseCreator {
 		this.images.close();
 	}
 
+	/**
+	 * When a process began. On Linux by the kernel's own count since it was booted, as
+	 * {@link ProcessHandle.Info#startInstant()} gives each process another answer once
+	 * the clock was set.
+	 */
 	private static long startOf(ProcessHandle process) {
-		return process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
+		try {
+			String status = Files.readString(Path.of("/proc", Long.toString(process.pid()), "stat"));
+			// The name of the program may contain spaces and parentheses.
+			String[] afterName = status.substring(status.lastIndexOf(')') + 2).split(" ", -1);
+			return Long.parseLong(afterName[START_AFTER_NAME]);
+		}
+		catch (IOException | IndexOutOfBoundsException | NumberFormatException ex) {
+			return process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
+		}
 	}
 
 	private static String hostName() {
