@@ -1,8 +1,6 @@
 package io.multidb.source;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryIteratorException;
@@ -49,16 +47,10 @@ final class SqliteCreator implements DatabaseCreator {
 	/** A file of another host is taken for dead when it has not changed for this long. */
 	private static final Duration FOREIGN_AGE = Duration.ofHours(1);
 
-	private static final String HOST = Integer.toHexString(hostName().hashCode());
-
-	private static final String OWNER = HOST + "-" + ProcessHandle.current().pid() + "-"
-			+ startOf(ProcessHandle.current());
+	private static final ProcessIdentity OWNER = ProcessIdentity.CURRENT;
 
 	private static final Pattern TEMPORARY = Pattern
 		.compile("\\.multidb-([0-9a-f]+)-(\\d+)-(\\d+)-\\d+\\.tmp(-journal|-wal|-shm)?");
-
-	/** The 22nd value of the kernel's status of a process, of which two come before. */
-	private static final int START_AFTER_NAME = 19;
 
 	/** Stands for the file in what is the same for all databases of a template. */
 	private static final Path ANY = Path.of("any");
@@ -68,11 +60,6 @@ final class SqliteCreator implements DatabaseCreator {
 	private final AtomicLong sequence = new AtomicLong();
 
 	private final Set<Path> swept = ConcurrentHashMap.newKeySet();
-
-	/** How this process marks its temporary files. */
-	static String owner() {
-		return OWNER;
-	}
 
 	@Override
 	public boolean exists(SourceDefinition definition) {
@@ -282,46 +269,18 @@ final class SqliteCreator implements DatabaseCreator {
 
 	/** Age as well as owner: what is being made is young, whoever makes it. */
 	private static boolean isDead(Path leftover, Matcher name) throws IOException {
-		boolean mine = HOST.equals(name.group(1));
+		ProcessIdentity owner = new ProcessIdentity(name.group(1), Long.parseLong(name.group(2)),
+				Long.parseLong(name.group(3)));
 		Instant changed = Files.getLastModifiedTime(leftover).toInstant();
-		if (changed.plus(mine ? AGE : FOREIGN_AGE).isAfter(Instant.now())) {
+		if (changed.plus(owner.isOfThisHost() ? AGE : FOREIGN_AGE).isAfter(Instant.now())) {
 			return false;
 		}
-		long pid = Long.parseLong(name.group(2));
-		return !mine || ProcessHandle.of(pid)
-			.map((process) -> startOf(process) != Long.parseLong(name.group(3)))
-			.orElse(true);
+		return !owner.isOfThisHost() || owner.isDead();
 	}
 
 	@Override
 	public void close() {
 		this.images.close();
-	}
-
-	/**
-	 * When a process began. On Linux by the kernel's own count since it was booted, as
-	 * {@link ProcessHandle.Info#startInstant()} gives each process another answer once
-	 * the clock was set.
-	 */
-	private static long startOf(ProcessHandle process) {
-		try {
-			String status = Files.readString(Path.of("/proc", Long.toString(process.pid()), "stat"));
-			// The name of the program may contain spaces and parentheses.
-			String[] afterName = status.substring(status.lastIndexOf(')') + 2).split(" ", -1);
-			return Long.parseLong(afterName[START_AFTER_NAME]);
-		}
-		catch (IOException | IndexOutOfBoundsException | NumberFormatException ex) {
-			return process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
-		}
-	}
-
-	private static String hostName() {
-		try {
-			return InetAddress.getLocalHost().getHostName();
-		}
-		catch (UnknownHostException ex) {
-			return "localhost";
-		}
 	}
 
 }

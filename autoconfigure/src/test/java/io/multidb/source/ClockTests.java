@@ -98,7 +98,8 @@ class ClockTests {
 	@EnabledOnOs(OS.LINUX)
 	void theOwnerOfATemporaryFileIsKnownByACountThatNobodyCanSet() throws Exception {
 		String status = Files.readString(Path.of("/proc/self/stat"));
-		assertThat(SqliteCreator.owner()).endsWith("-" + status.substring(status.lastIndexOf(')')).split(" ", -1)[20]);
+		assertThat(ProcessIdentity.CURRENT.toString())
+			.endsWith("-" + status.substring(status.lastIndexOf(')')).split(" ", -1)[20]);
 	}
 
 	/** Goes on by itself, as clocks do. */

@@ -25,6 +25,9 @@ public final class Sources implements AutoCloseable {
 
 	public static final LiquibaseSettings NOTES = LiquibaseSettings.of("classpath:db/notes.yaml");
 
+	/** Two tables, and a {@link HaltingChange} in between. */
+	static final LiquibaseSettings HALTING = LiquibaseSettings.of("classpath:db/halting.yaml");
+
 	private final List<SourceDefinition> definitions = new ArrayList<>();
 
 	private final List<SourceTemplate> templates = new ArrayList<>();

@@ -321,7 +321,7 @@ public final class Faults implements AutoCloseable {
 
 			@Override
 			void goOn(SteadyLoad callers, Random random) throws IOException {
-				if (random.nextInt(10) == 0) {
+				if (random.nextInt(25) == 0) {
 					putGoodOne();
 				}
 			}
@@ -422,6 +422,9 @@ public final class Faults implements AutoCloseable {
 			Path copy = this.file.resolveSibling("copy");
 			Files.copy(this.file.resolveSibling("good.db"), copy, StandardCopyOption.REPLACE_EXISTING);
 			Files.move(copy, this.file, StandardCopyOption.ATOMIC_MOVE);
+			// They are the former one's.
+			Files.deleteIfExists(this.file.resolveSibling(this.file.getFileName() + "-wal"));
+			Files.deleteIfExists(this.file.resolveSibling(this.file.getFileName() + "-shm"));
 		}
 
 		@Override

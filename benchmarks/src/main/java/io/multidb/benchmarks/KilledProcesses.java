@@ -191,7 +191,7 @@ public final class KilledProcesses {
 			}
 			try (Connection connection = registry.get(source).getConnection();
 					Statement statement = connection.createStatement()) {
-				statement.execute("insert into t20 (name) values ('y')");
+				statement.execute("insert into t20 (id, name) values (1, 'y')");
 			}
 		}
 	}
