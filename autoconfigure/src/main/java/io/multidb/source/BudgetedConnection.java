@@ -100,6 +100,9 @@ final class BudgetedConnection extends ForwardingConnection {
 
 	private <E extends Exception> void end(AwaitedCloseSocketFactory.Closing<E> closing) throws E {
 		boolean first = ENDED.compareAndSet(this, 0, 1);
+		if (first) {
+			this.holder.closing();
+		}
 		try {
 			closing.run();
 		}

@@ -107,7 +107,7 @@ final class Fallback {
 					failure.getMessage() + " Its fallback cannot be used either: " + reason(ex), failure.retryAfter(),
 					failure);
 		}
-		if (!this.primary.fellBack(this)) {
+		if (!this.primary.life().fellBack(this)) {
 			giveBack(lent);
 			return null;
 		}
@@ -188,7 +188,7 @@ final class Fallback {
 		Duration retryIn = Failures.FIRST_RETRY;
 		if (this.primary.state() instanceof SourceState.Unavailable unavailable) {
 			why = "is unavailable since " + unavailable.since() + " (" + unavailable.reason() + ")";
-			retryIn = this.primary.retryIn();
+			retryIn = this.primary.life().retryIn();
 		}
 		return new SourceUnavailableException(name, "Source '" + name + "' " + why + ", and its fallback '" + name()
 				+ "' takes no writes. Try again later.", retryIn, failure);

@@ -5,6 +5,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -106,7 +107,7 @@ final class HikariConnections extends Pool {
 	 * wait for turns out to be broken, or is evicted, unless it is to keep idle ones.
 	 */
 	@Override
-	void afterReturn() {
+	void closing() {
 		int waiting = this.pool.getThreadsAwaitingConnection();
 		if (waiting > 0 && this.pool.getTotalConnections() < this.config.getMaximumPoolSize()) {
 			this.pool.addBagItem(waiting);
@@ -120,7 +121,7 @@ final class HikariConnections extends Pool {
 	void evict(Connection connection) {
 		closePhysically(connection);
 		this.pool.evictConnection(connection);
-		afterReturn();
+		closing();
 	}
 
 	private void closePhysically(Connection connection) {
@@ -228,6 +229,34 @@ final class HikariConnections extends Pool {
 
 	}
 
+	/** A connection without a budget, which would tell of its end. */
+	private final class Told extends ForwardingConnection {
+
+		private final Connection target;
+
+		Told(Connection target) {
+			this.target = target;
+		}
+
+		@Override
+		Connection target() {
+			return this.target;
+		}
+
+		@Override
+		public void close() throws SQLException {
+			closing();
+			super.close();
+		}
+
+		@Override
+		public void abort(Executor executor) throws SQLException {
+			closing();
+			super.abort(executor);
+		}
+
+	}
+
 	/** Where HikariCP gets its connections. */
 	private final class Making extends AbstractDataSource {
 
@@ -239,7 +268,7 @@ final class HikariConnections extends Pool {
 			try {
 				Connection connection = HikariConnections.this.physical.getConnection();
 				connected();
-				return connection;
+				return (connection instanceof BudgetedConnection) ? connection : new Told(connection);
 			}
 			catch (NoPermitException ex) {
 				// Says nothing of the database.

@@ -155,7 +155,7 @@ final class OpenPools {
 
 	private boolean evictOne() {
 		Source victim = leastRecentlyUsed();
-		while (victim != null && !victim.closeIfIdle()) {
+		while (victim != null && !victim.life().closeIfIdle()) {
 			// Somebody was faster.
 			victim = leastRecentlyUsed();
 		}
@@ -259,7 +259,7 @@ final class OpenPools {
 					this.open.put(each, new Seen(pool.lastUsed(), time));
 				}
 				else if (isIdleForTooLong(seen, time) && pool.mayBeClosedWhenIdle()) {
-					each.closeIfIdle();
+					each.life().closeIfIdle();
 				}
 			}
 			boolean evicted = true;

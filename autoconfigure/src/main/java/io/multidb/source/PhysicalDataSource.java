@@ -8,7 +8,10 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.Properties;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +29,15 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 * thread; a socket timeout that is lifted once connected covers the whole dialogue.
 	 */
 	static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+
+	private static final int SQLITE_BUSY = 5;
+
+	/**
+	 * How long one of SQLite's waits for another that locks the file, in milliseconds.
+	 */
+	private static final String BUSY_TIMEOUT = "busy_timeout";
+
+	private static final String DEFAULT_BUSY_TIMEOUT = "5000";
 
 	private static final String OPEN_MODE = "open_mode";
 
@@ -84,7 +96,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 					// one.
 					this.properties.setProperty("journal_mode", "WAL");
 				}
-				this.properties.setProperty("busy_timeout", "5000");
+				this.properties.setProperty(BUSY_TIMEOUT, DEFAULT_BUSY_TIMEOUT);
 				this.properties.setProperty("foreign_keys", "true");
 				if (!mayCreateFile) {
 					makeNoFile();
@@ -222,8 +234,43 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 	}
 
+	/**
+	 * Where several connect to a new file at once, and all make it a WAL database, SQLite
+	 * turns one away without having waited, as a wait of each for the other would never
+	 * end.
+	 */
+	private @Nullable Connection connectWhenNotBusy() throws SQLException {
+		long start = System.nanoTime();
+		while (true) {
+			try {
+				return this.driver.connect(this.url, this.properties);
+			}
+			catch (SQLException ex) {
+				if (!isBusy(ex) || System.nanoTime() - start > busyTimeout()
+						|| Thread.currentThread().isInterrupted()) {
+					throw ex;
+				}
+			}
+			LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(TimeUnit.MILLISECONDS.toNanos(10)));
+		}
+	}
+
+	private boolean isBusy(SQLException failure) {
+		return this.properties.containsKey(BUSY_TIMEOUT) && (failure.getErrorCode() & 0xff) == SQLITE_BUSY;
+	}
+
+	/** In nanoseconds. */
+	private long busyTimeout() {
+		try {
+			return TimeUnit.MILLISECONDS.toNanos(Long.parseLong(this.properties.getProperty(BUSY_TIMEOUT)));
+		}
+		catch (NumberFormatException ex) {
+			return 0;
+		}
+	}
+
 	private Connection driversConnection() throws SQLException {
-		Connection connection = this.driver.connect(this.url, this.properties);
+		Connection connection = connectWhenNotBusy();
 		if (connection == null) {
 			throw new SQLException("The driver " + this.driver.getClass().getName() + " does not accept the URL",
 					"08001");
@@ -305,6 +352,14 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	public boolean giveUpIdle() {
 		Pool above = this.pool;
 		return above != null && above.giveUpIdle();
+	}
+
+	@Override
+	public void closing() {
+		Pool above = this.pool;
+		if (above != null) {
+			above.closing();
+		}
 	}
 
 	@Override

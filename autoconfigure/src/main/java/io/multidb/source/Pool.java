@@ -137,10 +137,11 @@ abstract class Pool {
 	}
 
 	/**
-	 * Called when a connection has been given back, or was not: those who wait for it are
-	 * to get another one if it was closed.
+	 * One of its connections is being closed, by whomever: those who wait for it are to
+	 * get another one.
 	 */
-	abstract void afterReturn();
+	void closing() {
+	}
 
 	/** Closes a lent connection in place of giving it back. */
 	abstract void evict(Connection connection);
@@ -231,17 +232,33 @@ abstract class Pool {
 		}
 	}
 
-	/** Notes that a connection was given back, which may be another pool's. */
-	final void returned(Connection connection) {
+	/** Notes that a connection is about to be given back, which may be another pool's. */
+	final void returning(Connection connection) {
 		if (this.borrowers != null) {
 			this.borrowers.remove(connection);
 		}
-		afterReturn();
 	}
 
 	/** Who uses connections, if leak detection is on; empty otherwise. */
 	final List<Borrower> borrowers() {
-		return (this.borrowers != null) ? List.copyOf(this.borrowers.values()) : List.of();
+		return (this.borrowers == null) ? List.of()
+				: this.borrowers.entrySet()
+					.stream()
+					.filter((each) -> !isClosed(each.getKey()))
+					.map(Map.Entry::getValue)
+					.toList();
+	}
+
+	/**
+	 * One that was given back when this was no longer the pool that lends is here still.
+	 */
+	private static boolean isClosed(Connection connection) {
+		try {
+			return connection.isClosed();
+		}
+		catch (SQLException ex) {
+			return false;
+		}
 	}
 
 	/** When it was last used: the smaller, the longer ago. */

@@ -121,7 +121,7 @@ final class Replicas {
 	}
 
 	private void watchIn(Duration delay) {
-		if (!this.registry.later(this::watch, delay)) {
+		if (!this.registry.background().later(this::watch, delay)) {
 			this.watching.set(false);
 		}
 	}
@@ -132,7 +132,7 @@ final class Replicas {
 			this.watching.set(false);
 			return;
 		}
-		this.registry.inBackgroundOfReplicas(this::examine);
+		this.registry.background().examine(this::examine);
 		watchIn(this.interval);
 	}
 
@@ -146,7 +146,7 @@ final class Replicas {
 			known.examine();
 		}
 		for (Replica replica : this.replicas) {
-			this.registry.inBackgroundOfReplicas(() -> examine(replica));
+			this.registry.background().examine(() -> examine(replica));
 		}
 	}
 
@@ -163,7 +163,7 @@ final class Replicas {
 	/** Tells listeners what has changed, in order. */
 	private void tell() {
 		collectNews();
-		this.primary.tell();
+		this.primary.life().tell();
 	}
 
 	private synchronized void collectNews() {
@@ -171,9 +171,10 @@ final class Replicas {
 		for (Replica replica : this.replicas) {
 			ReplicaState state = replica.state();
 			if (replica.isNews(state.inUse())) {
-				this.primary.announce(state.inUse() ? new SourceEvent.ReplicaUsed(this.primary.name(), state.name())
-						: new SourceEvent.ReplicaLeftOut(this.primary.name(), state.name(),
-								String.valueOf(state.reason()), used));
+				this.primary.life()
+					.announce(state.inUse() ? new SourceEvent.ReplicaUsed(this.primary.name(), state.name())
+							: new SourceEvent.ReplicaLeftOut(this.primary.name(), state.name(),
+									String.valueOf(state.reason()), used));
 			}
 		}
 	}

@@ -100,6 +100,10 @@ final class ServerBudget {
 		/** Closes a connection that is idle in its pool, if there is one. */
 		boolean giveUpIdle();
 
+		/** A connection of it is being closed. */
+		default void closing() {
+		}
+
 	}
 
 	/** Makes a connection with the driver. */

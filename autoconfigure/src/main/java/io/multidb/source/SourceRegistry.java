@@ -12,18 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.ThreadFactory;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
@@ -59,22 +49,6 @@ public final class SourceRegistry implements AutoCloseable {
 	/** So many sources of templates may be unavailable at a time and still be retried. */
 	private static final int RETRIED_OF_TEMPLATES = 100;
 
-	private static final int RETRYING_THREADS = 4;
-
-	/** Each may wait for a server that does not answer. */
-	private static final int EXAMINING_THREADS = 8;
-
-	/** A pool that is connecting to a dead server takes seconds to close. */
-	private static final int CLOSING_IN_BACKGROUND = 4;
-
-	private static final int CLOSING_THREADS = 16;
-
-	/** Longer than a pool waits for what it is connecting and aborting. */
-	private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(30);
-
-	/** Keep-alive tests run here too, and may wait for a server that does not answer. */
-	private static final int HOUSEKEEPING_THREADS = 2;
-
 	/** By name, in the order in which they are asked: that of their routes. */
 	private final Map<String, SourceTemplate> templates = new LinkedHashMap<>();
 
@@ -89,8 +63,7 @@ public final class SourceRegistry implements AutoCloseable {
 	/** How many sources of a name there were before; none for most. */
 	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
 
-	/** Names that sources have given as their fallback, those too that are gone. */
-	private final Set<String> fallbacks = ConcurrentHashMap.newKeySet();
+	private final Conflicts conflicts;
 
 	/** Sources with pools that are not closed yet. */
 	private final Set<Source> draining = ConcurrentHashMap.newKeySet();
@@ -106,10 +79,6 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final ServerBudgets budgets;
 
-	/**
-	 * How many things there are that whoever gives a connection back must see to: pools
-	 * that drain, and threads that wait for one to become idle.
-	 */
 	private final AtomicInteger attention = new AtomicInteger();
 
 	/** Whether the next look for idle pools is scheduled. */
@@ -126,24 +95,7 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final ReentrantLock changes = new ReentrantLock();
 
-	private final ReentrantLock threads = new ReentrantLock();
-
-	/** Housekeeping of all pools; guarded by threads. */
-	private @Nullable ScheduledExecutorService poolScheduler;
-
-	/** Keeps the time of retries and looks at replicas; guarded by threads. */
-	private @Nullable ScheduledExecutorService prober;
-
-	/** Does what the prober says it is time for; guarded by threads. */
-	private @Nullable ExecutorService retries;
-
-	/** Looks at replicas; guarded by threads. */
-	private @Nullable ExecutorService examiner;
-
-	/** Closes drained pools; guarded by threads. */
-	private @Nullable ExecutorService closer;
-
-	private volatile boolean closed;
+	private final Background background = new Background();
 
 	/** A name as {@link #fold} sees it, which is not kept: there may be ten thousand. */
 	private record Folded(String name) {
@@ -200,29 +152,19 @@ public final class SourceRegistry implements AutoCloseable {
 		this.limits = limits;
 		this.openPools = new OpenPools(limits, this.attention::addAndGet);
 		this.callerSession = callerSession;
+		this.conflicts = new Conflicts(this.sources, this.templates);
 		Map<DatabaseProduct, DatabaseCreator> creators = new EnumMap<>(DatabaseProduct.class);
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
-		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet, this::inBackground);
-		this.opener = new SourceOpener(creators, migrator, this::poolScheduler, this.budgets);
+		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet, this.background::run);
+		this.opener = new SourceOpener(creators, migrator, this.background::pools, this.budgets);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
 			String other = this.namesByFold.put(new Folded(template.name()), template.name());
 			if (other != null) {
-				mistakes.add(sameName(other, template.name()));
+				mistakes.add(Conflicts.sameName(other, template.name()));
 			}
-			for (SourceTemplate before : this.templates.values()) {
-				if (before.mayOverlap(template)) {
-					mistakes.add("The templates '" + before.name() + "' and '" + template.name()
-							+ "' could make the same database of two tenants, by " + before.definition().url().masked()
-							+ " and " + template.definition().url().masked()
-							+ ": begin their names differently, or use two directories.");
-				}
-			}
-			if (template.definition().fallback() != null) {
-				mistakes.add(template.definition().property("fallback")
-						+ " is not for templates: all their tenants would share one database.");
-			}
+			mistakes.addAll(this.conflicts.ofTemplate(template));
 			this.templates.put(template.name(), template);
 		}
 		Set<String> replicas = new HashSet<>();
@@ -231,8 +173,8 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition));
 		}
 		definitions.forEach((definition) -> {
-			mistakes.addAll(mistakesOfReplicas(definition));
-			mistakes.addAll(mistakesOfFallback(definition));
+			mistakes.addAll(this.conflicts.ofReplicas(definition));
+			mistakes.addAll(this.conflicts.ofFallback(definition));
 		});
 		if (!mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(mistakes);
@@ -317,7 +259,7 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	private Source source(SourceDefinition definition) {
-		return new Source(definition, this.opener, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
+		return new Source(definition, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
 	}
 
 	/**
@@ -378,11 +320,11 @@ public final class SourceRegistry implements AutoCloseable {
 					+ found.definition().property("create") + " to 'explicit'.");
 		}
 		while (true) {
-			Source.Outcome outcome = get(template, tenant).create();
-			if (outcome != Source.Outcome.GONE) {
-				return outcome == Source.Outcome.DONE;
+			Transition.Outcome outcome = get(template, tenant).life().transitions().create();
+			if (outcome != Transition.Outcome.GONE) {
+				return outcome == Transition.Outcome.DONE;
 			}
-			if (this.closed) {
+			if (this.background.isRefusing()) {
 				throw new UnknownSourceException(tenant, "The application has ended.");
 			}
 		}
@@ -398,11 +340,7 @@ public final class SourceRegistry implements AutoCloseable {
 	public void add(SourceDefinition definition) {
 		this.changes.lock();
 		try {
-			List<String> mistakes = mistakesOfPool(definition);
-			mistakes = mistakes.isEmpty() ? mistakesOfReplicas(definition) : mistakes;
-			mistakes = mistakes.isEmpty() ? mistakesOfFallback(definition) : mistakes;
-			mistakes = mistakes.isEmpty() ? mistakesAsFallback(definition) : mistakes;
-			mistakes = mistakes.isEmpty() ? fallbacksAmongReplicas(definition) : mistakes;
+			List<String> mistakes = this.conflicts.ofAddition(definition);
 			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
 				// It may have made one, which was closed.
 				this.predecessors.merge(definition.name(), 1, Integer::sum);
@@ -436,14 +374,14 @@ public final class SourceRegistry implements AutoCloseable {
 				return false;
 			}
 			this.predecessors.merge(name, 1, Integer::sum);
-			source.remove();
+			source.life().remove();
 			forget(source);
 			this.namesByFold.remove(new Folded(name));
 		}
 		finally {
 			this.changes.unlock();
 		}
-		source.tell();
+		source.life().tell();
 		return true;
 	}
 
@@ -466,13 +404,13 @@ public final class SourceRegistry implements AutoCloseable {
 		if (source == null) {
 			throw new UnknownSourceException(name, "There is no source of this name to be replaced.");
 		}
-		SourceDefinition replacement = (primaryOf(name) != null) ? definition.asReplica() : definition;
-		List<String> mistakes = mistakesOfReplacement(source.definition(), replacement);
+		SourceDefinition replacement = (this.conflicts.primaryOf(name) != null) ? definition.asReplica() : definition;
+		List<String> mistakes = this.conflicts.ofReplacement(source.definition(), replacement);
 		// Claimed first: another source may be added meanwhile.
 		String key = replacement.url().databaseKey();
 		String owner = this.namesByDatabase.putIfAbsent(key, name);
 		if (owner != null && !owner.equals(name)) {
-			mistakes.add(sameDatabase(owner, replacement));
+			mistakes.add(Conflicts.sameDatabase(owner, replacement));
 		}
 		if (!mistakes.isEmpty()) {
 			release(key, owner, name);
@@ -480,7 +418,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		SourceDefinition former = null;
 		try {
-			former = source.replace(replacement);
+			former = source.life().transitions().replace(replacement);
 		}
 		finally {
 			if (former == null) {
@@ -489,7 +427,7 @@ public final class SourceRegistry implements AutoCloseable {
 			else if (!former.url().databaseKey().equals(key)) {
 				this.namesByDatabase.remove(former.url().databaseKey(), name);
 			}
-			source.tell();
+			source.life().tell();
 		}
 		if (former == null) {
 			throw new UnknownSourceException(name, "It was removed meanwhile.");
@@ -501,39 +439,6 @@ public final class SourceRegistry implements AutoCloseable {
 		if (owner == null) {
 			this.namesByDatabase.remove(key, name);
 		}
-	}
-
-	private List<String> mistakesOfReplacement(SourceDefinition former, SourceDefinition replacement) {
-		List<String> mistakes = new ArrayList<>(mistakesOfPool(replacement));
-		if (!former.replicas().equals(replacement.replicas())) {
-			mistakes.add("Source '" + former.name()
-					+ "' cannot be replaced by one with other 'replicas': remove it, and add it again.");
-		}
-		if (!Objects.equals(former.fallback(), replacement.fallback())) {
-			mistakes.add("Source '" + former.name()
-					+ "' cannot be replaced by one with another 'fallback': remove it, and add it again.");
-		}
-		else if (former.fallback() != null && this.sources.containsKey(former.fallback().source())) {
-			mistakes.addAll(mistakesOfFallback(replacement));
-		}
-		mistakes.addAll(mistakesAsFallback(replacement));
-		if (replacement.readOnly() && replacement.liquibase().changeLog() != null) {
-			mistakes.add(readOnlyButMigrated(replacement));
-		}
-		for (String name : former.replicas().sources()) {
-			Source replica = this.sources.get(name);
-			String mistake = (replica != null) ? mistake(replacement, replica.definition()) : null;
-			if (mistake != null) {
-				mistakes.add(replacement.property("replicas") + " names '" + name + "', " + mistake + ".");
-			}
-		}
-		Source primary = primaryOf(former.name());
-		String mistake = (primary != null) ? mistake(primary.definition(), replacement) : null;
-		if (primary != null && mistake != null) {
-			mistakes
-				.add(primary.definition().property("replicas") + " names '" + former.name() + "', " + mistake + ".");
-		}
-		return mistakes;
 	}
 
 	/** A source that no template makes; {@code null} if there is none of this name. */
@@ -558,7 +463,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public boolean drain(String name) {
 		Source source = this.sources.get(name);
-		return source != null && source.drain();
+		return source != null && source.life().drain();
 	}
 
 	/**
@@ -570,7 +475,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public void retry(String name) {
 		Source source = this.sources.get(name);
-		if (source == null || source.retryNow() == Source.Outcome.GONE) {
+		if (source == null || source.life().transitions().retryNow() == Transition.Outcome.GONE) {
 			throw new UnknownSourceException(name, "There is no source of this name that is in use.");
 		}
 	}
@@ -582,26 +487,9 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @throws UnknownSourceException if there is none, or it is removed meanwhile
 	 */
 	public void prepare(String name) {
-		if (get(name).prepare() == Source.Outcome.GONE) {
+		if (get(name).life().transitions().prepare() == Transition.Outcome.GONE) {
 			throw new UnknownSourceException(name, "It was removed.");
 		}
-	}
-
-	private static List<String> mistakesOfPool(SourceDefinition definition) {
-		return PoolSettings.mistakes(definition.hikari())
-			.stream()
-			.map((mistake) -> "Source '" + definition.name() + "': " + mistake + ".")
-			.toList();
-	}
-
-	private static String readOnlyButMigrated(SourceDefinition definition) {
-		return "Source '" + definition.name() + "' is read-only, so it cannot be migrated with "
-				+ definition.liquibase().changeLog() + ": remove one of both.";
-	}
-
-	private static String sameDatabase(String owner, SourceDefinition definition) {
-		return "The sources '" + owner + "' and '" + definition.name() + "' have the same database, "
-				+ definition.url().masked() + ": route both tenants to one source, or correct one URL.";
 	}
 
 	/**
@@ -617,15 +505,15 @@ public final class SourceRegistry implements AutoCloseable {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
 		}
 		if (definition.readOnly() && definition.liquibase().changeLog() != null) {
-			mistakes.add(readOnlyButMigrated(definition));
+			mistakes.add(Conflicts.readOnlyButMigrated(definition));
 		}
 		String sameName = this.namesByFold.get(folded);
 		if (sameName != null) {
-			mistakes.add(sameName(sameName, name));
+			mistakes.add(Conflicts.sameName(sameName, name));
 		}
 		String sameDatabase = mistakes.isEmpty() ? this.namesByDatabase.putIfAbsent(database, name) : null;
 		if (sameDatabase != null) {
-			mistakes.add(sameDatabase(sameDatabase, definition));
+			mistakes.add(Conflicts.sameDatabase(sameDatabase, definition));
 		}
 		if (mistakes.isEmpty()) {
 			if (this.sources.putIfAbsent(name, source(definition)) != null) {
@@ -633,157 +521,9 @@ public final class SourceRegistry implements AutoCloseable {
 				return List.of("A source named '" + name + "' is in use by a template.");
 			}
 			this.namesByFold.put(folded, name);
-			FallbackSettings fallback = definition.fallback();
-			if (fallback != null) {
-				this.fallbacks.add(fallback.source());
-			}
+			this.conflicts.admitted(definition);
 		}
 		return mistakes;
-	}
-
-	/** What speaks against the replicas of a source, all of which are admitted before. */
-	private List<String> mistakesOfReplicas(SourceDefinition primary) {
-		if (primary.replicas().sources().isEmpty()) {
-			return List.of();
-		}
-		List<String> mistakes = new ArrayList<>();
-		Set<String> before = new HashSet<>();
-		for (String name : primary.replicas().sources()) {
-			Source replica = this.sources.get(name);
-			String mistake = (replica == null) ? "which is no source" : mistake(primary, replica.definition());
-			if (mistake == null && !before.add(name)) {
-				mistake = "twice";
-			}
-			Source other = (mistake != null) ? null : primaryOf(name);
-			if (other != null && !other.name().equals(primary.name())) {
-				mistake = "which is a replica of '" + other.name() + "' already";
-			}
-			if (mistake != null) {
-				mistakes.add(primary.property("replicas") + " names '" + name + "', " + mistake + ".");
-			}
-		}
-		return mistakes;
-	}
-
-	private static @Nullable String mistake(SourceDefinition primary, SourceDefinition replica) {
-		JdbcUrl original = primary.url();
-		JdbcUrl copy = replica.url();
-		if (replica.name().equals(primary.name())) {
-			return "itself";
-		}
-		if (replica.template() != null) {
-			return "which a template makes";
-		}
-		if (!replica.replicas().sources().isEmpty()) {
-			return "which has replicas of its own: name all of them here";
-		}
-		if (!replica.readOnly() || !replica.internal()) {
-			return "which is not read-only and internal; a source that is there cannot be made so";
-		}
-		if (primary.product() != replica.product()) {
-			return "which is of another product: " + copy.masked() + ", not " + original.masked();
-		}
-		if (primary.product() == DatabaseProduct.POSTGRESQL && (!original.databaseName().equals(copy.databaseName())
-				|| !Objects.equals(original.schema(), copy.schema()))) {
-			return "which is another database or schema: " + copy.masked() + ", not " + original.masked();
-		}
-		return null;
-	}
-
-	/** What speaks against the fallback of a source, which is admitted before. */
-	private List<String> mistakesOfFallback(SourceDefinition definition) {
-		FallbackSettings settings = definition.fallback();
-		if (settings == null) {
-			return List.of();
-		}
-		String property = definition.property("fallback");
-		Source primary = primaryOf(definition.name());
-		if (primary != null) {
-			return List.of(property + " is not for replicas, and '" + definition.name() + "' is one of '"
-					+ primary.name() + "'.");
-		}
-		for (SourceTemplate template : this.templates.values()) {
-			if (definition.name().equals(template.maintenance())) {
-				return List.of(property + " would let databases of the template '" + template.name()
-						+ "', whose 'maintenance' it is, be made elsewhere.");
-			}
-		}
-		if (!settings.readOnly() && definition.readOnly()) {
-			return List.of(definition.property("fallback-read-only") + " is false, and the source is read-only.");
-		}
-		Source fallback = this.sources.get(settings.source());
-		String mistake = (fallback != null) ? mistake(definition, settings, fallback.definition())
-				: this.templates.containsKey(settings.source())
-						? "which is a template: all tenants of the source share one database" : "which is no source";
-		return (mistake != null) ? List.of(property + " names '" + settings.source() + "', " + mistake + ".")
-				: List.of();
-	}
-
-	private @Nullable String mistake(SourceDefinition definition, FallbackSettings settings,
-			SourceDefinition fallback) {
-		if (fallback.name().equals(definition.name())) {
-			return "itself";
-		}
-		if (fallback.template() != null) {
-			return "which a template makes";
-		}
-		if (fallback.fallback() != null) {
-			return "which has a fallback of its own: that would not be followed";
-		}
-		Source primary = primaryOf(fallback.name());
-		if (primary != null) {
-			return "which is a replica of '" + primary.name() + "'";
-		}
-		if (definition.product() != fallback.product()) {
-			return "which is of another product: " + fallback.url().masked() + ", not " + definition.url().masked();
-		}
-		if (!settings.readOnly() && fallback.readOnly()) {
-			return "which is read-only, while " + definition.property("fallback-read-only") + " is false";
-		}
-		return null;
-	}
-
-	private List<String> fallbacksAmongReplicas(SourceDefinition primary) {
-		return primary.replicas()
-			.sources()
-			.stream()
-			.filter(this.fallbacks::contains)
-			.filter((replica) -> sources().stream()
-				.map((source) -> source.definition().fallback())
-				.anyMatch((settings) -> settings != null && settings.source().equals(replica)))
-			.map((replica) -> primary.property("replicas") + " names '" + replica
-					+ "', which is the fallback of another source.")
-			.toList();
-	}
-
-	/** What speaks against a source as the fallback of those that name it. */
-	private List<String> mistakesAsFallback(SourceDefinition fallback) {
-		List<String> mistakes = new ArrayList<>();
-		if (this.fallbacks.contains(fallback.name())) {
-			for (Source source : sources()) {
-				SourceDefinition definition = source.definition();
-				FallbackSettings settings = definition.fallback();
-				String mistake = (settings != null && settings.source().equals(fallback.name()))
-						? mistake(definition, settings, fallback) : null;
-				if (mistake != null) {
-					mistakes
-						.add(definition.property("fallback") + " names '" + fallback.name() + "', " + mistake + ".");
-				}
-			}
-		}
-		return mistakes;
-	}
-
-	private @Nullable Source primaryOf(String replica) {
-		return sources().stream()
-			.filter((source) -> source.definition().replicas().sources().contains(replica))
-			.findFirst()
-			.orElse(null);
-	}
-
-	private static String sameName(String one, String other) {
-		return "The names '" + one + "' and '" + other
-				+ "' are the same once case, '-' and '_' are left out, as property" + " binding does: rename one.";
 	}
 
 	/**
@@ -818,6 +558,10 @@ public final class SourceRegistry implements AutoCloseable {
 		recovered(source);
 	}
 
+	Background background() {
+		return this.background;
+	}
+
 	PoolLimits limits() {
 		return this.limits;
 	}
@@ -830,9 +574,16 @@ public final class SourceRegistry implements AutoCloseable {
 		return this.budgets;
 	}
 
-	/** Whether somebody waits for connections that are given back; a volatile read. */
-	boolean isAttentionNeeded() {
-		return this.attention.get() > 0;
+	/**
+	 * How many things there are that whoever gives a connection back must see to: pools
+	 * that drain, and threads that wait for one to become idle.
+	 */
+	AtomicInteger attention() {
+		return this.attention;
+	}
+
+	SourceOpener opener() {
+		return this.opener;
 	}
 
 	/**
@@ -843,24 +594,25 @@ public final class SourceRegistry implements AutoCloseable {
 		this.attention.incrementAndGet();
 		this.draining.add(source);
 		Runnable closing = () -> {
-			source.closeDrained();
+			source.life().closeDrained();
 			Duration left = this.limits.drainTimeout().minus(grace);
 			if (source.isOpen() && !left.isNegative()) {
-				inBackground(source::closeDrained, left);
+				this.background.run(source.life()::closeDrained, left);
 			}
 		};
 		if (grace.isZero()) {
-			inBackground(closing);
+			this.background.run(closing);
 		}
 		else {
-			inBackground(closing, grace);
+			this.background.run(closing, grace);
 		}
 	}
 
 	/** A source has a pool, so there is something that may become idle. */
 	void opened() {
 		Duration interval = this.openPools.interval();
-		if (interval != null && this.watchingIdle.compareAndSet(false, true) && !later(this::closeIdle, interval)) {
+		if (interval != null && this.watchingIdle.compareAndSet(false, true)
+				&& !this.background.later(this::closeIdle, interval)) {
 			this.watchingIdle.set(false);
 		}
 	}
@@ -922,31 +674,6 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 	}
 
-	/**
-	 * The prober only keeps the time: a server that never answers must not hold up
-	 * others.
-	 */
-	void retryLater(Source source, int failure, Duration delay) {
-		this.threads.lock();
-		try {
-			if (this.closed) {
-				return;
-			}
-			if (this.prober == null) {
-				this.prober = scheduler("multidb-prober", 1);
-			}
-			if (this.retries == null) {
-				this.retries = background("multidb-retry", RETRYING_THREADS);
-			}
-			ExecutorService retrying = this.retries;
-			Future<?> unused = this.prober.schedule(() -> retrying.execute(() -> retry(source, failure)),
-					delay.toMillis(), TimeUnit.MILLISECONDS);
-		}
-		finally {
-			this.threads.unlock();
-		}
-	}
-
 	Clock clock() {
 		return this.clock;
 	}
@@ -956,174 +683,38 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
-	 * Runs something that waits for nothing, later.
-	 * @return whether it will be run
-	 */
-	boolean later(Runnable task, Duration delay) {
-		this.threads.lock();
-		try {
-			if (this.closed) {
-				return false;
-			}
-			if (this.prober == null) {
-				this.prober = scheduler("multidb-prober", 1);
-			}
-			Future<?> unused = this.prober.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
-			return true;
-		}
-		finally {
-			this.threads.unlock();
-		}
-	}
-
-	/** Looks at replicas, which may take a while. */
-	void inBackgroundOfReplicas(Runnable task) {
-		this.threads.lock();
-		try {
-			if (this.closed) {
-				return;
-			}
-			if (this.examiner == null) {
-				this.examiner = background("multidb-replicas", EXAMINING_THREADS);
-			}
-			this.examiner.execute(task);
-		}
-		finally {
-			this.threads.unlock();
-		}
-	}
-
-	private static void retry(Source source, int failure) {
-		try {
-			source.retry(failure);
-		}
-		catch (RuntimeException | Error ex) {
-			logger.error("{}: a retry ended in the middle; another one follows", source.name(), ex);
-		}
-	}
-
-	void inBackground(Runnable task) {
-		this.threads.lock();
-		try {
-			if (this.closed) {
-				return;
-			}
-			if (this.closer == null) {
-				this.closer = background("multidb-closer", CLOSING_IN_BACKGROUND);
-			}
-			this.closer.execute(task);
-		}
-		finally {
-			this.threads.unlock();
-		}
-	}
-
-	/** Does something in the background, not before a delay is over. */
-	void inBackground(Runnable task, Duration delay) {
-		this.threads.lock();
-		try {
-			if (!this.closed) {
-				Future<?> unused = poolScheduler().schedule(() -> inBackground(task), delay.toMillis(),
-						TimeUnit.MILLISECONDS);
-			}
-		}
-		finally {
-			this.threads.unlock();
-		}
-	}
-
-	private ScheduledExecutorService poolScheduler() {
-		this.threads.lock();
-		try {
-			if (this.closed) {
-				throw new RejectedExecutionException("The registry is closed");
-			}
-			if (this.poolScheduler == null) {
-				this.poolScheduler = scheduler("multidb-pools", HOUSEKEEPING_THREADS);
-			}
-			return this.poolScheduler;
-		}
-		finally {
-			this.threads.unlock();
-		}
-	}
-
-	private static ExecutorService background(String name, int threads) {
-		ThreadPoolExecutor executor = new ThreadPoolExecutor(threads, threads, 10, TimeUnit.SECONDS,
-				new LinkedBlockingQueue<>(), daemon(name));
-		executor.allowCoreThreadTimeOut(true);
-		return executor;
-	}
-
-	private static ScheduledExecutorService scheduler(String name, int threads) {
-		ScheduledThreadPoolExecutor scheduler = new ScheduledThreadPoolExecutor(threads, daemon(name));
-		scheduler.setRemoveOnCancelPolicy(true);
-		return scheduler;
-	}
-
-	private static ThreadFactory daemon(String name) {
-		return (task) -> {
-			Thread thread = new Thread(task, name);
-			thread.setDaemon(true);
-			return thread;
-		};
-	}
-
-	/**
 	 * Closes every pool at once and ends all background work. Idempotent.
 	 */
 	@Override
 	public void close() {
-		List<ExecutorService> running = new ArrayList<>();
 		this.opener.deleteImages();
-		this.threads.lock();
-		try {
-			if (this.closed) {
-				return;
-			}
-			this.closed = true;
-			for (ExecutorService executor : new ExecutorService[] { this.prober, this.retries, this.examiner,
-					this.closer, this.poolScheduler }) {
-				if (executor != null) {
-					running.add(executor);
-				}
-			}
-		}
-		finally {
-			this.threads.unlock();
+		if (!this.background.refuse()) {
+			return;
 		}
 		this.opener.close();
 		this.openPools.close();
 		this.budgets.close();
 		closeAll();
 		Target.forgetResolutions();
-		running.forEach(ExecutorService::shutdownNow);
+		this.background.close();
 	}
 
 	/**
 	 * Side by side: a pool that is connecting to a dead server takes seconds to close.
 	 */
 	private void closeAll() {
-		ExecutorService closers = background("multidb-closer", CLOSING_THREADS);
+		List<Runnable> open = new ArrayList<>();
 		for (Collection<Source> some : List.of(this.sources.values(), this.draining)) {
 			for (Source source : some) {
 				if (source.isOpen()) {
-					closers.execute(source::close);
+					open.add(source.life()::close);
 				}
 				else {
-					source.close();
+					source.life().close();
 				}
 			}
 		}
-		closers.shutdown();
-		try {
-			if (!closers.awaitTermination(CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)) {
-				logger.warn("Some pools are still being closed after {} s", CLOSE_TIMEOUT.toSeconds());
-			}
-		}
-		catch (InterruptedException ex) {
-			Thread.currentThread().interrupt();
-		}
+		Background.closeAll(open);
 	}
 
 }

@@ -480,11 +480,6 @@ final class SqliteConnections extends Pool {
 		return false;
 	}
 
-	/** Those who wait have been seen to by then. */
-	@Override
-	void afterReturn() {
-	}
-
 	/** How connections are lent. */
 	boolean autoCommit() {
 		return this.config.isAutoCommit();

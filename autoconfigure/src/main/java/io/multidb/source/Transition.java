@@ -9,16 +9,32 @@ import org.jspecify.annotations.Nullable;
  */
 final class Transition {
 
+	/** What it may end with. */
+	enum Outcome {
+
+		/** Done by this call. */
+		DONE,
+
+		/** It had been done before. */
+		ALREADY,
+
+		/**
+		 * The source is gone; the registry knows whether there is another of its name.
+		 */
+		GONE
+
+	}
+
 	private final Thread owner = Thread.currentThread();
 
-	private final CompletableFuture<Source.@Nullable Outcome> end = new CompletableFuture<>();
+	private final CompletableFuture<@Nullable Outcome> end = new CompletableFuture<>();
 
 	boolean isOwnedByThisThread() {
 		return this.owner.equals(Thread.currentThread());
 	}
 
 	/** Waits until it is over; a failure is the cause of an ExecutionException. */
-	CompletableFuture<Source.@Nullable Outcome> end() {
+	CompletableFuture<@Nullable Outcome> end() {
 		return this.end;
 	}
 

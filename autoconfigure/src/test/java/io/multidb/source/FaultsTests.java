@@ -207,7 +207,7 @@ class FaultsTests {
 			registry.add(Sources.sqlite("s" + i, this.directory).build());
 			assertThat(Sources.query(registry.get("s" + i), "select 1")).isEqualTo("1");
 		}
-		await().atMost(Duration.ofSeconds(20)).until(() -> !registry.isAttentionNeeded());
+		await().atMost(Duration.ofSeconds(20)).until(() -> registry.attention().get() == 0);
 		assertThat(openFiles()).hasSizeLessThanOrEqualTo(3 * 3);
 		for (int i = 0; i < 60; i++) {
 			assertThat(registry.remove("s" + i)).isTrue();

@@ -12,11 +12,14 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 
+import com.zaxxer.hikari.pool.HikariPool;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+
+import org.springframework.test.util.ReflectionTestUtils;
 
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
@@ -57,11 +60,39 @@ class LeaseTests {
 		Pool pool = opened(a);
 		try (Connection connection = a.getConnection()) {
 			registry.remove("a");
-			a.closeDrained(false);
+			a.life().closeDrained(false);
 			assertThat(Sources.isClosed(pool)).isFalse();
 			assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
 		}
 		Awaitility.await().until(() -> Sources.isClosed(pool));
+	}
+
+	/** HikariCP itself would let him wait until he times out. */
+	@Test
+	void whoWaitsForAConnectionThatBreaksGetsAnother() throws Exception {
+		SourceRegistry registry = this.sources
+			.with(SourceDefinition.named("a")
+				.url("jdbc:sqlite:file:" + this.directory.resolve("a.db"))
+				.hikari(Map.of("maximum-pool-size", "1", "connection-timeout", "60000")))
+			.registry();
+		Source a = registry.get("a");
+		assertThat(opened(a)).isInstanceOf(HikariConnections.class);
+		CompletableFuture<String> waiting;
+		try (Connection only = a.getConnection()) {
+			waiting = CompletableFuture.supplyAsync(() -> {
+				try {
+					return Sources.query(a, "select 1");
+				}
+				catch (SQLException ex) {
+					return ex.toString();
+				}
+			});
+			Awaitility.await().until(() -> a.pool().waiting() == 1);
+			// As it does itself with one that is broken, or too old.
+			((HikariPool) Objects.requireNonNull(ReflectionTestUtils.getField(a.pool(), "pool")))
+				.softEvictConnections();
+		}
+		assertThat(waiting).succeedsWithin(Duration.ofSeconds(30)).isEqualTo("1");
 	}
 
 	@Test
@@ -98,10 +129,10 @@ class LeaseTests {
 		try (Connection late = a.lease(pool)) {
 			assertThat(late).isNotNull();
 			inUse.close();
-			a.closeDrained(false);
+			a.life().closeDrained(false);
 			assertThat(Sources.query(late, "select 1")).isEqualTo("1");
 		}
-		a.closeDrained(false);
+		a.life().closeDrained(false);
 		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 
@@ -111,7 +142,7 @@ class LeaseTests {
 		Source a = registry.get("a");
 		Pool pool = opened(a);
 		registry.remove("a");
-		a.closeDrained(false);
+		a.life().closeDrained(false);
 		assertThat(Sources.isClosed(pool)).isTrue();
 		assertThat(a.lease(pool)).isNull();
 	}
@@ -160,7 +191,7 @@ class LeaseTests {
 			registry.remove("a");
 			registry.add(definition);
 			while (replaced.isOpen()) {
-				replaced.closeDrained(false);
+				replaced.life().closeDrained(false);
 				Thread.onSpinWait();
 			}
 		}

@@ -111,7 +111,7 @@ class PoolLimitsTests {
 		}
 		assertThat(waiting.get()).isEqualTo("1");
 		assertThat(open(registry)).containsExactly("s1");
-		await().until(() -> !registry.isAttentionNeeded());
+		await().until(() -> registry.attention().get() == 0);
 	}
 
 	@Test

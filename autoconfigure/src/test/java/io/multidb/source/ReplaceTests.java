@@ -182,7 +182,7 @@ class ReplaceTests {
 		ended.set(true);
 		assertThat(users.join()).containsOnly("fine");
 		assertThat(this.sources.events).noneMatch(SourceEvent.Cut.class::isInstance);
-		await().until(() -> !registry.isAttentionNeeded());
+		await().until(() -> registry.attention().get() == 0);
 	}
 
 	@Test
@@ -227,7 +227,7 @@ class ReplaceTests {
 			assertThatExceptionOfType(SQLException.class)
 				.isThrownBy(() -> Sources.query(forgotten, "select name from place"));
 		}
-		await().until(() -> !registry.isAttentionNeeded());
+		await().until(() -> registry.attention().get() == 0);
 	}
 
 	@Test

@@ -132,7 +132,7 @@ class ServerBudgetIntegrationTests {
 		assertThat(budget(registry).permits()).isEqualTo(BUDGET);
 		assertThat(most).hasValueLessThanOrEqualTo(BUDGET).hasValueGreaterThan(BUDGET / 2);
 		assertThat(budget(registry).waiting()).isZero();
-		assertThat(registry.isAttentionNeeded()).isFalse();
+		assertThat(registry.attention()).hasValue(0);
 	}
 
 	/** The first is drawn twice as often as the second, and so on. */
@@ -166,7 +166,7 @@ class ServerBudgetIntegrationTests {
 			assertThat(registry.get(name).state()).isNotInstanceOf(SourceState.Unavailable.class);
 		}
 		await().untilAsserted(() -> assertThat(budget(registry).waiting()).isZero());
-		assertThat(registry.isAttentionNeeded()).isFalse();
+		assertThat(registry.attention()).hasValue(0);
 		for (Connection connection : held) {
 			connection.close();
 		}

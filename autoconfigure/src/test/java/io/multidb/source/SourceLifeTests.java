@@ -85,7 +85,7 @@ class SourceLifeTests {
 		Source a = registry.get("a");
 		Sources.query(a, "select 1");
 		registry.remove("a");
-		a.drain();
+		a.life().drain();
 		assertThat(a.isGone()).isTrue();
 		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
 	}
@@ -483,7 +483,10 @@ class SourceLifeTests {
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(a::getConnection);
 		Awaitility.await().untilAsserted(() -> assertThat(a.state()).isInstanceOf(SourceState.Cold.class));
 		assertThat(attempts).hasValue(3);
-		assertThat(this.sources.events).filteredOn(SourceEvent.Recovered.class::isInstance).hasSize(1);
+		// Told afterwards.
+		Awaitility.await()
+			.untilAsserted(() -> assertThat(this.sources.events).filteredOn(SourceEvent.Recovered.class::isInstance)
+				.hasSize(1));
 	}
 
 	@Test
