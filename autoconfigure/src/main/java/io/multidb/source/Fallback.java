@@ -190,7 +190,7 @@ final class Fallback {
 		Duration retryIn = Failures.FIRST_RETRY;
 		if (this.primary.state() instanceof SourceState.Unavailable unavailable) {
 			why = "is unavailable since " + unavailable.since() + " (" + unavailable.reason() + ")";
-			retryIn = SourceLife.left(unavailable);
+			retryIn = this.primary.life().retryIn();
 		}
 		return new SourceUnavailableException(name, "Source '" + name + "' " + why + ", and its fallback '" + name()
 				+ "' takes no writes. Try again later.", retryIn, failure);

@@ -431,8 +431,8 @@ class CopiedDatabasesTests {
 	void aNameThatIsLeftOfAPublishedFileIsRemovedAndTheFileStays() throws Exception {
 		SourceRegistry registry = registry(definition("t", Sources.NOTES));
 		registry.create("t-1");
-		Path leftover = this.directory
-			.resolve(".multidb-" + SqliteCreator.owner().replaceFirst("-\\d+-\\d+$", "-999999999-1") + "-7.tmp");
+		Path leftover = this.directory.resolve(".multidb-"
+				+ ProcessIdentity.CURRENT.toString().replaceFirst("-\\d+-\\d+$", "-999999999-1") + "-7.tmp");
 		Files.createLink(leftover, this.directory.resolve("t-1.db"));
 		Files.setLastModifiedTime(leftover, FileTime.from(Instant.now().minus(Duration.ofMinutes(11))));
 		try (Sources next = new Sources()) {

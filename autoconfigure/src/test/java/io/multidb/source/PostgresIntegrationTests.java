@@ -218,6 +218,27 @@ class PostgresIntegrationTests {
 	}
 
 	@Test
+	void aMigrationWhoseProcessIsKilledIsFinishedByTheNextOne() throws Exception {
+		admin("CREATE DATABASE election_main");
+		String url = postgres.url().replaceFirst("/postgres", "/election_main");
+		try (CreatorProcess victim = CreatorProcess.start(url, "", postgres.username(), "halt")) {
+			assertThat(victim.read()).isEqualTo("ready");
+			victim.go();
+			assertThat(victim.read()).isEqualTo("half");
+			victim.kill();
+		}
+		SourceRegistry registry = this.sources
+			.with(SourceDefinition.named("main")
+				.url(url)
+				.username(postgres.username())
+				.password(postgres.password())
+				.liquibase(Sources.HALTING))
+			.registry();
+		assertThat(Sources.query(registry.get("main"), "select locked from databasechangeloglock")).isEqualTo("f");
+		assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");
+	}
+
+	@Test
 	void whatALivingOwnerIsStillFillingIsKept() throws Exception {
 		String old = "multidb_tmp_" + Instant.now().minus(Duration.ofHours(1)).getEpochSecond() + "_00bb";
 		postgres.run("CREATE DATABASE " + old);
