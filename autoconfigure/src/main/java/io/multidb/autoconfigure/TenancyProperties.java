@@ -33,6 +33,7 @@ import io.multidb.source.ServerSettings;
  * @param servers How many connections database servers may have from this process, and
  * how many of their sources may be open, by the name that sources give as their server,
  * or by host and port. A PostgreSQL server that is not among them is asked.
+ * @param discovery Whose databases environment variables may name.
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
@@ -42,7 +43,8 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
-		@DefaultValue Liquibase liquibase, @DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa) {
+		@DefaultValue Discovery discovery, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
+		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -69,6 +71,17 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		ServerSettings settings() {
 			return new ServerSettings(this.maxConnections, this.reserve, this.nodes, this.maxOpen);
 		}
+
+	}
+
+	/**
+	 * Whose databases environment variables may name, beside those of declared sources.
+	 *
+	 * @param names Names of sources that are looked up in the environment, as in
+	 * AUTH_DATABASE_URL for auth; one that has none there and is not declared uses the
+	 * source default, which may be DATABASE_URL.
+	 */
+	record Discovery(@DefaultValue List<String> names) {
 
 	}
 

@@ -186,9 +186,9 @@ class DatasourcesReaderTests {
 
 	@Test
 	void aUrlThatIsNotJdbcIsRefusedAndNotQuoted() {
-		assertThat(mistakes("app.datasources.main.url: postgres://me:s3cret@db/main")).singleElement()
+		assertThat(mistakes("app.datasources.main.url: oracle://me:s3cret@db/main")).singleElement()
 			.asString()
-			.contains("'app.datasources.main.url'", "starts with 'jdbc:'")
+			.contains("'app.datasources.main.url'", "must begin with 'jdbc:'")
 			.doesNotContain("s3cret");
 	}
 

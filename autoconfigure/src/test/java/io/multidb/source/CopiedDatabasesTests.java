@@ -63,7 +63,8 @@ class CopiedDatabasesTests {
 	@ParameterizedTest
 	@ValueSource(strings = { "-wal", "-journal" })
 	void whatAFormerDatabaseLeftIsNotAppliedToANewOne(String left) throws Exception {
-		SourceRegistry registry = registry(definition("t", Sources.changeLog(this.directory, "a:1\ncreate table note (text varchar(99));")));
+		SourceRegistry registry = registry(
+				definition("t", Sources.changeLog(this.directory, "a:1\ncreate table note (text varchar(99));")));
 		registry.create("t-1");
 		Path file = this.directory.resolve("t-1.db");
 		Path log = this.directory.resolve("t-1.db" + left);

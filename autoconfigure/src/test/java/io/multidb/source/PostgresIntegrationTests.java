@@ -63,7 +63,7 @@ class PostgresIntegrationTests {
 	@ParameterizedTest
 	@ValueSource(strings = { "BEGIN", "/* why */ start transaction", "select 1; begin" })
 	void aTransactionBegunByAStatementIsNotTheNextOnes(String begin) throws SQLException {
-		Source source = this.sources.with(source("main", "postgres").hikari(Map.of("maximum-pool-size", "1")))
+		Source source = this.sources.with(postgres.source("main", "postgres").hikari(Map.of("maximum-pool-size", "1")))
 			.registry()
 			.get("main");
 		Sources.execute(source, "create table if not exists begun (x int)");
@@ -80,14 +80,13 @@ class PostgresIntegrationTests {
 			}
 			Sources.execute(source, "insert into begun values (3)");
 			this.sources.registry().drain("main");
-			try (Connection other = DriverManager.getConnection(postgres.url(), postgres.username(),
-					postgres.password())) {
+			try (Connection other = postgres.connect("postgres")) {
 				assertThat(Sources.query(other, "select string_agg(x::text, ',') from begun")).isEqualTo("2,3");
 			}
 		}
 		finally {
 			this.sources.close();
-			admin("drop table begun");
+			postgres.run("drop table begun");
 		}
 	}
 
@@ -219,8 +218,8 @@ class PostgresIntegrationTests {
 
 	@Test
 	void aMigrationWhoseProcessIsKilledIsFinishedByTheNextOne() throws Exception {
-		admin("CREATE DATABASE election_main");
-		String url = postgres.url().replaceFirst("/postgres", "/election_main");
+		postgres.run("CREATE DATABASE election_main");
+		String url = postgres.url("election_main");
 		try (CreatorProcess victim = CreatorProcess.start(url, "", postgres.username(), "halt")) {
 			assertThat(victim.read()).isEqualTo("ready");
 			victim.go();
@@ -228,11 +227,7 @@ class PostgresIntegrationTests {
 			victim.kill();
 		}
 		SourceRegistry registry = this.sources
-			.with(SourceDefinition.named("main")
-				.url(url)
-				.username(postgres.username())
-				.password(postgres.password())
-				.liquibase(Sources.HALTING))
+			.with(postgres.source("main", "election_main").liquibase(Sources.HALTING))
 			.registry();
 		assertThat(Sources.query(registry.get("main"), "select locked from databasechangeloglock")).isEqualTo("f");
 		assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");

@@ -815,9 +815,9 @@ class SqliteConnectionsTests {
 		Sources.execute(former, "insert into t values (1)");
 		Files.move(there, away);
 		Awaitility.await()
-			.untilAsserted(() -> assertThat(catchThrowable(a::getConnection))
-				.isInstanceOf(SourceUnavailableException.class)
-				.hasMessageContaining("1 connections to the former one are still in use"));
+			.untilAsserted(
+					() -> assertThat(catchThrowable(a::getConnection)).isInstanceOf(SourceUnavailableException.class)
+						.hasMessageContaining("1 connections to the former one are still in use"));
 		if (closedWhileAway) {
 			former.close();
 			Awaitility.await().until(() -> !a.isOpen());
