@@ -459,7 +459,7 @@ public final class Source {
 	/** A connection was given back, or not had: somebody may have waited for that. */
 	void released() {
 		if (this.attention.get() > 0) {
-			this.openPools.returned();
+			this.openPools.returned(this);
 			this.registry.budgets().passOn();
 			if (!life().draining().isEmpty()) {
 				this.registry.background().run(life()::closeDrained);

@@ -12,12 +12,16 @@ import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.migration.LiquibaseMigrator;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 /**
  * A process of its own that creates databases from a template. It says {@code ready},
  * waits for a line, then creates each tenant and says {@code created}, {@code copied} or
  * {@code existed}. With {@code half}, it stops for ever in the middle of the first
  * migration and says so. With {@code step}, it waits for a line before each tenant. Only
- * with {@code race} does it use what it made.
+ * with {@code race} does it use what it made. With {@code declared}, it migrates a
+ * database that is there; with {@code halt}, it stops for ever in the middle of that and
+ * says {@code half}.
  */
 public final class CreatorProcess implements AutoCloseable {
 
@@ -33,9 +37,9 @@ public final class CreatorProcess implements AutoCloseable {
 	static CreatorProcess start(String url, String maintenanceUrl, String username, String mode, String... tenants)
 			throws IOException {
 		List<String> command = new java.util.ArrayList<>(
-				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",
-						System.getProperty("java.class.path"), CreatorProcess.class.getName(), url, maintenanceUrl,
-						username, mode));
+				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
+						"-cp", System.getProperty("java.class.path"), CreatorProcess.class.getName(), url,
+						maintenanceUrl, username, mode));
 		command.addAll(List.of(tenants));
 		return new CreatorProcess(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start());
 	}
@@ -47,6 +51,12 @@ public final class CreatorProcess implements AutoCloseable {
 			line = this.output.readLine();
 		}
 		return line;
+	}
+
+	/** Lets it begin as soon as it is ready. */
+	void begin() throws IOException {
+		assertThat(read()).isEqualTo("ready");
+		go();
 	}
 
 	void go() throws IOException {
@@ -111,11 +121,12 @@ public final class CreatorProcess implements AutoCloseable {
 			maintenance = "server";
 			sources.with(SourceDefinition.named("server").url(arguments[1]).username(arguments[2]));
 		}
-		if (mode(arguments).equals("declared")) {
+		HaltingChange.halts = mode(arguments).equals("halt");
+		if (mode(arguments).equals("declared") || HaltingChange.halts) {
 			sources.with(SourceDefinition.named("main")
 				.url(arguments[0])
 				.username(arguments[2].isEmpty() ? null : arguments[2])
-				.liquibase(Sources.NOTES));
+				.liquibase(HaltingChange.halts ? Sources.HALTING : Sources.NOTES));
 			prepareDeclared(sources);
 			return;
 		}

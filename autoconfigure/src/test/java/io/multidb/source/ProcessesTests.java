@@ -82,8 +82,7 @@ class ProcessesTests {
 	@Test
 	void whatAKilledProcessLeavesIsNeverUsedAndIsRemoved() throws Exception {
 		try (CreatorProcess victim = start("half", "election-1")) {
-			assertThat(victim.read()).isEqualTo("ready");
-			victim.go();
+			victim.begin();
 			assertThat(victim.read()).isEqualTo("half");
 			victim.kill();
 		}
@@ -93,11 +92,27 @@ class ProcessesTests {
 			Files.setLastModifiedTime(leftover, FileTime.from(Instant.now().minus(Duration.ofMinutes(11))));
 		}
 		try (CreatorProcess next = start("race", "election-1")) {
-			assertThat(next.read()).isEqualTo("ready");
-			next.go();
+			next.begin();
 			assertThat(next.read()).isEqualTo("created");
 		}
 		assertThat(temporaryFiles()).isEmpty();
+	}
+
+	@Test
+	void aMigrationWhoseProcessIsKilledIsFinishedByTheNextOne() throws Exception {
+		String url = "jdbc:sqlite:" + this.directory.resolve("main.db");
+		try (CreatorProcess victim = CreatorProcess.start(url, "", "", "halt")) {
+			assertThat(victim.read()).isEqualTo("ready");
+			victim.go();
+			assertThat(victim.read()).isEqualTo("half");
+			victim.kill();
+		}
+		try (Sources next = new Sources()) {
+			SourceRegistry registry = next.with(SourceDefinition.named("main").url(url).liquibase(Sources.HALTING))
+				.registry();
+			assertThat(Sources.query(registry.get("main"), "select LOCKED from DATABASECHANGELOGLOCK")).isEqualTo("0");
+			assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");
+		}
 	}
 
 	private CreatorProcess start(String mode, String... tenants) throws Exception {

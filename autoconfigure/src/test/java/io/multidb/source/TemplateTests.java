@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,12 +35,8 @@ class TemplateTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceRegistry registry(CreatePolicy create) {
 		SourceDefinition definition = SourceDefinition.named("election")
@@ -246,7 +242,7 @@ class TemplateTests {
 	void leftoversOfDeadProcessesAreRemovedAndThoseOfLivingOnesKept() throws Exception {
 		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
 		registry.create("election-1");
-		String mine = SqliteCreator.owner();
+		String mine = ProcessIdentity.CURRENT.toString();
 		String dead = mine.replaceFirst("-\\d+-\\d+$", "-" + deadProcess() + "-1");
 		Path leftover = file(".multidb-" + dead + "-7.tmp", Duration.ofMinutes(11));
 		Path journal = file(".multidb-" + dead + "-7.tmp-journal", Duration.ofMinutes(11));
