@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -417,6 +418,33 @@ class SourceLifeTests {
 	}
 
 	@Test
+	void aFormerPasswordIsNotToldToThoseWhoWaitedWhileItWasReplaced() throws Exception {
+		SlowDriver driver = new SlowDriver();
+		DriverManager.registerDriver(driver);
+		try {
+			SourceDefinition.Builder definition = SourceDefinition.named("slow")
+				.url("jdbc:slow:" + this.directory + "/slow.db")
+				.hikari(Map.of("connection-timeout", "1500", "maximum-pool-size", "2"));
+			SourceRegistry registry = this.sources.with(definition.password("s3cretive")).registry();
+			Source slow = registry.get("slow");
+			Connection first = slow.getConnection();
+			driver.refusedPassword = "s3cretive";
+			CompletableFuture<Throwable> waiting = CompletableFuture
+				.supplyAsync(() -> catchThrowable(slow::getConnection));
+			Awaitility.await().until(() -> driver.refused.get() > 0);
+			registry.replace(definition.password("another").build());
+			StringWriter trace = new StringWriter();
+			waiting.join().printStackTrace(new PrintWriter(trace));
+			assertThat(trace.toString()).contains("gave no connection", "is refused").doesNotContain("s3cretive");
+			first.close();
+		}
+		finally {
+			this.sources.close();
+			DriverManager.deregisterDriver(driver);
+		}
+	}
+
+	@Test
 	void aSecretInALongMessageOrASuppressedExceptionIsInNoCauseEither() {
 		Source source = this.sources.with(Sources.sqlite("a", this.directory).password("s3cretive"))
 			.with((definition, connection) -> {
@@ -554,6 +582,10 @@ class SourceLifeTests {
 
 		private volatile CountDownLatch hold = new CountDownLatch(0);
 
+		private volatile String refusedPassword;
+
+		private final AtomicInteger refused = new AtomicInteger();
+
 		long open() throws SQLException {
 			long open = 0;
 			for (Connection connection : this.made) {
@@ -578,6 +610,11 @@ class SourceLifeTests {
 			}
 			if (interrupted) {
 				Thread.currentThread().interrupt();
+			}
+			String password = properties.getProperty("password");
+			if (password != null && password.equals(this.refusedPassword)) {
+				this.refused.incrementAndGet();
+				throw new SQLException(password + " is refused", "28000");
 			}
 			Connection connection = DriverManager.getConnection(url.replace("jdbc:slow:", "jdbc:sqlite:"));
 			this.made.add(connection);
