@@ -1,11 +1,20 @@
 package io.multidb;
 
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.Temporal;
+import java.util.Date;
+
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeJars;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.assignableTo;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -68,5 +77,22 @@ class RoomsTests {
 	static final ArchRule classesAreNamedAfterThings = noClasses().should()
 		.haveNameMatching(".*(Utils?|Helper|Manager|Impl)")
 		.because("such a name says nothing about what the class does");
+
+	@ArchTest
+	static final ArchRule theClockOnTheWallDecidesNothing = noClasses().that()
+		.doNotHaveFullyQualifiedName("io.multidb.source.SqliteCreator")
+		.and()
+		.doNotHaveFullyQualifiedName("io.multidb.source.PostgresCreator")
+		.should()
+		.callMethodWhere(target(owner(assignableTo(Instant.class)))
+			.and(target(nameMatching("isBefore|isAfter|compareTo|until|toEpochMilli|getEpochSecond"))))
+		.orShould()
+		.callMethod(Duration.class, "between", Temporal.class, Temporal.class)
+		.orShould()
+		.callMethod(System.class, "currentTimeMillis")
+		.orShould()
+		.callConstructor(Date.class)
+		.because("it may be set at any time: measure by System.nanoTime() and only show an Instant;"
+				+ " the two tell by it how old a dead process's leftovers are, of which none is used");
 
 }

@@ -104,6 +104,20 @@ public final class LiquibaseMigrator implements SourceMigrator {
 
 	}
 
+	/** Whose turn it is to migrate a database. */
+	private enum Turn {
+
+		/** This thread's, and certainly no other's. */
+		ALONE,
+
+		/** Another one's. */
+		OTHERS,
+
+		/** Liquibase's own lock has to tell. */
+		UNKNOWN
+
+	}
+
 	private static final Logger logger = LoggerFactory.getLogger(LiquibaseMigrator.class);
 
 	/** SQLite's result code for a database that another connection is writing. */
@@ -149,9 +163,11 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		long start = System.nanoTime();
 		while (!isUpToDate(key, connection)) {
 			boolean expired = System.nanoTime() - start > OTHERS_TIMEOUT.toNanos();
-			if (expired || tryLock(key, connection)) {
+			Turn turn = tryLock(key, connection);
+			if (expired || turn != Turn.OTHERS) {
 				try {
-					Run run = new Run(key, connection);
+					Run run = new Run(key, connection,
+							new SignedLockService.Migration(definition.name(), turn == Turn.ALONE));
 					run.afterPropertiesSet();
 					return run.outcome;
 				}
@@ -197,16 +213,16 @@ public final class LiquibaseMigrator implements SourceMigrator {
 	 * making that table. PostgreSQL has locks that need none; they belong to the session,
 	 * so that those of a dead process are gone.
 	 */
-	private static boolean tryLock(Key key, Connection connection) {
+	private static Turn tryLock(Key key, Connection connection) {
 		if (!key.product().equals(POSTGRESQL)) {
-			return true;
+			return Turn.UNKNOWN;
 		}
 		try {
-			return select(connection, "SELECT pg_try_advisory_lock(" + LOCK + ")");
+			return select(connection, "SELECT pg_try_advisory_lock(" + LOCK + ")") ? Turn.ALONE : Turn.OTHERS;
 		}
 		catch (SQLException ex) {
 			logger.debug("This server has no advisory locks; Liquibase's own lock has to do", ex);
-			return true;
+			return Turn.UNKNOWN;
 		}
 	}
 
@@ -332,8 +348,11 @@ public final class LiquibaseMigrator implements SourceMigrator {
 
 		private Outcome outcome = Outcome.CHECKED;
 
-		Run(Key key, Connection connection) {
+		private final SignedLockService.Migration migration;
+
+		Run(Key key, Connection connection, SignedLockService.Migration migration) {
 			this.key = key;
+			this.migration = migration;
 			this.connection = connection;
 			this.before = lastRun();
 			this.files = new ChangeLogFiles(LiquibaseMigrator.this.resourceLoader);
@@ -351,8 +370,8 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		@Override
 		public void afterPropertiesSet() throws LiquibaseException {
 			try {
-				Scope.child(Map.of(GlobalConfiguration.CHANGELOGLOCK_POLL_RATE.getKey(), LOCK_POLL_RATE),
-						super::afterPropertiesSet);
+				Scope.child(Map.of(GlobalConfiguration.CHANGELOGLOCK_POLL_RATE.getKey(), LOCK_POLL_RATE,
+						SignedLockService.MIGRATION, this.migration), super::afterPropertiesSet);
 			}
 			catch (LiquibaseException | RuntimeException ex) {
 				throw ex;

@@ -10,7 +10,10 @@ import org.jspecify.annotations.Nullable;
  * The failures of one source in a row, and when it is tried again: after a second at
  * first, then twice as long each time, up to half a minute; and up to half as long again
  * by chance, so that the sources of one server do not come back to it all at once.
- * Guarded by the source's lock.
+ * Changed under the source's lock; {@link #left()} and {@link #isRetryLost()} need none.
+ * <p>
+ * What is decided here goes by {@link System#nanoTime()}: the clock on the wall may be
+ * set, and is only for those who read it.
  */
 final class Failures {
 
@@ -18,11 +21,18 @@ final class Failures {
 
 	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
 
+	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
+
 	private int count;
 
 	private Duration retryIn = FIRST_RETRY;
 
 	private @Nullable Instant since;
+
+	/** In {@link System#nanoTime()}, like {@code nextTryAt}. */
+	private long beganAt;
+
+	private volatile long nextTryAt = System.nanoTime();
 
 	/** Adds one. */
 	void add(Instant now) {
@@ -30,18 +40,23 @@ final class Failures {
 		long millis = ((doubled.compareTo(LAST_RETRY) < 0) ? doubled : LAST_RETRY).toMillis();
 		this.retryIn = Duration.ofMillis(millis + ThreadLocalRandom.current().nextLong(millis / 2));
 		this.count++;
-		this.since = (this.since != null) ? this.since : now;
+		long time = System.nanoTime();
+		if (this.since == null) {
+			this.since = now;
+			this.beganAt = time;
+		}
+		this.nextTryAt = time + this.retryIn.toNanos();
 	}
 
 	/**
 	 * It has succeeded.
-	 * @return when it had failed first, or {@code null} if it had not
+	 * @return for how long it had failed, or {@code null} if it had not
 	 */
-	@Nullable Instant end() {
-		Instant first = this.since;
+	@Nullable Duration end() {
+		boolean failed = this.since != null;
 		this.since = null;
 		this.count = 0;
-		return first;
+		return failed ? Duration.ofNanos(System.nanoTime() - this.beganAt) : null;
 	}
 
 	/** How many; it tells them apart. */
@@ -52,6 +67,17 @@ final class Failures {
 	/** How long after the last one it is tried again. */
 	Duration retryIn() {
 		return this.retryIn;
+	}
+
+	/** How long from now on until it is tried again. */
+	Duration left() {
+		long left = this.nextTryAt - System.nanoTime();
+		return (left >= 0) ? Duration.ofNanos(left) : FIRST_RETRY;
+	}
+
+	/** A retry that is long overdue was lost; the next caller makes up for it. */
+	boolean isRetryLost() {
+		return System.nanoTime() - this.nextTryAt > LOST_RETRY.toNanos();
 	}
 
 	SourceState.Unavailable state(Instant now, String reason) {

@@ -81,13 +81,17 @@ final class PostgresCreator implements DatabaseCreator {
 
 	}
 
-	/** A copy of the first database of a template. */
-	private record Image(PostgresCreator creator, String maintenance, String name, Instant madeAt,
+	/**
+	 * A copy of the first database of a template.
+	 *
+	 * @param madeAt in {@link System#nanoTime()}
+	 */
+	private record Image(PostgresCreator creator, String maintenance, String name, long madeAt,
 			BooleanSupplier current) implements Images.Image {
 
 		@Override
 		public boolean isCurrent() {
-			return this.madeAt.plus(IMAGE_AGE).isAfter(Instant.now()) && this.current.getAsBoolean();
+			return System.nanoTime() - this.madeAt < IMAGE_AGE.toNanos() && this.current.getAsBoolean();
 		}
 
 		@Override
@@ -101,7 +105,8 @@ final class PostgresCreator implements DatabaseCreator {
 
 	private final MaintenanceConnections connections;
 
-	private final Map<String, Instant> swept = new ConcurrentHashMap<>();
+	/** In {@link System#nanoTime()}. */
+	private final Map<String, Long> swept = new ConcurrentHashMap<>();
 
 	PostgresCreator(MaintenanceConnections connections) {
 		this.connections = connections;
@@ -216,11 +221,11 @@ final class PostgresCreator implements DatabaseCreator {
 						+ " no copy of it", definition.name());
 				return;
 			}
-			Instant now = Instant.now();
-			String image = nameOf(IMAGE_PREFIX, now);
+			long madeAt = System.nanoTime();
+			String image = nameOf(IMAGE_PREFIX, Instant.now());
 			execute(maintenance, "CREATE DATABASE " + quote(image) + " TEMPLATE " + quote(temporary)
 					+ " ALLOW_CONNECTIONS false" + owner(definition, maintenance));
-			keep.accept(new Image(this, maintenanceOf(definition), image, now, current));
+			keep.accept(new Image(this, maintenanceOf(definition), image, madeAt, current));
 		}
 		catch (SQLException ex) {
 			logger.warn("{}: no image could be made, so the next database is filled itself: {}", definition.name(),
@@ -305,14 +310,14 @@ final class PostgresCreator implements DatabaseCreator {
 	}
 
 	private void sweep(Connection maintenance, String maintenanceSource) {
-		Instant now = Instant.now();
-		Instant last = this.swept.put(maintenanceSource, now);
-		if (last != null && last.plus(LEFTOVER_AGE).isAfter(now)) {
+		long time = System.nanoTime();
+		Long last = this.swept.put(maintenanceSource, time);
+		if (last != null && time - last < LEFTOVER_AGE.toNanos()) {
 			this.swept.put(maintenanceSource, last);
 			return;
 		}
 		try {
-			for (String leftover : leftovers(maintenance, now)) {
+			for (String leftover : leftovers(maintenance, Instant.now())) {
 				dropIfOwnerIsDead(maintenance, leftover);
 			}
 		}

@@ -1,7 +1,6 @@
 package io.multidb.source;
 
 import java.sql.SQLException;
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -26,8 +25,6 @@ import io.multidb.SourceUnavailableException;
 final class SourceLife {
 
 	static final SourceState COLD = new SourceState.Cold();
-
-	private static final Duration LOST_RETRY = Duration.ofMinutes(5);
 
 	/** Of a stack that is shown: enough to find the application's own line. */
 	private static final int MOST_FRAMES = 12;
@@ -60,7 +57,7 @@ final class SourceLife {
 	/** The last pool whose database was no longer there, until there is another. */
 	private volatile @Nullable Pool obsolete;
 
-	/** Guarded by lock. */
+	/** Changed under lock. */
 	private final Failures failures = new Failures();
 
 	/** What happened, told when no lock is held and no transition runs. */
@@ -314,8 +311,8 @@ final class SourceLife {
 			if (isGone() || this.source.pool() != null) {
 				return null;
 			}
-			if (this.state instanceof SourceState.Unavailable unavailable && isAwaitingRetry(unavailable)) {
-				throw new SourceUnavailableException(this.source.name(), unavailable.reason(), left(unavailable), null);
+			if (this.state instanceof SourceState.Unavailable unavailable && !this.failures.isRetryLost()) {
+				throw new SourceUnavailableException(this.source.name(), unavailable.reason(), retryIn(), null);
 			}
 			if (this.transition == null) {
 				this.transition = mine;
@@ -401,9 +398,9 @@ final class SourceLife {
 
 	/** Under the lock. */
 	private void recovered() {
-		Instant since = this.failures.end();
-		if (since != null) {
-			this.events.add(new SourceEvent.Recovered(this.source.name(), Duration.between(since, now())));
+		Duration after = this.failures.end();
+		if (after != null) {
+			this.events.add(new SourceEvent.Recovered(this.source.name(), after));
 		}
 		Fallback declared = this.source.declaredFallback();
 		if (declared != null && declared.isInUse()) {
@@ -471,15 +468,9 @@ final class SourceLife {
 		this.registry.forget(this.source);
 	}
 
-	/** How long until it is tried again. */
-	static Duration left(SourceState.Unavailable unavailable) {
-		Duration left = Duration.between(now(), unavailable.nextTry());
-		return left.isNegative() ? Failures.FIRST_RETRY : left;
-	}
-
-	/** A retry that is long overdue was lost; the next caller makes up for it. */
-	private static boolean isAwaitingRetry(SourceState.Unavailable unavailable) {
-		return unavailable.nextTry().plus(LOST_RETRY).isAfter(now());
+	/** If it is unavailable, how long until it is tried again. */
+	Duration retryIn() {
+		return this.failures.left();
 	}
 
 	/**
@@ -616,6 +607,7 @@ final class SourceLife {
 		try {
 			if (this.source.pool() != null) {
 				startDraining(this.source.pool());
+				this.registry.attention().incrementAndGet();
 			}
 			all = this.draining;
 			all.forEach(Pool::endAtOnce);
@@ -629,12 +621,11 @@ final class SourceLife {
 	}
 
 	private void close(Pool ended) {
-		this.openPools.closing(1);
 		try {
 			ended.close();
 		}
 		finally {
-			this.openPools.closing(-1);
+			this.openPools.closed(ended);
 			closed(ended);
 		}
 	}
@@ -661,8 +652,9 @@ final class SourceLife {
 		}
 	}
 
-	private static Instant now() {
-		return Clock.systemUTC().instant();
+	/** Only to be shown: it may be set. */
+	private Instant now() {
+		return this.registry.clock().instant();
 	}
 
 }

@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -85,6 +86,9 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final CallerSession callerSession;
 
+	/** Only for times that are shown. */
+	private final Clock clock;
+
 	private final Consumer<SourceEvent> events;
 
 	private final Consumer<SourceEvent> publisher = this::publish;
@@ -134,6 +138,13 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
 			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession, PoolLimits limits) {
+		this(definitions, templates, migrator, events, callerSession, limits, Clock.systemUTC());
+	}
+
+	SourceRegistry(Collection<SourceDefinition> definitions, Collection<SourceTemplate> templates,
+			SourceMigrator migrator, Consumer<SourceEvent> events, CallerSession callerSession, PoolLimits limits,
+			Clock clock) {
+		this.clock = clock;
 		this.sources = new ConcurrentHashMap<>(definitions.size());
 		this.namesByFold = new HashMap<>((int) (definitions.size() / 0.75f) + 1);
 		this.namesByDatabase = new ConcurrentHashMap<>(definitions.size());
@@ -621,8 +632,10 @@ public final class SourceRegistry implements AutoCloseable {
 	/** A pool of a source has drained, and is closed. */
 	void drained(Source source) {
 		this.attention.decrementAndGet();
-		if (!source.isOpen()) {
-			this.draining.remove(source);
+		this.draining.remove(source);
+		if (source.isOpen()) {
+			// It may have been used again, and be draining again.
+			this.draining.add(source);
 		}
 	}
 
@@ -661,6 +674,10 @@ public final class SourceRegistry implements AutoCloseable {
 		catch (RuntimeException | LinkageError | AssertionError ex) {
 			logger.warn("{}: a listener failed on {}", event.source(), event, ex);
 		}
+	}
+
+	Clock clock() {
+		return this.clock;
 	}
 
 	CallerSession callerSession() {

@@ -1,8 +1,6 @@
 package io.multidb.source;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryIteratorException;
@@ -17,6 +15,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
@@ -49,10 +48,7 @@ final class SqliteCreator implements DatabaseCreator {
 	/** A file of another host is taken for dead when it has not changed for this long. */
 	private static final Duration FOREIGN_AGE = Duration.ofHours(1);
 
-	private static final String HOST = Integer.toHexString(hostName().hashCode());
-
-	private static final String OWNER = HOST + "-" + ProcessHandle.current().pid() + "-"
-			+ startOf(ProcessHandle.current());
+	private static final ProcessIdentity OWNER = ProcessIdentity.CURRENT;
 
 	private static final Pattern TEMPORARY = Pattern
 		.compile("\\.multidb-([0-9a-f]+)-(\\d+)-(\\d+)-\\d+\\.tmp(-journal|-wal|-shm)?");
@@ -65,11 +61,6 @@ final class SqliteCreator implements DatabaseCreator {
 	private final AtomicLong sequence = new AtomicLong();
 
 	private final Set<Path> swept = ConcurrentHashMap.newKeySet();
-
-	/** How this process marks its temporary files. */
-	static String owner() {
-		return OWNER;
-	}
 
 	@Override
 	public boolean exists(SourceDefinition definition) {
@@ -87,6 +78,11 @@ final class SqliteCreator implements DatabaseCreator {
 			throw new NoSuchFileException(String.valueOf(directory), null,
 					"The directory does not exist: create it, or correct " + definition.property("url"));
 		}
+		Path left = leftOf(file);
+		if (left != null && !Files.exists(file)) {
+			throw new FileSystemException(file.toString(), null, "'" + left
+					+ "' is left of another database, and SQLite would apply it to a new one. Move it away.");
+		}
 		sweep(directory);
 		return this.images.create(temporary(definition, String.valueOf(definition.template()), ANY),
 				new Images.Making<>() {
@@ -102,6 +98,17 @@ final class SqliteCreator implements DatabaseCreator {
 					}
 
 				});
+	}
+
+	/** A log or journal of a database that was here, found by its name. */
+	private static @Nullable Path leftOf(Path file) {
+		for (String companion : List.of("-wal", "-journal")) {
+			Path left = file.resolveSibling(file.getFileName() + companion);
+			if (left.toFile().length() > 0) {
+				return left;
+			}
+		}
+		return null;
 	}
 
 	private boolean fill(SourceDefinition definition, Path file, Filling filling, @Nullable Consumer<SqliteImage> keep)
@@ -277,35 +284,20 @@ final class SqliteCreator implements DatabaseCreator {
 		}
 	}
 
-	/** Age as well as owner: a clock that was set makes start times look different. */
+	/** Age as well as owner: what is being made is young, whoever makes it. */
 	private static boolean isDead(Path leftover, Matcher name) throws IOException {
-		boolean mine = HOST.equals(name.group(1));
+		ProcessIdentity owner = new ProcessIdentity(name.group(1), Long.parseLong(name.group(2)),
+				Long.parseLong(name.group(3)));
 		Instant changed = Files.getLastModifiedTime(leftover).toInstant();
-		if (changed.plus(mine ? AGE : FOREIGN_AGE).isAfter(Instant.now())) {
+		if (changed.plus(owner.isOfThisHost() ? AGE : FOREIGN_AGE).isAfter(Instant.now())) {
 			return false;
 		}
-		long pid = Long.parseLong(name.group(2));
-		return !mine || ProcessHandle.of(pid)
-			.map((process) -> startOf(process) != Long.parseLong(name.group(3)))
-			.orElse(true);
+		return !owner.isOfThisHost() || owner.isDead();
 	}
 
 	@Override
 	public void close() {
 		this.images.close();
-	}
-
-	private static long startOf(ProcessHandle process) {
-		return process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
-	}
-
-	private static String hostName() {
-		try {
-			return InetAddress.getLocalHost().getHostName();
-		}
-		catch (UnknownHostException ex) {
-			return "localhost";
-		}
 	}
 
 }

@@ -7,10 +7,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 
 import liquibase.Scope;
 import liquibase.changelog.FastCheckService;
@@ -18,11 +23,14 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.SourceUnavailableException;
 import io.multidb.source.LiquibaseSettings;
+import io.multidb.source.ProcessIdentity;
 import io.multidb.source.Race;
 import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
@@ -33,6 +41,7 @@ import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 /**
  * Tests for {@link LiquibaseMigrator} on SQLite files.
@@ -267,6 +276,49 @@ class LiquibaseMigratorTests {
 		});
 		assertThat(outcomes).containsOnly("done");
 		assertThat(migrated).hasValue(databases);
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "elsewhere (10.0.0.1)", "multidb this", "multidb fade-1-1" })
+	void aLockWhoseOwnerMayBeAliveIsWaitedFor(String owner) throws Exception {
+		String signature = owner.replace("this", ProcessIdentity.CURRENT.toString());
+		migrate("a", changeLog("t:1\ncreate table a (x int);"));
+		LiquibaseSettings longer = changeLog("t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
+		String lock = "update DATABASECHANGELOGLOCK set LOCKED = 1, LOCKGRANTED = 1, LOCKEDBY = '" + signature + "'";
+		try (Connection connection = connect("a")) {
+			Sources.execute(connection, lock);
+			CompletableFuture<Boolean> migration = new CompletableFuture<>();
+			Thread migrating = new Thread(() -> {
+				try {
+					migration.complete(migrate("a", longer));
+				}
+				catch (Exception ex) {
+					migration.completeExceptionally(ex);
+				}
+			});
+			migrating.start();
+			await().atMost(Duration.ofMinutes(1))
+				.until(() -> migration.isDone() || Stream.of(migrating.getStackTrace())
+					.anyMatch((frame) -> frame.getMethodName().equals("waitForLock")));
+			await().atMost(Duration.ofMinutes(1))
+				.until(() -> migration.isDone() || migrating.getState() == Thread.State.TIMED_WAITING);
+			assertThat(Sources.query(connection, "select LOCKEDBY from DATABASECHANGELOGLOCK")).isEqualTo(signature);
+			assertThat(migration).isNotDone();
+			await().atMost(Duration.ofMinutes(1)).until(() -> isGivenBack(connection));
+			assertThat(migration.get(1, TimeUnit.MINUTES)).isTrue();
+		}
+		assertThat(query("a", "select LOCKED from DATABASECHANGELOGLOCK")).isEqualTo("0");
+	}
+
+	/** Who waits looks now and then, in a transaction. */
+	private static boolean isGivenBack(Connection connection) {
+		try {
+			Sources.execute(connection, "update DATABASECHANGELOGLOCK set LOCKED = 0, LOCKEDBY = null");
+			return true;
+		}
+		catch (SQLException ex) {
+			return false;
+		}
 	}
 
 	@Test

@@ -27,6 +27,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import org.springframework.core.io.DefaultResourceLoader;
 
@@ -56,6 +58,39 @@ class CopiedDatabasesTests {
 	private SourceRegistry registry(SourceDefinition.Builder definition) {
 		return this.sources.with(Sources.template(definition.build(), "t-{id}", CreatePolicy.EXPLICIT, null))
 			.registry();
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "-wal", "-journal" })
+	void whatAFormerDatabaseLeftIsNotAppliedToANewOne(String left) throws Exception {
+		SourceRegistry registry = registry(
+				definition("t", Sources.changeLog(this.directory, "a:1\ncreate table note (text varchar(99));")));
+		registry.create("t-1");
+		Path file = this.directory.resolve("t-1.db");
+		Path log = this.directory.resolve("t-1.db" + left);
+		Path stash = this.directory.resolve("stash");
+		try (Connection former = DriverManager.getConnection("jdbc:sqlite:" + file)) {
+			if (left.equals("-journal")) {
+				Sources.query(former, "pragma journal_mode = delete");
+				Sources.execute(former, "pragma cache_size = 1");
+				Sources.execute(former, "begin");
+			}
+			else {
+				Sources.execute(former, "pragma wal_autocheckpoint = 0");
+			}
+			for (int i = 0; i < 100; i++) {
+				Sources.execute(former, "insert into note values ('" + "of the former one ".repeat(5) + "')");
+			}
+			Files.copy(log, stash);
+		}
+		Files.delete(file);
+		Files.copy(stash, log);
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.create("t-1"))
+			.withMessageContaining(log.getFileName() + "' is left of another database");
+		assertThat(file).doesNotExist();
+		Files.delete(log);
+		assertThat(registry.create("t-1")).isTrue();
+		assertThat(Sources.query(registry.get("t-1"), "select count(*) from note")).isEqualTo("0");
 	}
 
 	private List<String> files() throws IOException {
@@ -397,8 +432,8 @@ class CopiedDatabasesTests {
 	void aNameThatIsLeftOfAPublishedFileIsRemovedAndTheFileStays() throws Exception {
 		SourceRegistry registry = registry(definition("t", Sources.NOTES));
 		registry.create("t-1");
-		Path leftover = this.directory
-			.resolve(".multidb-" + SqliteCreator.owner().replaceFirst("-\\d+-\\d+$", "-999999999-1") + "-7.tmp");
+		Path leftover = this.directory.resolve(".multidb-"
+				+ ProcessIdentity.CURRENT.toString().replaceFirst("-\\d+-\\d+$", "-999999999-1") + "-7.tmp");
 		Files.createLink(leftover, this.directory.resolve("t-1.db"));
 		Files.setLastModifiedTime(leftover, FileTime.from(Instant.now().minus(Duration.ofMinutes(11))));
 		try (Sources next = new Sources()) {

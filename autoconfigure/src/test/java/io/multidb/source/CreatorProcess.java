@@ -19,7 +19,9 @@ import static org.assertj.core.api.Assertions.assertThat;
  * waits for a line, then creates each tenant and says {@code created}, {@code copied} or
  * {@code existed}. With {@code half}, it stops for ever in the middle of the first
  * migration and says so. With {@code step}, it waits for a line before each tenant. Only
- * with {@code race} does it use what it made.
+ * with {@code race} does it use what it made. With {@code declared}, it migrates a
+ * database that is there; with {@code halt}, it stops for ever in the middle of that and
+ * says {@code half}.
  */
 public final class CreatorProcess implements AutoCloseable {
 
@@ -119,11 +121,12 @@ public final class CreatorProcess implements AutoCloseable {
 			maintenance = "server";
 			sources.with(SourceDefinition.named("server").url(arguments[1]).username(arguments[2]));
 		}
-		if (mode(arguments).equals("declared")) {
+		HaltingChange.halts = mode(arguments).equals("halt");
+		if (mode(arguments).equals("declared") || HaltingChange.halts) {
 			sources.with(SourceDefinition.named("main")
 				.url(arguments[0])
 				.username(arguments[2].isEmpty() ? null : arguments[2])
-				.liquibase(Sources.NOTES));
+				.liquibase(HaltingChange.halts ? Sources.HALTING : Sources.NOTES));
 			prepareDeclared(sources);
 			return;
 		}

@@ -263,6 +263,33 @@ class FallbackTests {
 	}
 
 	@Test
+	void aTransactionOfAStatementThatWasPreparedBeforeIsNotDroppedInSilence() throws Exception {
+		openReadOnly();
+		try (Connection connection = main().getConnection();
+				PreparedStatement insert = connection.prepareStatement(WRITE)) {
+			connection.setAutoCommit(false);
+			insert.executeUpdate();
+			connection.commit();
+			insert.executeUpdate();
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> connection.setReadOnly(true))
+				.withMessageContaining("begun");
+			connection.commit();
+		}
+		assertThat(rows("main")).isEqualTo(2);
+	}
+
+	@Test
+	void twoThreadsThatUseAConnectionFirstTakeOne() throws Exception {
+		openReadOnly();
+		for (int i = 0; i < 200; i++) {
+			try (Connection connection = main().getConnection()) {
+				assertThat(Race.run(2, () -> Sources.query(connection, WHO))).containsOnly("main");
+				assertThat(main().leases()).isEqualTo(1);
+			}
+		}
+	}
+
+	@Test
 	void nothingIsEverWrittenToIt() throws Exception {
 		openReadOnly();
 		stop("main");

@@ -5,6 +5,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownTenantException;
@@ -56,6 +58,36 @@ class PostgresIntegrationTests {
 			.with(Sources.template(postgres.source("election", "election_{id}").liquibase(Sources.NOTES).build(),
 					"election-{id}", create, "server"))
 			.registry();
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "BEGIN", "/* why */ start transaction", "select 1; begin" })
+	void aTransactionBegunByAStatementIsNotTheNextOnes(String begin) throws SQLException {
+		Source source = this.sources.with(postgres.source("main", "postgres").hikari(Map.of("maximum-pool-size", "1")))
+			.registry()
+			.get("main");
+		Sources.execute(source, "create table if not exists begun (x int)");
+		try {
+			try (Connection connection = source.getConnection()) {
+				Sources.execute(connection, begin);
+				Sources.execute(connection, "insert into begun values (1)");
+			}
+			Sources.execute(source, "insert into begun values (2)");
+			assertThat(Sources.query(source, "select string_agg(x::text, ',') from begun")).isEqualTo("2");
+			try (Connection connection = source.getConnection();
+					PreparedStatement prepared = connection.prepareStatement(begin)) {
+				prepared.execute();
+			}
+			Sources.execute(source, "insert into begun values (3)");
+			this.sources.registry().drain("main");
+			try (Connection other = postgres.connect("postgres")) {
+				assertThat(Sources.query(other, "select string_agg(x::text, ',') from begun")).isEqualTo("2,3");
+			}
+		}
+		finally {
+			this.sources.close();
+			postgres.run("drop table begun");
+		}
 	}
 
 	@Test
@@ -182,6 +214,22 @@ class PostgresIntegrationTests {
 		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
 		assertThat(registry.create("election-1")).isTrue();
 		assertThat(postgres.databases("multidb_tmp%")).isEmpty();
+	}
+
+	@Test
+	void aMigrationWhoseProcessIsKilledIsFinishedByTheNextOne() throws Exception {
+		postgres.run("CREATE DATABASE election_main");
+		String url = postgres.url("election_main");
+		try (CreatorProcess victim = CreatorProcess.start(url, "", postgres.username(), "halt")) {
+			assertThat(victim.read()).isEqualTo("ready");
+			victim.go();
+			assertThat(victim.read()).isEqualTo("half");
+			victim.kill();
+		}
+		SourceRegistry registry = this.sources.with(postgres.source("main", "election_main").liquibase(Sources.HALTING))
+			.registry();
+		assertThat(Sources.query(registry.get("main"), "select locked from databasechangeloglock")).isEqualTo("f");
+		assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");
 	}
 
 	@Test

@@ -98,6 +98,23 @@ class ProcessesTests {
 		assertThat(temporaryFiles()).isEmpty();
 	}
 
+	@Test
+	void aMigrationWhoseProcessIsKilledIsFinishedByTheNextOne() throws Exception {
+		String url = "jdbc:sqlite:" + this.directory.resolve("main.db");
+		try (CreatorProcess victim = CreatorProcess.start(url, "", "", "halt")) {
+			assertThat(victim.read()).isEqualTo("ready");
+			victim.go();
+			assertThat(victim.read()).isEqualTo("half");
+			victim.kill();
+		}
+		try (Sources next = new Sources()) {
+			SourceRegistry registry = next.with(SourceDefinition.named("main").url(url).liquibase(Sources.HALTING))
+				.registry();
+			assertThat(Sources.query(registry.get("main"), "select LOCKED from DATABASECHANGELOGLOCK")).isEqualTo("0");
+			assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");
+		}
+	}
+
 	private CreatorProcess start(String mode, String... tenants) throws Exception {
 		return CreatorProcess.start("jdbc:sqlite:" + this.directory.resolve("{id}.db"), "", "", mode, tenants);
 	}

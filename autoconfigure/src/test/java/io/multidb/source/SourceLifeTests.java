@@ -27,7 +27,13 @@ import java.util.logging.Logger;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+
+import org.springframework.boot.logging.LogLevel;
+import org.springframework.boot.logging.LoggingSystem;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.InvalidTenantException;
@@ -387,6 +393,27 @@ class SourceLifeTests {
 		StringWriter trace = new StringWriter();
 		catchThrowable(source::getConnection).printStackTrace(new PrintWriter(trace));
 		assertThat(trace.toString()).contains("SourceUnavailableException").doesNotContain("s3cretive");
+	}
+
+	@Test
+	@ExtendWith(OutputCaptureExtension.class)
+	void aSecretIsNotInWhatHikariLogsEither(CapturedOutput output) throws SQLException {
+		LoggingSystem logging = LoggingSystem.get(getClass().getClassLoader());
+		logging.setLogLevel("com.zaxxer.hikari", LogLevel.DEBUG);
+		try {
+			Source source = this.sources
+				.with(SourceDefinition.named("m")
+					.url("jdbc:sqlite::memory:")
+					.hikari(Map.of("data-source-properties.sslpassword", "s3cretive")))
+				.registry()
+				.get("m");
+			assertThat(Sources.query(source, "select 1")).isEqualTo("1");
+			assertThat(source.pool()).isInstanceOf(HikariConnections.class);
+		}
+		finally {
+			logging.setLogLevel("com.zaxxer.hikari", null);
+		}
+		assertThat(output.toString()).contains("maximumPoolSize").doesNotContain("s3cretive");
 	}
 
 	@Test

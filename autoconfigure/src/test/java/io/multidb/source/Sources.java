@@ -7,6 +7,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -25,6 +26,9 @@ public final class Sources implements AutoCloseable {
 
 	public static final LiquibaseSettings NOTES = LiquibaseSettings.of("classpath:db/notes.yaml");
 
+	/** Two tables, and a {@link HaltingChange} in between. */
+	static final LiquibaseSettings HALTING = LiquibaseSettings.of("classpath:db/halting.yaml");
+
 	private final List<SourceDefinition> definitions = new ArrayList<>();
 
 	private final List<SourceTemplate> templates = new ArrayList<>();
@@ -34,6 +38,8 @@ public final class Sources implements AutoCloseable {
 	private CallerSession callerSession = CallerSession.NONE;
 
 	private PoolLimits limits = PoolLimits.DEFAULT;
+
+	private Clock clock = Clock.systemUTC();
 
 	public final List<SourceEvent> events = new CopyOnWriteArrayList<>();
 
@@ -73,10 +79,15 @@ public final class Sources implements AutoCloseable {
 		return this;
 	}
 
+	Sources with(Clock clock) {
+		this.clock = clock;
+		return this;
+	}
+
 	public SourceRegistry registry() {
 		if (this.registry == null) {
 			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this.events::add,
-					this.callerSession, this.limits);
+					this.callerSession, this.limits, this.clock);
 		}
 		return this.registry;
 	}

@@ -81,8 +81,10 @@ class SqliteConnectionsTests {
 		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo(Integer.toString(expected));
 	}
 
+	/** One that was unwrapped is not used again, so what is lent is asked for its own. */
 	private static SQLiteConnection physical(Connection connection) throws SQLException {
-		return connection.unwrap(SQLiteConnection.class);
+		return (connection instanceof SqliteLease lease) ? (SQLiteConnection) lease.target()
+				: connection.unwrap(SQLiteConnection.class);
 	}
 
 	private static Thread inBackground(Runnable work) {
@@ -111,7 +113,7 @@ class SqliteConnectionsTests {
 		Source a = source();
 		Set<SQLiteConnection> seen = Collections.newSetFromMap(new IdentityHashMap<>());
 		for (int i = 0; i < 5; i++) {
-			try (Connection connection = a.getConnection()) {
+			try (Connection connection = a.take()) {
 				seen.add(physical(connection));
 			}
 		}
@@ -128,7 +130,7 @@ class SqliteConnectionsTests {
 		Set<SQLiteConnection> seen = Collections.synchronizedSet(Collections.newSetFromMap(new IdentityHashMap<>()));
 		List<Object> outcomes = Race.run(12, () -> {
 			for (int i = 0; i < 200; i++) {
-				try (Connection connection = a.getConnection()) {
+				try (Connection connection = a.take()) {
 					most.accumulateAndGet(inUse.incrementAndGet(), Math::max);
 					seen.add(physical(connection));
 					Sources.query(connection, "select 1");
@@ -149,7 +151,7 @@ class SqliteConnectionsTests {
 		Map<SQLiteConnection, Thread> users = Collections.synchronizedMap(new IdentityHashMap<>());
 		List<Object> outcomes = Race.run(16, () -> {
 			for (int i = 0; i < 2000; i++) {
-				try (Connection connection = a.getConnection()) {
+				try (Connection connection = a.take()) {
 					SQLiteConnection physical = physical(connection);
 					assertThat(users.put(physical, Thread.currentThread())).isNull();
 					assertThat(users.remove(physical)).isSameAs(Thread.currentThread());
@@ -520,7 +522,7 @@ class SqliteConnectionsTests {
 	void aConnectionThatIsTooOldIsReplaced() throws SQLException {
 		Source a = source("maximum-pool-size", "1", "max-lifetime", "1");
 		SQLiteConnection first;
-		try (Connection connection = a.getConnection()) {
+		try (Connection connection = a.take()) {
 			first = physical(connection);
 			Sources.query(connection, "with recursive n (i) as (select 1 union all select i + 1 from n limit 200000)"
 					+ " select count(*) from n");

@@ -242,7 +242,7 @@ class TemplateTests {
 	void leftoversOfDeadProcessesAreRemovedAndThoseOfLivingOnesKept() throws Exception {
 		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
 		registry.create("election-1");
-		String mine = SqliteCreator.owner();
+		String mine = ProcessIdentity.CURRENT.toString();
 		String dead = mine.replaceFirst("-\\d+-\\d+$", "-" + deadProcess() + "-1");
 		Path leftover = file(".multidb-" + dead + "-7.tmp", Duration.ofMinutes(11));
 		Path journal = file(".multidb-" + dead + "-7.tmp-journal", Duration.ofMinutes(11));
