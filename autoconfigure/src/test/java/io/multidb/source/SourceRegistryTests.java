@@ -361,7 +361,7 @@ class SourceRegistryTests {
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(registry.get("down")::getConnection);
 		registry.close();
 		registry.close();
-		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(a::getConnection);
 		Awaitility.await()
 			.untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
 				.noneMatch((name) -> name.startsWith("multidb-") || name.startsWith("a:") || name.startsWith("b:")));
