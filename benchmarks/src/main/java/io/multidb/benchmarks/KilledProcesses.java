@@ -62,8 +62,8 @@ public final class KilledProcesses {
 
 	/**
 	 * Runs it.
-	 * @param arguments {@code kills=5} of each kind; in a process of its own, what to
-	 * do, and the URLs
+	 * @param arguments {@code kills=5} of each kind; in a process of its own, what to do,
+	 * and the URLs
 	 */
 	public static void main(String[] arguments) throws Exception {
 		LIQUIBASE.setLevel(Level.OFF);
@@ -188,9 +188,9 @@ public final class KilledProcesses {
 				}
 			}
 		}
-		System.out.printf(Locale.ROOT, "| %s, %s | %d | %d | %d | %.0f, %.0f%s |%n", what, product, times, complete, half,
-				took.stream().sorted().toList().get((times - 1) / 2), took.stream().max(Double::compare).orElse(0.0),
-				failure);
+		System.out.printf(Locale.ROOT, "| %s, %s | %d | %d | %d | %.0f, %.0f%s |%n", what, product, times, complete,
+				half, took.stream().sorted().toList().get((times - 1) / 2),
+				took.stream().max(Double::compare).orElse(0.0), failure);
 	}
 
 	/** As the next process does; not in this one, so that nothing is remembered. */
