@@ -160,6 +160,26 @@ public final class Target {
 		KNOWN.remove(tenant);
 	}
 
+	/**
+	 * What was kept for the calling thread's outermost scope.
+	 * @return the value, or {@code null} when there is none
+	 * @see #keep(Object)
+	 */
+	public static @Nullable Object kept() {
+		return Scope.kept();
+	}
+
+	/**
+	 * Keeps a value until the calling thread's outermost scope ends, in place of the one
+	 * before; scopes inside it see the same. Meant for sources, which decide there once
+	 * for all that a thread does in a scope; it is no place for an application's own.
+	 * @param value the value
+	 * @return whether it is kept; {@code false} if no scope is open
+	 */
+	public static boolean keep(Object value) {
+		return Scope.keep(value);
+	}
+
 	@Override
 	public String toString() {
 		if (this.source != null) {

@@ -214,20 +214,20 @@ class ScopeTests {
 
 	@Test
 	void whatIsKeptLastsUntilTheOutermostScopeEnds() {
-		assertThat(Scope.keep("outside")).isFalse();
-		assertThat(Scope.kept()).isNull();
+		assertThat(Target.keep("outside")).isFalse();
+		assertThat(Target.kept()).isNull();
 		try (Scope outer = TenantContext.enter("lisbon")) {
 			try (Scope inner = TenantContext.enter("porto")) {
-				assertThat(Scope.keep("inside")).isTrue();
+				assertThat(Target.keep("inside")).isTrue();
 			}
-			assertThat(Scope.kept()).isEqualTo("inside");
+			assertThat(Target.kept()).isEqualTo("inside");
 			try (Scope inner = TenantContext.enter("faro")) {
-				assertThat(Scope.kept()).isEqualTo("inside");
+				assertThat(Target.kept()).isEqualTo("inside");
 			}
 		}
-		assertThat(Scope.kept()).isNull();
+		assertThat(Target.kept()).isNull();
 		try (Scope next = TenantContext.enter("lisbon")) {
-			assertThat(Scope.kept()).isNull();
+			assertThat(Target.kept()).isNull();
 		}
 	}
 
@@ -236,9 +236,9 @@ class ScopeTests {
 		Scope outer = TenantContext.enter("lisbon");
 		Scope forgotten = TenantContext.enter("porto");
 		assertThat(forgotten).isNotNull();
-		assertThat(Scope.keep("kept")).isTrue();
+		assertThat(Target.keep("kept")).isTrue();
 		assertThatExceptionOfType(IllegalStateException.class).isThrownBy(outer::close);
-		assertThat(Scope.kept()).isNull();
+		assertThat(Target.kept()).isNull();
 	}
 
 }

@@ -227,9 +227,9 @@ class TenantContextTests {
 					int strange = 0;
 					for (int i = 0; i < rounds; i++) {
 						try (Scope scope = TenantContext.enter(name + i)) {
-							barrier.await(10, TimeUnit.SECONDS);
+							barrier.await(60, TimeUnit.SECONDS);
 							strange += (name + i).equals(TenantContext.current()) ? 0 : 1;
-							barrier.await(10, TimeUnit.SECONDS);
+							barrier.await(60, TimeUnit.SECONDS);
 						}
 						strange += (TenantContext.current() != null) ? 1 : 0;
 					}

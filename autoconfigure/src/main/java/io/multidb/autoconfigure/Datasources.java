@@ -16,9 +16,10 @@ import io.multidb.source.SourceTemplate;
  * @param routes the routes in order, empty where none was written
  * @param noTenant the source for work without a tenant, or {@code null} to refuse it
  * @param tenancy everything else
+ * @param notes what was found twice, and which of both is used
  */
 record Datasources(List<SourceDefinition> sources, List<SourceTemplate> templates, List<Route> routes,
-		@Nullable String noTenant, TenancyProperties tenancy) {
+		@Nullable String noTenant, TenancyProperties tenancy, List<String> notes) {
 
 	private static final int SHOWN = 10;
 

@@ -32,6 +32,7 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.routing.Route;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.DatabaseProduct;
+import io.multidb.source.DatabaseUrl;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
@@ -96,6 +97,21 @@ final class DatasourcesReader {
 	/** Names that other sources give as their replicas. */
 	private final Set<String> replicas = new HashSet<>();
 
+	/** Addresses in environment variables. */
+	private final DiscoveredUrls discovered;
+
+	/** Where addresses were found, if not in properties. */
+	private final Map<String, String> foundAt = new HashMap<>();
+
+	/** Known names that have no source of their own. */
+	private final Set<String> ofDefault = new LinkedHashSet<>();
+
+	/** Names whose address has a mistake that was told. */
+	private final Set<String> misaddressed = new HashSet<>();
+
+	/** For the log. */
+	private final List<String> notes = new ArrayList<>();
+
 	/** Sources in routes whose patterns have mistakes of their own. */
 	private final Set<String> misrouted = new HashSet<>();
 
@@ -117,6 +133,7 @@ final class DatasourcesReader {
 		this.properties = new BoundProperties(environment, this.mistakes);
 		this.tenancy = this.properties.tenancy();
 		this.migration = migration(this.tenancy.liquibase(), Binder.get(environment));
+		this.discovered = new DiscoveredUrls(environment);
 	}
 
 	/**
@@ -126,11 +143,13 @@ final class DatasourcesReader {
 	 */
 	Datasources read() {
 		this.names.addAll(this.properties.declaredNames());
+		discover();
 		checkNames();
 		this.properties.sources().values().forEach((source) -> this.replicas.addAll(source.replicas()));
 		this.properties.sources().forEach(this::define);
 		defineDefault();
-		List<Route> routes = routes();
+		checkDiscovered();
+		List<Route> routes = withDiscovered(routes());
 		List<SourceDefinition> sources = new ArrayList<>();
 		List<SourceTemplate> templates = new ArrayList<>();
 		this.definitions.forEach((name, definition) -> {
@@ -153,7 +172,7 @@ final class DatasourcesReader {
 		if (!this.mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(List.copyOf(this.mistakes));
 		}
-		return new Datasources(sources, templates, routes, noTenant, this.tenancy);
+		return new Datasources(sources, templates, routes, noTenant, this.tenancy, List.copyOf(this.notes));
 	}
 
 	/** The registry knows best which sources exclude each other. */
@@ -186,13 +205,141 @@ final class DatasourcesReader {
 	}
 
 	private String at(String source) {
-		return BoundProperties.at(this.properties.origin(source));
+		String found = this.foundAt.get(source);
+		return (found != null) ? " (" + found + ")" : BoundProperties.at(this.properties.origin(source));
+	}
+
+	/** Puts the addresses in place that are not, or not yet, those of JDBC. */
+	private void discover() {
+		Map<String, SourceProperties> sources = this.properties.sources();
+		sources.replaceAll((name, source) -> {
+			String url = source.url();
+			return (StringUtils.hasText(url) && !url.startsWith("jdbc:") && !UNRESOLVED.matcher(url).find())
+					? separated(name, source, url) : source;
+		});
+		Set<String> known = new LinkedHashSet<>(sources.keySet());
+		known.addAll(this.discovered.names());
+		for (String name : known) {
+			SourceProperties declared = sources.get(name);
+			String url = this.discovered.find(name);
+			if (url != null) {
+				String variable = DiscoveredUrls.variable(name);
+				if (declared != null && StringUtils.hasText(declared.url())) {
+					this.notes.add("'" + name + "' is at " + variable + ", which goes before 'app.datasources." + name
+							+ ".url'" + at(name));
+				}
+				this.foundAt.put(name, "environment variable " + variable);
+				DatabaseUrl found = parse("The environment variable " + variable, url);
+				if (found == null) {
+					this.misaddressed.add(name);
+				}
+				sources.put(name,
+						((declared != null) ? declared : undeclared()).at((found != null) ? found.jdbcUrl() : null,
+								(found != null) ? found.username() : null, (found != null) ? found.password() : null));
+				this.names.add(name);
+			}
+			else if (declared == null && !this.names.contains(name) && !name.equals(DEFAULT)) {
+				this.ofDefault.add(name);
+			}
+		}
+	}
+
+	/** Where a URL of properties has credentials in it, they are taken out. */
+	private SourceProperties separated(String name, SourceProperties source, String url) {
+		String property = "'app.datasources." + name + ".url'" + at(name);
+		DatabaseUrl parsed = parse(property, url);
+		if (parsed == null) {
+			this.misaddressed.add(name);
+			return source.at(null, source.username(), source.password());
+		}
+		boolean credentials = parsed.username() != null || parsed.password() != null;
+		if (credentials && (source.username() != null || source.password() != null)) {
+			this.mistakes.add(property + " has a user or password in it, and there is a 'username' or 'password' beside"
+					+ " it: remove one of both.");
+		}
+		return credentials ? source.at(parsed.jdbcUrl(), parsed.username(), parsed.password())
+				: source.at(parsed.jdbcUrl(), source.username(), source.password());
+	}
+
+	private @Nullable DatabaseUrl parse(String where, String url) {
+		if (url.isBlank()) {
+			this.mistakes.add(where + " is empty: remove it, or set the address of a database.");
+			return null;
+		}
+		try {
+			return DatabaseUrl.parse(url.strip());
+		}
+		catch (IllegalArgumentException ex) {
+			this.mistakes.add(where + " " + ex.getMessage() + ".");
+			return null;
+		}
+	}
+
+	private SourceProperties undeclared() {
+		return new Binder().bindOrCreate("none", SourceProperties.class);
+	}
+
+	private void checkDiscovered() {
+		Map<String, String> byVariable = new HashMap<>();
+		Set<String> all = new LinkedHashSet<>(this.names);
+		all.addAll(this.ofDefault);
+		for (String name : all) {
+			String other = byVariable.putIfAbsent(DiscoveredUrls.variable(name), name);
+			if (other != null && this.discovered.find(name) != null) {
+				this.mistakes.add("The environment variable " + DiscoveredUrls.variable(name) + " could be that of '"
+						+ other + "' and of '" + name + "': rename one of them.");
+			}
+		}
+		for (String name : this.ofDefault) {
+			if (!SOURCE_NAME.matcher(name).matches()) {
+				this.mistakes.add("'app.tenancy.discovery.names' has '" + name
+						+ "', which is no plain source name: use a-z, 0-9, '-' and '_'.");
+			}
+			else if (!this.names.contains(DEFAULT)) {
+				this.mistakes.add("'app.tenancy.discovery.names' has '" + name + "', for which there is neither "
+						+ DiscoveredUrls.variable(name) + " nor 'app.datasources." + name
+						+ ".url', and no source 'default', which DATABASE_URL would be.");
+			}
+		}
+	}
+
+	/**
+	 * Each known name leads to its source, or else to the default one, whatever pattern
+	 * would take it; unless a route was written for just this name.
+	 */
+	private List<Route> withDiscovered(List<Route> written) {
+		List<Route> routes = new ArrayList<>();
+		for (String name : this.discovered.names()) {
+			SourceProperties source = this.properties.sources().get(name);
+			boolean reachable = (source == null) ? this.names.contains(DEFAULT)
+					: !source.internal() && !isTemplate(String.valueOf(source.url()));
+			if (reachable && SOURCE_NAME.matcher(name).matches() && !isRouted(written, NamePattern.of(name))) {
+				routes.add(new Route(List.of(NamePattern.of(name)), this.ofDefault.contains(name) ? DEFAULT : name));
+			}
+		}
+		if (written.isEmpty()) {
+			if (this.ofDefault.isEmpty()) {
+				return written;
+			}
+			routes.add(Route.EACH_ITS_OWN);
+		}
+		routes.addAll(written);
+		return routes;
+	}
+
+	private static boolean isRouted(List<Route> routes, NamePattern name) {
+		return routes.stream()
+			.flatMap((route) -> route.tenants().stream())
+			.anyMatch((each) -> each.covers(name) && name.covers(each));
 	}
 
 	private void define(String name, SourceProperties source) {
 		String property = "app.datasources." + name;
 		Map<String, String> hikari = hikari("'" + property + "'", source.hikari());
 		String url = source.url();
+		if (!StringUtils.hasText(url) && this.misaddressed.contains(name)) {
+			return;
+		}
 		if (!StringUtils.hasText(url)) {
 			this.mistakes.add("'" + property + ".url'" + at(name) + " is missing. Every source needs one, such as"
 					+ " jdbc:sqlite:" + name + ".db or jdbc:postgresql://localhost/" + name + ".");
@@ -241,7 +388,7 @@ final class DatasourcesReader {
 					.replicas(replicas(name, source))
 					.fallback(fallback(name, source))
 					.attributes(source.attributes())
-					.origin((origin != null) ? origin.toString() : "app.datasources")
+					.origin(this.foundAt.getOrDefault(name, (origin != null) ? origin.toString() : "app.datasources"))
 					.build());
 	}
 
@@ -259,9 +406,9 @@ final class DatasourcesReader {
 			this.mistakes.add(property + " names '" + server + "', which is none of 'app.tenancy.servers'."
 					+ PropertyKeys.suggest(server, this.tenancy.servers().keySet()));
 		}
-		else if (settings.maxConnections() == null && !url.startsWith("jdbc:postgresql:")) {
+		else if (settings.maxConnections() == null && settings.maxOpen() == 0 && !url.startsWith("jdbc:postgresql:")) {
 			this.mistakes.add("'app.tenancy.servers." + server
-					+ ".max-connections' is missing: only PostgreSQL is asked" + " how many it has.");
+					+ ".max-connections' is missing: only PostgreSQL is asked how many it has. Or set 'max-open'.");
 		}
 		return server;
 	}
@@ -434,7 +581,8 @@ final class DatasourcesReader {
 		}
 		ClassLoader classLoader = Objects.requireNonNullElse(this.resourceLoader.getClassLoader(),
 				getClass().getClassLoader());
-		DefaultConnection connection = DefaultConnection.find(this.environment, this.connectionDetails, classLoader);
+		DefaultConnection connection = discovered(
+				DefaultConnection.find(this.environment, this.connectionDetails, classLoader));
 		if (connection == null) {
 			return;
 		}
@@ -475,6 +623,25 @@ final class DatasourcesReader {
 					(changeLog != null && isLiquibaseEnabled()) ? liquibase(changeLog, none) : LiquibaseSettings.NONE)
 			.origin(connection.origin())
 			.build());
+	}
+
+	/** A {@code default} that is declared has its variable's address by now. */
+	private @Nullable DefaultConnection discovered(@Nullable DefaultConnection configured) {
+		String url = this.names.contains(DEFAULT) ? null : this.discovered.find(DEFAULT);
+		if (url == null) {
+			return configured;
+		}
+		String variable = DiscoveredUrls.variable(DEFAULT);
+		DatabaseUrl found = parse("The environment variable " + variable, url);
+		if (found == null) {
+			this.names.add(DEFAULT);
+			return null;
+		}
+		if (configured != null) {
+			this.notes.add("'default' is at " + variable + ", which goes before '" + configured.origin() + "'");
+		}
+		return new DefaultConnection(found.jdbcUrl(), found.username(), found.password(), null,
+				"environment variable " + variable);
 	}
 
 	private static int positionOf(SourceTemplate template, List<Route> routes) {

@@ -53,6 +53,7 @@ public final class MultiDbAutoConfiguration {
 				beanFactory::containsBean)
 			.read();
 		logger.info("{}", datasources.summary());
+		datasources.notes().forEach(logger::info);
 		return datasources;
 	}
 

@@ -14,11 +14,16 @@ import org.springframework.core.type.AnnotatedTypeMetadata;
 class OnDatasourcesCondition extends SpringBootCondition {
 
 	static boolean matches(Environment environment) {
-		return isEnabled(environment) && !BoundProperties.declaredNames(environment).isEmpty();
+		return isEnabled(environment) && hasNames(environment);
 	}
 
 	private static boolean isEnabled(Environment environment) {
 		return environment.getProperty("app.tenancy.enabled", Boolean.class, true);
+	}
+
+	private static boolean hasNames(Environment environment) {
+		return !BoundProperties.declaredNames(environment).isEmpty()
+				|| !new DiscoveredUrls(environment).names().isEmpty();
 	}
 
 	@Override
@@ -27,10 +32,11 @@ class OnDatasourcesCondition extends SpringBootCondition {
 		if (!isEnabled(context.getEnvironment())) {
 			return ConditionOutcome.noMatch(message.because("app.tenancy.enabled is false"));
 		}
-		if (BoundProperties.declaredNames(context.getEnvironment()).isEmpty()) {
-			return ConditionOutcome.noMatch(message.didNotFind("a source").items("app.datasources.*"));
+		if (!hasNames(context.getEnvironment())) {
+			return ConditionOutcome
+				.noMatch(message.didNotFind("a source").items("app.datasources.*", "app.tenancy.discovery.names"));
 		}
-		return ConditionOutcome.match(message.found("app.datasources").atAll());
+		return ConditionOutcome.match(message.foundExactly("sources"));
 	}
 
 }

@@ -1,7 +1,10 @@
 package io.multidb.autoconfigure;
 
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
 
 import javax.sql.DataSource;
 
@@ -45,8 +48,15 @@ class SourceDataSourceRegistrar implements BeanDefinitionRegistryPostProcessor {
 			return;
 		}
 		Binder binder = Binder.get(this.environment);
-		for (String source : BoundProperties.declaredNames(this.environment)) {
-			String url = binder.bind("app.datasources[" + source + "].url", String.class).orElse("");
+		DiscoveredUrls discovered = new DiscoveredUrls(this.environment);
+		Set<String> names = new LinkedHashSet<>(BoundProperties.declaredNames(this.environment));
+		Stream.concat(discovered.names().stream(), Stream.of(DatasourcesReader.DEFAULT))
+			.filter((name) -> discovered.find(name) != null)
+			.forEach(names::add);
+		for (String source : names) {
+			String found = discovered.find(source);
+			String url = (found != null) ? found
+					: binder.bind("app.datasources[" + source + "].url", String.class).orElse("");
 			if (!DatasourcesReader.isTemplate(url)) {
 				register(source, registry);
 			}

@@ -53,6 +53,13 @@ record SourceProperties(@Nullable String url, @Nullable String username, @Nullab
 		@Nullable Duration sticky, @Nullable String fallback, @Nullable Boolean fallbackReadOnly,
 		@DefaultValue Map<String, String> attributes) {
 
+	/** The same with another address: a URL, a user and a password are one unit. */
+	SourceProperties at(@Nullable String url, @Nullable String username, @Nullable String password) {
+		return new SourceProperties(url, username, password, this.driverClassName, this.hikari, this.liquibase,
+				this.essential, this.internal, this.maintenance, this.server, this.create, this.copy, this.readOnly,
+				this.replicas, this.maxLag, this.sticky, this.fallback, this.fallbackReadOnly, this.attributes);
+	}
+
 	/**
 	 * How one source is migrated.
 	 *

@@ -30,9 +30,10 @@ import io.multidb.source.ServerSettings;
  * 'hikari.minimum-idle'. 0 for ever.
  * @param drainTimeout How long connections in use may be used after their source was
  * removed, replaced or drained.
- * @param servers How many connections database servers may have from this process, by the
- * name that sources give as their server, or by host and port. A PostgreSQL server that
- * is not among them is asked.
+ * @param servers How many connections database servers may have from this process, and
+ * how many of their sources may be open, by the name that sources give as their server,
+ * or by host and port. A PostgreSQL server that is not among them is asked.
+ * @param discovery Whose databases environment variables may name.
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
@@ -42,7 +43,8 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
-		@DefaultValue Liquibase liquibase, @DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa) {
+		@DefaultValue Discovery discovery, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
+		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -51,19 +53,35 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	}
 
 	/**
-	 * How many connections one database server may have from this process.
+	 * How many connections one database server may have from this process, and how many
+	 * of its sources may be open.
 	 *
 	 * @param maxConnections How many connections the server has. By default a PostgreSQL
 	 * server is asked; any other has no budget.
 	 * @param reserve How many of them are left to others. By default 5 of what the server
 	 * says, and none of max-connections.
 	 * @param nodes How many processes share the rest evenly.
+	 * @param maxOpen How many sources of the server may be open at the same time; the
+	 * least recently used idle one of them gives way. 0 for as many as
+	 * app.tenancy.max-open allows.
 	 */
-	record Server(@Nullable Integer maxConnections, @Nullable Integer reserve, @DefaultValue("1") int nodes) {
+	record Server(@Nullable Integer maxConnections, @Nullable Integer reserve, @DefaultValue("1") int nodes,
+			@DefaultValue("0") int maxOpen) {
 
 		ServerSettings settings() {
-			return new ServerSettings(this.maxConnections, this.reserve, this.nodes);
+			return new ServerSettings(this.maxConnections, this.reserve, this.nodes, this.maxOpen);
 		}
+
+	}
+
+	/**
+	 * Whose databases environment variables may name, beside those of declared sources.
+	 *
+	 * @param names Names of sources that are looked up in the environment, as in
+	 * AUTH_DATABASE_URL for auth; one that has none there and is not declared uses the
+	 * source default, which may be DATABASE_URL.
+	 */
+	record Discovery(@DefaultValue List<String> names) {
 
 	}
 

@@ -55,6 +55,17 @@ final class ApplicationsResolver implements SourceIdentifiers {
 		return this.sources.get(identifier);
 	}
 
+	@Override
+	public boolean isCurrent(Object identifier) {
+		return identifier.equals(resolveCurrentTenantIdentifier());
+	}
+
+	/** One for both, so they share caches; the guide says what to do. */
+	@Override
+	public @Nullable Boolean isOnFallback(Object identifier) {
+		return null;
+	}
+
 	/** Nobody can tell what it would say of a target that is yet to be entered. */
 	@Override
 	public boolean areOfSources() {

@@ -22,6 +22,9 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 	/** Between a source's name and a number, in its identity. */
 	private static final char NUMBER = '#';
 
+	/** Before the name of the fallback, in the identity of work that is done there. */
+	private static final char FALLEN_BACK = '>';
+
 	private final Routes routes;
 
 	CurrentSourceResolver(Routes routes) {
@@ -31,7 +34,7 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 	@Override
 	public Object resolveCurrentTenantIdentifier() {
 		try {
-			return this.routes.resolve(Target.current()).identity();
+			return this.routes.resolve(Target.current()).identityOfWork();
 		}
 		catch (MultiDbException ex) {
 			// Opening a session needs no source; its first connection throws the same.
@@ -44,9 +47,32 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 		if (identifier.equals(NO_SOURCE)) {
 			return null;
 		}
-		String text = identifier.toString();
-		int end = text.indexOf(NUMBER);
-		return (end < 0) ? text : text.substring(0, end);
+		return before(NUMBER, identity(identifier));
+	}
+
+	/** The source's own, wherever its work is done. */
+	private static String identity(Object identifier) {
+		return before(FALLEN_BACK, identifier.toString());
+	}
+
+	private static String before(char end, String text) {
+		int at = text.indexOf(end);
+		return (at < 0) ? text : text.substring(0, at);
+	}
+
+	@Override
+	public boolean isCurrent(Object identifier) {
+		try {
+			return identity(identifier).equals(this.routes.resolve(Target.current()).identity());
+		}
+		catch (MultiDbException ex) {
+			return identifier.equals(NO_SOURCE);
+		}
+	}
+
+	@Override
+	public Boolean isOnFallback(Object identifier) {
+		return identifier.toString().indexOf(FALLEN_BACK) >= 0;
 	}
 
 	@Override

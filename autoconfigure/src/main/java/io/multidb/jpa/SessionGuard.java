@@ -114,7 +114,7 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 		if (!Objects.equals(its, current)) {
 			throw wrongSession(its, identifier);
 		}
-		if (its != null && !this.identifiers.resolveCurrentTenantIdentifier().equals(identifier)) {
+		if (its != null && !this.identifiers.isCurrent(identifier)) {
 			throw this.identifiers.areOfSources() ? new WrongSourceException("A Hibernate session of source '" + its
 					+ "' was used after that was removed"
 					+ " and added again, and is another source; nothing was read or written. Open a new session.", its)

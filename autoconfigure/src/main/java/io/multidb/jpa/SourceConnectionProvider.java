@@ -18,6 +18,7 @@ import io.multidb.MultiDbException;
 import io.multidb.Target;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.LeasedConnection;
 import io.multidb.source.Source;
 
 /**
@@ -94,13 +95,18 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 		catch (MultiDbException ex) {
 			throw RoutingDataSource.asSqlException(ex);
 		}
-		return this.dataSource.getConnection();
+		Connection connection = this.dataSource.getConnection();
+		Boolean onFallback = this.identifiers.isOnFallback(identifier);
+		if (onFallback != null && connection.isWrapperFor(LeasedConnection.class)) {
+			// What it caches is kept under its identifier.
+			connection.unwrap(LeasedConnection.class).stayOn(onFallback);
+		}
+		return connection;
 	}
 
 	private void check(Object identifier) {
 		Source source = this.routes.resolve(Target.current());
-		if (!source.name().equals(this.identifiers.sourceOf(identifier))
-				|| !identifier.equals(this.identifiers.resolveCurrentTenantIdentifier())) {
+		if (!source.name().equals(this.identifiers.sourceOf(identifier)) || !this.identifiers.isCurrent(identifier)) {
 			throw SessionGuard.wrongSession(this.identifiers.sourceOf(identifier), identifier);
 		}
 		HibernateProduct its = HibernateProduct.of(source.definition().url());

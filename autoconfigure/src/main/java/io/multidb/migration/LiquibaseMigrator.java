@@ -172,7 +172,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 					return run.outcome;
 				}
 				catch (LiquibaseException ex) {
-					if (expired || !isBusy(ex)) {
+					if (expired || !(isBusy(ex) || isCheckForgotten(ex))) {
 						throw new MigrationFailedException(definition, ex);
 					}
 					endTransaction(connection);
@@ -255,6 +255,24 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		for (int depth = 0; cause != null && depth < 20; depth++, cause = cause.getCause()) {
 			if (cause instanceof SQLException ex && ex.getErrorCode() == SQLITE_BUSY
 					&& String.valueOf(ex.getMessage()).contains("SQLITE_BUSY")) {
+				return true;
+			}
+		}
+		return false;
+	}
+
+	/**
+	 * What Liquibase found out about all databases is in one map of the process. It is
+	 * emptied by whoever makes Liquibase's table in one of them, or is done here, be it
+	 * at the moment in which another looks up what he has just put there. Nothing has
+	 * been changed by then.
+	 */
+	private static boolean isCheckForgotten(Throwable failure) {
+		Throwable cause = failure;
+		for (int depth = 0; cause != null && depth < 20; depth++, cause = cause.getCause()) {
+			StackTraceElement[] trace = cause.getStackTrace();
+			if (cause instanceof NullPointerException && trace.length > 0
+					&& trace[0].getClassName().equals(FastCheckService.class.getName())) {
 				return true;
 			}
 		}

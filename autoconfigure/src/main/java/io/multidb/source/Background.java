@@ -162,7 +162,7 @@ final class Background implements AutoCloseable {
 	}
 
 	private static ExecutorService executor(String name, int threads) {
-		ThreadPoolExecutor executor = new ThreadPoolExecutor(threads, threads, 10, TimeUnit.SECONDS,
+		ThreadPoolExecutor executor = new ThreadPoolExecutor(threads, threads, 2, TimeUnit.SECONDS,
 				new LinkedBlockingQueue<>(), daemon(name));
 		executor.allowCoreThreadTimeOut(true);
 		return executor;

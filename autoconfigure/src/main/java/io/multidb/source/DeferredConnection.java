@@ -106,7 +106,11 @@ final class DeferredConnection extends ForwardingConnection {
 				giveBack(fresh);
 			}
 		}
-		this.taken = fresh;
+		if (!TAKEN.compareAndSet(this, null, fresh)) {
+			// By two threads at the same time
+			giveBack(fresh);
+			return target();
+		}
 		if (this.closed) {
 			// Meanwhile, by another thread
 			close();
@@ -118,7 +122,7 @@ final class DeferredConnection extends ForwardingConnection {
 	private Taken choose() throws SQLException {
 		try {
 			Lenders.Lent lent = this.lenders.lend(this.readOnly, this.caller, this.side);
-			this.side = (lent.fallback() != null) ? Fallback.Side.FALLBACK : Fallback.Side.SOURCE;
+			this.side = lent.side();
 			boolean always = lent.fallback() != null && lent.fallback().refusesWrites();
 			boolean replica = lent.fallback() == null && lent.source() != this.primary;
 			return new Taken(lent, this.readOnly && !always && !replica);
@@ -175,6 +179,13 @@ final class DeferredConnection extends ForwardingConnection {
 	@Nullable Connection current() {
 		Taken current = this.taken;
 		return (current != null) ? current.connection() : null;
+	}
+
+	/** Decides instead of the first statement, unless that has. */
+	void stayOn(Fallback.Side decided) {
+		if (this.side == null) {
+			this.side = decided;
+		}
 	}
 
 	private boolean hasTarget() {

@@ -7,8 +7,8 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
-import io.multidb.Scope;
 import io.multidb.SourceUnavailableException;
+import io.multidb.Target;
 
 /**
  * What is used in place of one source while that is unavailable. Which of both a thread
@@ -73,7 +73,7 @@ final class Fallback {
 	}
 
 	private static @Nullable Decision decisions() {
-		return (Scope.kept() instanceof Decision decision) ? decision : null;
+		return (Target.kept() instanceof Decision decision) ? decision : null;
 	}
 
 	/** What was decided for this thread; {@code null} if nothing was. */
@@ -89,7 +89,7 @@ final class Fallback {
 	/** Decides for this thread's outermost scope, if there is one. */
 	void decide(Side side) {
 		if (side() == null) {
-			boolean unused = Scope.keep(new Decision(this.primary, side, decisions()));
+			boolean unused = Target.keep(new Decision(this.primary, side, decisions()));
 		}
 	}
 
@@ -118,7 +118,9 @@ final class Fallback {
 	/** Lends a connection to work that was begun here. */
 	Lenders.Lent lend() {
 		try {
-			return lendOrFail();
+			Lenders.Lent lent = lendOrFail();
+			boolean unused = this.primary.life().fellBack(this);
+			return lent;
 		}
 		catch (SQLException | MultiDbException ex) {
 			throw new SourceUnavailableException(this.primary.name(),

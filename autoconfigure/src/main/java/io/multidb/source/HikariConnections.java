@@ -63,6 +63,8 @@ final class HikariConnections extends Pool {
 		this.physical = physical;
 		this.config = config;
 		config.setDataSource(new Making());
+		// They have been given to the driver, and HikariCP would log them.
+		config.getDataSourceProperties().clear();
 		// It has been run on every connection, before any migration.
 		config.setConnectionInitSql(null);
 		config.setPoolName(definition.name());

@@ -85,6 +85,19 @@ public abstract class LeasedConnection implements Connection {
 	public abstract Source source();
 
 	/**
+	 * Has the work of this connection done where other work of the same unit is done,
+	 * such as a session's: on the source itself, or on its fallback. Otherwise the
+	 * thread's scope decides, or the first statement. Without effect where there is no
+	 * fallback, and after the first statement.
+	 * @param onFallback whether on the fallback
+	 */
+	public final void stayOn(boolean onFallback) {
+		if (this.delegate instanceof DeferredConnection deferred) {
+			deferred.stayOn(onFallback ? Fallback.Side.FALLBACK : Fallback.Side.SOURCE);
+		}
+	}
+
+	/**
 	 * Asked before everything that can reach the database.
 	 * @throws SQLException to refuse it
 	 */
@@ -137,8 +150,27 @@ public abstract class LeasedConnection implements Connection {
 		}
 	}
 
+	/** Something of the driver's own is given away, with which anything can be done. */
+	final void expose() throws SQLException {
+		check();
+		if (lent() instanceof SqliteLease lease) {
+			lease.expose();
+		}
+	}
+
+	/** Ends what a statement does: a late one must not end what another session does. */
+	final void cancel(Statement statement) throws SQLException {
+		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.current() : this.delegate;
+		if (used instanceof SqliteLease lease) {
+			lease.cancel(statement);
+		}
+		else if (!statement.isClosed()) {
+			statement.cancel();
+		}
+	}
+
 	private Connection lent() throws SQLException {
-		return (this.delegate instanceof DeferredConnection deferred) ? deferred.target() : this.delegate;
+		return (this.delegate instanceof DeferredConnection deferred) ? deferred.using(null) : this.delegate;
 	}
 
 	/** Says why a write was refused; any other failure is as the driver made it. */

@@ -34,6 +34,9 @@ final class LeasedMetaData implements InvocationHandler {
 		if (method.getDeclaringClass() == DatabaseMetaData.class) {
 			this.connection.check();
 		}
+		if (method.getName().equals("unwrap")) {
+			this.connection.expose();
+		}
 		if (method.getName().equals("getConnection")) {
 			return this.connection;
 		}

@@ -77,7 +77,11 @@ final class LeasedResultSet implements ResultSet {
 
 	@Override
 	public <T> T unwrap(Class<T> type) throws SQLException {
-		return type.isInstance(this) ? type.cast(this) : delegate().unwrap(type);
+		if (type.isInstance(this)) {
+			return type.cast(this);
+		}
+		this.connection.expose();
+		return delegate().unwrap(type);
 	}
 
 	@Override

@@ -68,7 +68,7 @@ class LeasedStatement<S extends Statement> implements Statement {
 		if (type.isInstance(this)) {
 			return type.cast(this);
 		}
-		this.connection.begin();
+		this.connection.expose();
 		return delegate().unwrap(type);
 	}
 
@@ -153,7 +153,7 @@ class LeasedStatement<S extends Statement> implements Statement {
 
 	@Override
 	public void cancel() throws SQLException {
-		delegate().cancel();
+		this.connection.cancel(delegate());
 	}
 
 	@Override

@@ -5,6 +5,7 @@ import java.sql.SQLException;
 
 import org.jspecify.annotations.Nullable;
 
+import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 
@@ -27,6 +28,10 @@ final class Lenders {
 
 		Lent(Source source, Connection connection) {
 			this(source, connection, null, false);
+		}
+
+		Fallback.Side side() {
+			return (this.fallback != null) ? Fallback.Side.FALLBACK : Fallback.Side.SOURCE;
 		}
 
 	}
@@ -121,6 +126,26 @@ final class Lenders {
 				}
 				// It has just come back.
 			}
+		}
+	}
+
+	/**
+	 * Where this thread's work is done; decided now, by trying, if it was not.
+	 */
+	Fallback.Side decide(Fallback declared) {
+		Fallback.Side side = declared.side();
+		if (side != null) {
+			return side;
+		}
+		try {
+			// A replica stands for its source, unless more is wanted of the fallback.
+			Lent lent = lend(declared.refusesWrites(), caller(), null);
+			Fallback.giveBack(lent);
+			return lent.side();
+		}
+		catch (SQLException | MultiDbException ex) {
+			// Whoever works fails likewise.
+			return Fallback.Side.SOURCE;
 		}
 	}
 

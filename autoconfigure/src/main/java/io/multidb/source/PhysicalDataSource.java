@@ -296,7 +296,8 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 		finally {
 			if (!ready) {
-				connection.close();
+				// Its permit is given back next.
+				AwaitedCloseSocketFactory.closeAndAwait(connection::close);
 			}
 		}
 	}

@@ -6,16 +6,17 @@ import java.util.Map;
 /**
  * How many sources may be open at a time, and for how long. Immutable.
  *
- * @param maxOpen how many sources may have an open pool at the same time; 0 for any
- * number
+ * @param maxOpen how many sources may have an open pool at the same time, of all servers
+ * and files; 0 for any number
  * @param whenFull what becomes of a source that is to be opened while that many are open
  * and all of them in use
  * @param idleTimeout a pool of which nothing has been used for so long is closed; zero
  * for never
  * @param drainTimeout what is still in use so long after its source was removed, replaced
  * or drained is cut
- * @param servers how many connections database servers may have, by the name that their
- * sources give, or by host and port; a PostgreSQL server that is not among them is asked
+ * @param servers how many connections database servers may have, and how many of their
+ * sources may be open, by the name that their sources give, or by host and port; a
+ * PostgreSQL server that is not among them is asked
  */
 public record PoolLimits(int maxOpen, WhenFull whenFull, Duration idleTimeout, Duration drainTimeout,
 		Map<String, ServerSettings> servers) {

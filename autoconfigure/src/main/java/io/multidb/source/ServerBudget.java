@@ -558,11 +558,16 @@ final class ServerBudget {
 	}
 
 	private void closeSpare(Holder needy) {
+		boolean closed = false;
 		try {
-			boolean unused = makeRoom(needy);
+			closed = makeRoom(needy);
 		}
 		finally {
 			closedSpare();
+		}
+		if (closed) {
+			// Who took one meanwhile counted on this one.
+			keepSpare(needy);
 		}
 	}
 

@@ -60,7 +60,12 @@ final class ServerBudgets {
 		return budget;
 	}
 
-	private static @Nullable String server(SourceDefinition definition) {
+	/**
+	 * The server of a source.
+	 * @return its name in lower case, or its host and port; {@code null} if it has none
+	 * or it cannot be told
+	 */
+	static @Nullable String server(SourceDefinition definition) {
 		if (definition.product() == DatabaseProduct.SQLITE) {
 			return null;
 		}

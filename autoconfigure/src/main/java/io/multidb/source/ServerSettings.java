@@ -3,18 +3,21 @@ package io.multidb.source;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How many connections one database server may have from this process. Immutable.
+ * How many connections one database server may have from this process, and how many of
+ * its sources may be open. Immutable.
  *
  * @param maxConnections how many the server has for all, or {@code null} to ask it, which
  * works on PostgreSQL
  * @param reserve how many of those are left to others, or {@code null} for 5 if the
  * server is asked and none otherwise
  * @param nodes how many processes share the rest evenly
+ * @param maxOpen how many sources of the server may have an open pool at the same time,
+ * all of which count among {@link PoolLimits#maxOpen()}; 0 for as many as that allows
  */
-public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes) {
+public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes, int maxOpen) {
 
 	/** The server is asked, and this process has it for itself. */
-	public static final ServerSettings DEFAULTS = new ServerSettings(null, null, 1);
+	public static final ServerSettings DEFAULTS = new ServerSettings(null, null, 1, 0);
 
 	/** For an operator's psql, monitoring, backups, and for backends that are ending. */
 	private static final int DEFAULT_RESERVE = 5;
@@ -26,6 +29,9 @@ public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer
 		if (reserve != null && reserve < 0) {
 			throw new IllegalArgumentException("'reserve' must not be negative");
 		}
+		if (maxOpen < 0) {
+			throw new IllegalArgumentException("'max-open' must be 0, for any number, or more");
+		}
 		if (nodes < 1) {
 			throw new IllegalArgumentException("'nodes' must be at least 1");
 		}
@@ -33,6 +39,16 @@ public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer
 			throw new IllegalArgumentException(
 					"'max-connections' less 'reserve', shared among 'nodes', must be at least 1");
 		}
+	}
+
+	/**
+	 * Creates settings that do not limit how many sources may be open.
+	 * @param maxConnections how many connections the server has, or {@code null} to ask
+	 * @param reserve how many of those are left to others, or {@code null}
+	 * @param nodes how many processes share the rest evenly
+	 */
+	public ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes) {
+		this(maxConnections, reserve, nodes, 0);
 	}
 
 	/**

@@ -37,6 +37,9 @@ public final class Source {
 
 	private final String identity;
 
+	/** Between its identity and its fallback's name, as no name has it. */
+	private static final char FALLEN_BACK = '>';
+
 	private final SourceRegistry registry;
 
 	private final OpenPools openPools;
@@ -104,6 +107,23 @@ public final class Source {
 	 */
 	public String identity() {
 		return this.identity;
+	}
+
+	/**
+	 * The identity of what the calling thread's work on this source is done on: that of
+	 * the source or, if it has a fallback and the work is done there, another one, as in
+	 * {@code shop>standby}. Where that has not been decided for the thread's scope, it is
+	 * now, which may open the source.
+	 * @return the identity; the source's own if neither of both can be used
+	 */
+	public String identityOfWork() {
+		Lenders who = this.lenders;
+		Fallback declared = declaredFallback();
+		if (who == null || declared == null) {
+			return this.identity;
+		}
+		return (who.decide(declared) == Fallback.Side.FALLBACK) ? this.identity + FALLEN_BACK + declared.name()
+				: this.identity;
 	}
 
 	/**
@@ -346,8 +366,21 @@ public final class Source {
 		}
 		finally {
 			if (!givenUp) {
+				endTransaction(connection);
 				connection.close();
 			}
+		}
+	}
+
+	private void endTransaction(Connection connection) {
+		if (this.definition.product() != DatabaseProduct.POSTGRESQL) {
+			return;
+		}
+		try {
+			PostgresTransaction.end(connection);
+		}
+		catch (SQLException ex) {
+			discard(connection);
 		}
 	}
 
@@ -427,7 +460,7 @@ public final class Source {
 	/** A connection was given back, or not had: somebody may have waited for that. */
 	void released() {
 		if (this.attention.get() > 0) {
-			this.openPools.returned();
+			this.openPools.returned(this);
 			this.registry.budgets().passOn();
 			if (!life().draining().isEmpty()) {
 				this.registry.background().run(life()::closeDrained);
@@ -458,7 +491,7 @@ public final class Source {
 		String message = "Source '" + name() + "' gave no connection within " + waited + numbers + ". "
 				+ why(open, failure.getCause(), shortage);
 		return new SourceUnavailableException(name(), message, Failures.FIRST_RETRY,
-				ConnectFailure.withoutSecrets(this.definition, failure));
+				ConnectFailure.withoutSecrets(open.definition(), failure));
 	}
 
 	private String why(Pool open, @Nullable Throwable cause, @Nullable String shortage) {
@@ -468,7 +501,8 @@ public final class Source {
 		if (cause instanceof NoPermitException none && open.active() == 0) {
 			return String.valueOf(none.getMessage());
 		}
-		return (cause != null && !(cause instanceof NoPermitException)) ? ConnectFailure.explain(this.definition, cause)
+		return (cause != null && !(cause instanceof NoPermitException))
+				? ConnectFailure.explain(open.definition(), cause)
 				: "Raise " + this.definition.property("hikari.maximum-pool-size") + " or look for slow statements.";
 	}
 

@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param internal whether tenants can never reach it
  * @param maintenance the source on which a template's {@code CREATE DATABASE} runs, or
  * {@code null} for none
- * @param server whose budget its connections come from, or {@code null} for that of the
- * URL's host and port
+ * @param server whose budget its connections come from, and among whose open sources it
+ * counts, or {@code null} for that of the URL's host and port
  * @param create when a missing database is made; only for sources of a template
  * @param copied whether a missing database may be made as a copy of another one; only for
  * sources of a template
@@ -236,8 +236,9 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 		}
 
 		/**
-		 * Sets whose budget the source's connections come from; by default that of the
-		 * URL's host and port.
+		 * Sets the server whose budget the source's connections come from, and among
+		 * whose open sources it counts; by default that of the URL's host and port.
+		 * SQLite has no server.
 		 * @param server the name under {@code app.tenancy.servers}, or {@code null}
 		 * @return this builder
 		 */

@@ -607,6 +607,7 @@ final class SourceLife {
 		try {
 			if (this.source.pool() != null) {
 				startDraining(this.source.pool());
+				this.registry.attention().incrementAndGet();
 			}
 			all = this.draining;
 			all.forEach(Pool::endAtOnce);
@@ -620,12 +621,11 @@ final class SourceLife {
 	}
 
 	private void close(Pool ended) {
-		this.openPools.closing(1);
 		try {
 			ended.close();
 		}
 		finally {
-			this.openPools.closing(-1);
+			this.openPools.closed(ended);
 			closed(ended);
 		}
 	}

@@ -639,8 +639,10 @@ public final class SourceRegistry implements AutoCloseable {
 	/** A pool of a source has drained, and is closed. */
 	void drained(Source source) {
 		this.attention.decrementAndGet();
-		if (!source.isOpen()) {
-			this.draining.remove(source);
+		this.draining.remove(source);
+		if (source.isOpen()) {
+			// It may have been used again, and be draining again.
+			this.draining.add(source);
 		}
 	}
 

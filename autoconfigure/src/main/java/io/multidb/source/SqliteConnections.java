@@ -424,10 +424,14 @@ final class SqliteConnections extends Pool {
 
 	/**
 	 * Connections to the former file and to the one in its place would take each other's
-	 * log and index of it for their own, as SQLite finds both by name.
+	 * log and index of it for their own, as SQLite finds both by name. A file that was
+	 * away and is back has its own.
 	 */
 	@Override
 	@Nullable String hindrance() {
+		if (this.file.isBack()) {
+			return null;
+		}
 		long end = System.nanoTime() + CLOSING_IN_A_MOMENT;
 		while (!this.ended && active() == 0 && System.nanoTime() < end && !Thread.currentThread().isInterrupted()) {
 			LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));

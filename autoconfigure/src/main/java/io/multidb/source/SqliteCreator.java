@@ -15,6 +15,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
@@ -77,6 +78,11 @@ final class SqliteCreator implements DatabaseCreator {
 			throw new NoSuchFileException(String.valueOf(directory), null,
 					"The directory does not exist: create it, or correct " + definition.property("url"));
 		}
+		Path left = leftOf(file);
+		if (left != null && !Files.exists(file)) {
+			throw new FileSystemException(file.toString(), null, "'" + left
+					+ "' is left of another database, and SQLite would apply it to a new one. Move it away.");
+		}
 		sweep(directory);
 		return this.images.create(temporary(definition, String.valueOf(definition.template()), ANY),
 				new Images.Making<>() {
@@ -92,6 +98,17 @@ final class SqliteCreator implements DatabaseCreator {
 					}
 
 				});
+	}
+
+	/** A log or journal of a database that was here, found by its name. */
+	private static @Nullable Path leftOf(Path file) {
+		for (String companion : List.of("-wal", "-journal")) {
+			Path left = file.resolveSibling(file.getFileName() + companion);
+			if (left.toFile().length() > 0) {
+				return left;
+			}
+		}
+		return null;
 	}
 
 	private boolean fill(SourceDefinition definition, Path file, Filling filling, @Nullable Consumer<SqliteImage> keep)

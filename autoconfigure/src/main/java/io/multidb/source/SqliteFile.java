@@ -60,6 +60,12 @@ final class SqliteFile {
 		return true;
 	}
 
+	/** Whether the path leads to it again, for certain. */
+	boolean isBack() {
+		return !this.identity.equals(UNKNOWN) && !this.identity.equals(GONE)
+				&& this.identity.equals(identity(this.path));
+	}
+
 	/**
 	 * The log that it left beside another file, which SQLite would take for that one's.
 	 * @return {@code null} if there is none

@@ -127,6 +127,26 @@ final class SqliteHandle {
 		}
 	}
 
+	/** Whether a transaction is open; the driver cannot say. */
+	boolean isInTransaction() {
+		SQLiteConnection open = this.connection;
+		try {
+			if (open == null || open.isClosed() || open.getDatabase()._exec("BEGIN") != 0) {
+				return true;
+			}
+			run("ROLLBACK");
+			return false;
+		}
+		catch (SQLException ex) {
+			return true;
+		}
+	}
+
+	/** Makes a statement without parameters. */
+	SqliteStatement statement() throws SQLException {
+		return new SqliteStatement(open());
+	}
+
 	/** What the driver's statements are to think; nothing is begun or committed. */
 	void setAutoCommit(boolean autoCommit) throws SQLException {
 		open().getConnectionConfig().setAutoCommit(autoCommit);

@@ -1,6 +1,7 @@
 package io.multidb.source;
 
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.sql.Statement;
@@ -60,7 +61,16 @@ final class SqliteLease extends ForwardingConnection {
 	/** Whether a transaction may be open of which we have not been told. */
 	private volatile boolean unknown;
 
+	/**
+	 * Whether it was set up in a way that cannot be put back, so that it is not used
+	 * again.
+	 */
+	private volatile boolean spent;
+
 	private volatile boolean broken;
+
+	/** Whether SQLite has ended the transaction, which its owner has not been told. */
+	private volatile boolean rolledBack;
 
 	/** Warns when it has been lent for too long; {@code null} for never. */
 	private final @Nullable Future<?> warning;
@@ -102,19 +112,34 @@ final class SqliteLease extends ForwardingConnection {
 
 	/** Called before a statement is run whose text was not known before. */
 	void running(String sql) throws SQLException {
-		if (isTransactionControl(sql)) {
-			this.unknown = true;
-		}
+		note(sql);
 		running();
 	}
 
-	private static boolean isTransactionControl(String sql) {
-		String text = sql.stripLeading();
-		return text.regionMatches(true, 0, "begin", 0, 5) || text.regionMatches(true, 0, "savepoint", 0, 9);
+	private void note(String sql) {
+		switch (SqliteText.of(sql)) {
+			case NOTHING -> {
+				// As nearly always
+			}
+			case TRANSACTION -> this.unknown = true;
+			case SETTINGS -> this.spent = true;
+		}
+	}
+
+	/** What it is to be prepared is as good as run. */
+	@Override
+	Connection using(@Nullable String sql) throws SQLException {
+		if (sql != null) {
+			note(sql);
+		}
+		return target();
 	}
 
 	private void begin() throws SQLException {
 		SqliteHandle mine = live();
+		if (this.rolledBack) {
+			throw rolledBack();
+		}
 		boolean writes = !this.readOnly && this.pool.takesTurns();
 		if (writes) {
 			this.pool.awaitTurn(mine);
@@ -138,9 +163,15 @@ final class SqliteLease extends ForwardingConnection {
 		}
 	}
 
+	private static SQLException rolledBack() {
+		return new SQLException("SQLite has rolled back the transaction because of a statement that failed in it, so it"
+				+ " can only be rolled back", "40000");
+	}
+
 	/** Under the handle's monitor. */
 	private void ended() {
 		this.begun = false;
+		this.rolledBack = false;
 		if (this.turn) {
 			this.turn = false;
 			this.pool.passTurnOn();
@@ -157,8 +188,8 @@ final class SqliteLease extends ForwardingConnection {
 			refuseGivenBack();
 			if (this.begun) {
 				mine.run("COMMIT");
-				ended();
 			}
+			ended();
 			mine.setAutoCommit(autoCommit);
 			this.autoCommit = autoCommit;
 		}
@@ -175,6 +206,10 @@ final class SqliteLease extends ForwardingConnection {
 		SqliteHandle mine = inTransaction();
 		synchronized (mine) {
 			refuseGivenBack();
+			if (this.rolledBack) {
+				ended();
+				throw rolledBack();
+			}
 			if (this.begun) {
 				mine.run("COMMIT");
 				ended();
@@ -189,8 +224,8 @@ final class SqliteLease extends ForwardingConnection {
 			refuseGivenBack();
 			if (this.begun) {
 				mine.rollback();
-				ended();
 			}
+			ended();
 		}
 	}
 
@@ -254,6 +289,25 @@ final class SqliteLease extends ForwardingConnection {
 	}
 
 	@Override
+	public Statement createStatement() throws SQLException {
+		return made(live().statement());
+	}
+
+	@Override
+	public Statement createStatement(int resultSetType, int resultSetConcurrency) throws SQLException {
+		return createStatement(resultSetType, resultSetConcurrency, ResultSet.CLOSE_CURSORS_AT_COMMIT);
+	}
+
+	/** The driver has one kind only, and says so. */
+	@Override
+	public Statement createStatement(int resultSetType, int resultSetConcurrency, int resultSetHoldability)
+			throws SQLException {
+		try (Statement possible = target().createStatement(resultSetType, resultSetConcurrency, resultSetHoldability)) {
+			return createStatement();
+		}
+	}
+
+	@Override
 	<S extends Statement> S made(S statement) throws SQLException {
 		SqliteHandle mine = this.handle;
 		if (mine != null) {
@@ -274,13 +328,39 @@ final class SqliteLease extends ForwardingConnection {
 		if (type.isInstance(this)) {
 			return type.cast(this);
 		}
-		running();
-		this.unknown = true;
+		expose();
 		return super.unwrap(type);
 	}
 
-	/** A statement failed. */
+	/** Whoever is given something of the driver's may keep it, too. */
+	void expose() throws SQLException {
+		running();
+		this.spent = true;
+	}
+
+	/** Ends what a statement does, unless the connection is another's by now. */
+	void cancel(Statement statement) throws SQLException {
+		SqliteHandle mine = this.handle;
+		if (mine != null) {
+			synchronized (mine) {
+				if (this.handle == mine && !statement.isClosed()) {
+					statement.cancel();
+				}
+			}
+		}
+	}
+
+	/** A statement failed, and SQLite may have rolled back all of its transaction. */
 	void failed(SQLException failure) {
+		SqliteHandle mine = this.handle;
+		if (this.begun && mine != null) {
+			synchronized (mine) {
+				if (this.handle == mine && this.begun && !mine.isInTransaction()) {
+					ended();
+					this.rolledBack = true;
+				}
+			}
+		}
 		if (FATAL.contains(failure.getErrorCode() & 0xff)) {
 			this.broken = true;
 			this.pool.suspect();
@@ -318,12 +398,16 @@ final class SqliteLease extends ForwardingConnection {
 		boolean sound = false;
 		try {
 			synchronized (mine) {
-				sound = !discard && !this.broken && reset(mine);
-				if (!sound) {
-					// Before another one's turn comes.
-					this.pool.close(mine);
+				try {
+					sound = !discard && !this.broken && !this.spent && reset(mine);
 				}
-				ended();
+				finally {
+					if (!sound) {
+						// Before another one's turn comes.
+						this.pool.close(mine);
+					}
+					ended();
+				}
 			}
 		}
 		finally {

@@ -49,7 +49,9 @@ final class Transitions {
 	 */
 	Outcome open(AtomicReference<@Nullable Connection> first) {
 		return change(() -> {
-			this.openPools.enter(this.source, connectionTimeout());
+			if (!this.openPools.enter(this.source, this.source.definition(), connectionTimeout())) {
+				return Outcome.GONE;
+			}
 			boolean entered = false;
 			try {
 				long start = System.nanoTime();
@@ -79,7 +81,7 @@ final class Transitions {
 			}
 			finally {
 				if (!entered) {
-					this.openPools.left(this.source);
+					this.openPools.abandoned(this.source);
 				}
 			}
 		}, false);
@@ -156,8 +158,8 @@ final class Transitions {
 			return null;
 		}
 		try {
-			if (this.source.pool() == null) {
-				this.openPools.enter(this.source, connectionTimeout());
+			if (!this.openPools.enter(this.source, replacement, connectionTimeout())) {
+				return null;
 			}
 			long start = System.nanoTime();
 			Pool opened = openPool(replacement);
@@ -170,9 +172,7 @@ final class Transitions {
 			throw notReplaced(replacement, ex);
 		}
 		finally {
-			if (this.source.pool() == null) {
-				this.openPools.left(this.source);
-			}
+			this.openPools.abandoned(this.source);
 			end(mine, Outcome.ALREADY, null);
 		}
 	}

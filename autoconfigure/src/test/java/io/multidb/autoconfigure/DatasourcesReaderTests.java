@@ -109,6 +109,22 @@ class DatasourcesReaderTests {
 	}
 
 	@Test
+	void readsHowManySourcesOfAServerMayBeOpen() {
+		Datasources datasources = read("""
+				app:
+				  datasources:
+				    a: { url: "jdbc:postgresql://db1/a", server: big }
+				    b: { url: "jdbc:mysql://db2/b", server: reports }
+				  tenancy.servers:
+				    big: { nodes: 3, max-open: 50 }
+				    reports: { max-open: 5 }
+				""");
+		assertThat(datasources.tenancy().limits().servers()).containsOnly(
+				Map.entry("big", new ServerSettings(null, null, 3, 50)),
+				Map.entry("reports", new ServerSettings(null, null, 1, 5)));
+	}
+
+	@Test
 	void refusesServersThatCannotBe() {
 		assertThat(mistakes("""
 				app:
@@ -119,7 +135,10 @@ class DatasourcesReaderTests {
 				  tenancy.servers:
 				    small: { max-connections: 5, reserve: 5 }
 				    unknown: { nodes: 0 }
-				""")).hasSize(5)
+				    none: { max-open: -1 }
+				""")).hasSize(6)
+			.anySatisfy((mistake) -> assertThat(mistake)
+				.isEqualTo("In 'app.tenancy.servers.none': 'max-open' must be 0, for any number, or more."))
 			.anySatisfy((mistake) -> assertThat(mistake).contains("names 'smal'").endsWith("Did you mean 'small'?"))
 			.anySatisfy((mistake) -> assertThat(mistake).contains("servers.unknown.max-connections' is missing"))
 			.anySatisfy((mistake) -> assertThat(mistake).contains("SQLite has no server"))
@@ -167,9 +186,9 @@ class DatasourcesReaderTests {
 
 	@Test
 	void aUrlThatIsNotJdbcIsRefusedAndNotQuoted() {
-		assertThat(mistakes("app.datasources.main.url: postgres://me:s3cret@db/main")).singleElement()
+		assertThat(mistakes("app.datasources.main.url: oracle://me:s3cret@db/main")).singleElement()
 			.asString()
-			.contains("'app.datasources.main.url'", "starts with 'jdbc:'")
+			.contains("'app.datasources.main.url'", "must begin with 'jdbc:'")
 			.doesNotContain("s3cret");
 	}
 

@@ -4,8 +4,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
-import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -59,6 +57,7 @@ import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Sources;
 import io.multidb.source.SourceState;
 import io.multidb.transaction.TargetAdvisor;
 
@@ -292,9 +291,9 @@ class MultiDbAutoConfigurationTests {
 			context.getBean(SourcesHealthContributor.class)
 				.stream()
 				.forEach((entry) -> ((HealthIndicator) entry.contributor()).health());
-			assertThat(threads()).isNotEmpty();
+			assertThat(Sources.threads("multidb", "lisbon", "Hikari")).isNotEmpty();
 		});
-		await().atMost(Duration.ofSeconds(10)).untilAsserted(() -> assertThat(threads()).isEmpty());
+		await().untilAsserted(() -> assertThat(Sources.threads("multidb", "lisbon", "Hikari")).isEmpty());
 	}
 
 	@Test
@@ -303,9 +302,9 @@ class MultiDbAutoConfigurationTests {
 		this.withSources.run((context) -> {
 			JdbcClient jdbc = context.getBean(JdbcClient.class);
 			TenantContext.run("lisbon", () -> jdbc.sql("create table city (name text)").update());
-			assertThat(openFiles()).isNotEmpty();
+			assertThat(Sources.openFiles(this.directory)).isNotEmpty();
 		});
-		await().atMost(Duration.ofSeconds(10)).untilAsserted(() -> assertThat(openFiles()).isEmpty());
+		await().untilAsserted(() -> assertThat(Sources.openFiles(this.directory)).isEmpty());
 	}
 
 	private String url(String name) {
@@ -320,34 +319,6 @@ class MultiDbAutoConfigurationTests {
 		try (Stream<Path> files = Files.list(this.directory)) {
 			return files.toList();
 		}
-	}
-
-	private static List<String> threads() {
-		return Thread.getAllStackTraces()
-			.keySet()
-			.stream()
-			.map(Thread::getName)
-			.filter((name) -> name.startsWith("multidb") || name.startsWith("lisbon") || name.contains("Hikari"))
-			.toList();
-	}
-
-	/** A file can vanish while the list is read. */
-	private List<Path> openFiles() throws IOException {
-		List<Path> open = new ArrayList<>();
-		try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
-			for (Path descriptor : descriptors.toList()) {
-				try {
-					Path file = Files.readSymbolicLink(descriptor);
-					if (file.startsWith(this.directory)) {
-						open.add(file);
-					}
-				}
-				catch (IOException ex) {
-					// Closed meanwhile.
-				}
-			}
-		}
-		return open;
 	}
 
 	@Configuration(proxyBeanMethods = false)

@@ -7,10 +7,8 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.List;
 
-import jakarta.persistence.Entity;
 import jakarta.persistence.EntityManager;
 import jakarta.persistence.EntityManagerFactory;
-import jakarta.persistence.Id;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +29,7 @@ import org.springframework.transaction.support.TransactionSynchronizationManager
 
 import io.multidb.Scope;
 import io.multidb.TenantContext;
+import io.multidb.place.Place;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
@@ -166,27 +165,8 @@ class ReplicasOfJpaTests {
 
 	}
 
-	@Entity(name = "Place")
-	static class Place {
-
-		@Id
-		private String name = "";
-
-		Place() {
-		}
-
-		Place(String name) {
-			this.name = name;
-		}
-
-		String getName() {
-			return this.name;
-		}
-
-	}
-
 	@Configuration(proxyBeanMethods = false)
-	@EntityScan(basePackageClasses = ReplicasOfJpaTests.class)
+	@EntityScan(basePackageClasses = Place.class)
 	@Import(Places.class)
 	static class Application {
 

@@ -1,5 +1,7 @@
 package io.multidb.jpa;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,6 +14,7 @@ import jakarta.persistence.GenerationType;
 import jakarta.persistence.Id;
 import jakarta.persistence.TableGenerator;
 import org.hibernate.KeyType;
+import org.hibernate.Session;
 import org.hibernate.StatelessSession;
 import org.hibernate.annotations.Cache;
 import org.hibernate.annotations.CacheConcurrencyStrategy;
@@ -29,6 +32,7 @@ import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatException;
 
 /**
  * What Hibernate shares between sessions: second-level, query and natural-id caches, and
@@ -194,6 +198,100 @@ class HibernateCacheTests {
 				assertThat(application.column(source, "select count(*) from ticket")).containsExactly("120");
 			}
 		}
+	}
+
+	@Test
+	void whatWasReadFromTheFallbackIsNotServedAsTheSourcesOwn() throws IOException {
+		try (JpaApplication application = startWithFallback()) {
+			stop(application);
+			assertThat(name(application, "lisbon")).isEqualTo("Porto");
+			assertThat(application.in("lisbon", HibernateCacheTests::names)).containsExactly("Porto", "Porto");
+			assertThat(idByCode(application, "lisbon")).isEqualTo(2);
+			long hits = application.sessions().getStatistics().getSecondLevelCacheHitCount();
+			assertThat(name(application, "lisbon")).isEqualTo("Porto");
+			assertThat(application.sessions().getStatistics().getSecondLevelCacheHitCount()).isEqualTo(hits + 1);
+			restart(application);
+			assertThat(name(application, "lisbon")).isEqualTo("Lisboa");
+			assertThat(application.in("lisbon", HibernateCacheTests::names)).containsExactly("Lisboa", "Belem");
+			assertThat(idByCode(application, "lisbon")).isEqualTo(1);
+			stop(application);
+			assertThat(name(application, "lisbon")).isEqualTo("Porto");
+			assertThat(name(application, "porto")).isEqualTo("Porto");
+		}
+	}
+
+	@Test
+	void whatWasReadFromTheSourceIsNotWrittenToItsFallback() throws IOException {
+		try (JpaApplication application = startWithFallback("app.datasources.lisbon.fallback-read-only=false")) {
+			assertThat(name(application, "lisbon")).isEqualTo("Lisboa");
+			stop(application);
+			for (int i = 0; i < 2; i++) {
+				application.in("lisbon", (entities) -> {
+					entities.find(Town.class, 1L).population += 7;
+					return null;
+				});
+			}
+			assertThat(application.column("porto", "select name || population from town where id = 1"))
+				.containsExactly("Porto14");
+			restart(application);
+			application.in("lisbon", (entities) -> {
+				entities.find(Town.class, 1L).population += 5;
+				return null;
+			});
+			assertThat(application.column("lisbon", "select name || population from town where id = 1"))
+				.containsExactly("Lisboa5");
+		}
+	}
+
+	@Test
+	void withoutAScopeASessionStaysWhereItBegan() throws IOException {
+		try (JpaApplication application = startWithFallback("app.tenancy.no-tenant=lisbon")) {
+			stop(application);
+			try (Session early = application.sessions().openSession()) {
+				assertThat(early.find(Town.class, 1L).name).isEqualTo("Porto");
+				restart(application);
+				try (Session late = application.sessions().openSession()) {
+					assertThat(late.find(Town.class, 1L).name).isEqualTo("Lisboa");
+				}
+				assertThat(nameInDatabase(early)).isEqualTo("Porto");
+			}
+			try (Session late = application.sessions().openSession()) {
+				stop(application);
+				assertThat(late.find(Town.class, 1L).name).as("cached").isEqualTo("Lisboa");
+				assertThatException().isThrownBy(() -> nameInDatabase(late))
+					.withStackTraceContaining("in the middle of it");
+			}
+		}
+	}
+
+	private static String nameInDatabase(Session session) {
+		return session.createNativeQuery("select name from town where id = 1", String.class).getSingleResult();
+	}
+
+	private JpaApplication startWithFallback(String... properties) throws IOException {
+		Files.createDirectory(this.directory.resolve("lisbon"));
+		List<String> all = new ArrayList<>(List.of(CACHES));
+		all.addAll(List.of(properties));
+		all.addAll(List.of(
+				"app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon").resolve("lisbon.db"),
+				url("porto"), "app.datasources.lisbon.fallback=porto"));
+		JpaApplication application = JpaApplication.start(Towns.class, all.toArray(String[]::new));
+		application.createSchemas();
+		application.update("lisbon", "insert into town (id, code, name, population) values (1, 'OPO', 'Lisboa', 0)");
+		application.update("lisbon", "insert into town (id, code, name, population) values (2, 'BEL', 'Belem', 0)");
+		application.update("porto", "insert into town (id, code, name, population) values (1, 'GAI', 'Porto', 0)");
+		application.update("porto", "insert into town (id, code, name, population) values (2, 'OPO', 'Porto', 0)");
+		return application;
+	}
+
+	private void stop(JpaApplication application) throws IOException {
+		Files.move(this.directory.resolve("lisbon"), this.directory.resolve("elsewhere"));
+		application.bean(SourceRegistry.class).drain("lisbon");
+	}
+
+	private void restart(JpaApplication application) throws IOException {
+		Files.move(this.directory.resolve("elsewhere"), this.directory.resolve("lisbon"));
+		application.bean(SourceRegistry.class).retry("lisbon");
 	}
 
 	private static Void number(EntityManager entities) {

@@ -10,6 +10,7 @@ import java.util.UUID;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import java.util.stream.Stream;
 
 import jakarta.persistence.EntityManager;
 import jakarta.persistence.EntityManagerFactory;
@@ -298,6 +299,7 @@ abstract class SameRepositoryContract {
 
 	@Test
 	void numbersByEveryStrategy() {
+		List<Long> before = numbered();
 		inTransaction((entities) -> {
 			for (int i = 0; i < 25; i++) {
 				entities.persist(new Crate.OfAuto());
@@ -309,12 +311,15 @@ abstract class SameRepositoryContract {
 			entities.persist(new Crate.Item("item"));
 			return null;
 		});
-		for (String entity : List.of("OfAuto", "OfSequence", "OfTable", "OfUuid")) {
-			long count = entities(
+		assertThat(numbered()).isEqualTo(before.stream().map((count) -> count + 25).toList());
+	}
+
+	private List<Long> numbered() {
+		return Stream.of("OfAuto", "OfSequence", "OfTable", "OfUuid")
+			.map((entity) -> entities(
 					(entities) -> entities.createQuery("select count(distinct e.id) from " + entity + " e", Long.class)
-						.getSingleResult());
-			assertThat(count).as(entity).isEqualTo(25);
-		}
+						.getSingleResult()))
+			.toList();
 	}
 
 	@Test

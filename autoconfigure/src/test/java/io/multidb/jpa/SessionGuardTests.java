@@ -261,18 +261,13 @@ class SessionGuardTests {
 
 	@Test
 	void aSessionWithAnIdentifierOfItsOwnIsRefusedElsewhere() {
+		String porto = application.bean(SourceRegistry.class).get("porto").identity();
 		try (Scope scope = TenantContext.enter("lisbon");
-				Session session = application.sessions()
-					.withOptions()
-					.tenantIdentifier((Object) "porto")
-					.openSession()) {
+				Session session = application.sessions().withOptions().tenantIdentifier((Object) porto).openSession()) {
 			assertThatThrownBy(() -> session.find(Library.class, 1000L)).isInstanceOf(WrongSourceException.class);
 		}
 		try (Scope scope = TenantContext.enter("porto");
-				Session session = application.sessions()
-					.withOptions()
-					.tenantIdentifier((Object) "porto")
-					.openSession()) {
+				Session session = application.sessions().withOptions().tenantIdentifier((Object) porto).openSession()) {
 			assertThat(session.find(Library.class, 1000L).name).isEqualTo("of porto");
 		}
 	}

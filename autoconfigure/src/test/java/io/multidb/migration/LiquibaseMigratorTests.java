@@ -17,6 +17,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
+import liquibase.Scope;
+import liquibase.changelog.FastCheckService;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -249,6 +251,31 @@ class LiquibaseMigratorTests {
 				.isEqualTo("0");
 			assertThat(query(database, "select count(*) from note")).isEqualTo("0");
 		}
+	}
+
+	/** As every Liquibase of the process does that makes its table. */
+	@Test
+	void whatLiquibaseRemembersMayBeForgottenAtAnyMoment() throws Exception {
+		int databases = 30;
+		AtomicInteger migrated = new AtomicInteger();
+		AtomicInteger next = new AtomicInteger(-1);
+		long end = System.nanoTime() + 1_000_000_000;
+		// Threads that begin from now on share it.
+		FastCheckService memory = Scope.getCurrentScope().getSingleton(FastCheckService.class);
+		List<Object> outcomes = Race.run(3, () -> {
+			for (int i = next.getAndIncrement(); i < databases; i = next.getAndIncrement()) {
+				while (i < 0 && migrated.get() < databases && System.nanoTime() < end) {
+					memory.clearCache();
+				}
+				if (i >= 0) {
+					migrate("d" + i, Sources.NOTES);
+					migrated.incrementAndGet();
+				}
+			}
+			return "done";
+		});
+		assertThat(outcomes).containsOnly("done");
+		assertThat(migrated).hasValue(databases);
 	}
 
 	@ParameterizedTest

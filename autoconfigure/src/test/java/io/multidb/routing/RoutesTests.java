@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +38,7 @@ class RoutesTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
 
 	private SourceRegistry registry;
@@ -52,11 +53,6 @@ class RoutesTests {
 				SourceDefinition.named("election").url("jdbc:sqlite:" + this.directory + "/e/{id}.db").build(),
 				"election-{id}", CreatePolicy.EXPLICIT, null));
 		this.registry = this.sources.registry();
-	}
-
-	@AfterEach
-	void close() {
-		this.sources.close();
 	}
 
 	private Routes routes(String... routes) {

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 
 import com.zaxxer.hikari.HikariDataSource;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +44,7 @@ class RoutingDataSourceTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
 
 	private RoutingDataSource router;
@@ -60,11 +61,6 @@ class RoutingDataSourceTests {
 		for (String name : new String[] { "lisbon", "porto" }) {
 			Sources.execute(this.sources.registry().get(name), "create table t (x)");
 		}
-	}
-
-	@AfterEach
-	void close() {
-		this.sources.close();
 	}
 
 	@Test

@@ -11,7 +11,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,6 +34,7 @@ class BreakerIntegrationTests {
 	@TempDir
 	private java.nio.file.Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
 
 	private Source mortal;
@@ -56,18 +57,13 @@ class BreakerIntegrationTests {
 			.with(SourceDefinition.named("mortal")
 				.url(server.url("postgres"))
 				.username("postgres")
-				.hikari(Map.of("maximum-pool-size", "2", "connection-timeout", "30000")))
+				.hikari(Map.of("maximum-pool-size", "2", "connection-timeout", "30000", "validation-timeout", "1000")))
 			.with(Sources.sqlite("other", this.directory))
 			.registry();
 		this.mortal = registry.get("mortal");
 		this.other = registry.get("other");
 		Sources.query(this.mortal, "select 1");
 		Sources.query(this.other, "select 1");
-	}
-
-	@AfterEach
-	void close() {
-		this.sources.close();
 	}
 
 	private static String ask(Source source) {
@@ -95,7 +91,7 @@ class BreakerIntegrationTests {
 		assertThat(ask(this.other)).isEqualTo("1");
 		assertThat(this.sources.events).filteredOn(SourceEvent.Unavailable.class::isInstance).hasSize(1);
 		server.restart();
-		await().atMost(Duration.ofSeconds(20)).until(() -> this.mortal.state() instanceof SourceState.Cold);
+		await().until(() -> this.mortal.state() instanceof SourceState.Cold);
 		assertThat(ask(this.mortal)).isEqualTo("1");
 		assertThat(this.sources.events).filteredOn(SourceEvent.Recovered.class::isInstance).hasSize(1);
 	}
@@ -113,11 +109,11 @@ class BreakerIntegrationTests {
 				assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.query(connection, "select 1"));
 			}
 		}
-		await().atMost(Duration.ofSeconds(15)).until(() -> waiting.stream().allMatch(CompletableFuture::isDone));
+		await().until(() -> waiting.stream().allMatch(CompletableFuture::isDone));
 		assertThat(waiting).extracting(CompletableFuture::join).containsOnly("unavailable");
 		await().until(() -> this.mortal.leases() == 0 && !this.mortal.isOpen());
 		server.restart();
-		await().atMost(Duration.ofSeconds(20)).until(() -> ask(this.mortal).equals("1"));
+		await().until(() -> ask(this.mortal).equals("1"));
 	}
 
 	@Test
@@ -138,7 +134,7 @@ class BreakerIntegrationTests {
 		finally {
 			server.freeze(false);
 		}
-		await().atMost(Duration.ofSeconds(40)).until(() -> ask(this.mortal).equals("1"));
+		await().until(() -> ask(this.mortal).equals("1"));
 	}
 
 	@Test

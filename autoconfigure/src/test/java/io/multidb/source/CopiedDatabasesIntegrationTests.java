@@ -1,15 +1,11 @@
 package io.multidb.source;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.DriverManager;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -52,68 +48,17 @@ class CopiedDatabasesIntegrationTests {
 	@AfterEach
 	void close() throws SQLException {
 		this.sources.close();
-		for (String like : List.of("t\\_%", "multidb%")) {
-			for (String database : databases(like)) {
-				admin("DROP DATABASE \"" + database + "\" WITH (FORCE)");
-			}
-		}
-	}
-
-	private static void admin(String sql) throws SQLException {
-		try (Connection connection = connect("postgres")) {
-			Sources.execute(connection, sql);
-		}
-	}
-
-	private static Connection connect(String database) throws SQLException {
-		return DriverManager.getConnection(url(database), postgres.username(), postgres.password());
-	}
-
-	private static List<String> databases(String like) throws SQLException {
-		try (Connection connection = connect("postgres");
-				ResultSet rows = connection.createStatement()
-					.executeQuery("SELECT datname FROM pg_database WHERE datname LIKE '" + like + "' ORDER BY 1")) {
-			List<String> names = new ArrayList<>();
-			while (rows.next()) {
-				names.add(rows.getString(1));
-			}
-			return names;
-		}
-	}
-
-	private static String url(String database) {
-		return new JdbcUrl(postgres.url()).withDatabaseName(database).text();
-	}
-
-	private static SourceDefinition.Builder source(String name, String database) {
-		return SourceDefinition.named(name)
-			.url(url(database))
-			.username(postgres.username())
-			.password(postgres.password());
+		postgres.dropDatabases("t\\_%", "multidb%");
 	}
 
 	private SourceRegistry registry(SourceDefinition.Builder template) {
-		return this.sources.with(source("server", "postgres").internal(true))
+		return this.sources.with(postgres.source("server", "postgres").internal(true))
 			.with(Sources.template(template.build(), "t-{id}", CreatePolicy.EXPLICIT, "server"))
 			.registry();
 	}
 
 	private SourceRegistry registry(LiquibaseSettings liquibase) {
-		return registry(source("t", "t_{id}").liquibase(liquibase));
-	}
-
-	private LiquibaseSettings changeLog(String... changeSets) throws IOException {
-		Path file = this.directory.resolve("changes.sql");
-		Files.writeString(file,
-				"--liquibase formatted sql\n--changeset " + String.join("\n--changeset ", changeSets) + "\n");
-		return LiquibaseSettings.of(file.toUri().toString());
-	}
-
-	private List<Boolean> copied() {
-		return this.sources.events.stream()
-			.filter(SourceEvent.Created.class::isInstance)
-			.map((event) -> ((SourceEvent.Created) event).copied())
-			.toList();
+		return registry(postgres.source("t", "t_{id}").liquibase(liquibase));
 	}
 
 	@Test
@@ -122,16 +67,16 @@ class CopiedDatabasesIntegrationTests {
 		registry.create("t-1");
 		Sources.execute(registry.get("t-1"), "insert into note (text) values ('mine')");
 		registry.create("t-2");
-		assertThat(copied()).containsExactly(false, true);
+		assertThat(this.sources.copied()).containsExactly(false, true);
 		assertThat(Sources.query(registry.get("t-2"), "select count(*) from note")).isEqualTo("0");
 		assertThat(Sources.query(registry.get("t-2"), "select count(*) from databasechangelog")).isEqualTo("1");
 		assertThat(this.sources.events).noneMatch(SourceEvent.Migrated.class::isInstance);
-		assertThat(databases("multidb%")).singleElement().asString().startsWith("multidb_image_");
+		assertThat(postgres.databases("multidb%")).singleElement().asString().startsWith("multidb_image_");
 		assertThatExceptionOfType(SQLException.class).as("connecting to the image")
-			.isThrownBy(() -> connect(databases("multidb%").get(0)))
+			.isThrownBy(() -> postgres.connect(postgres.databases("multidb%").get(0)))
 			.withMessageContaining("not currently accepting connections");
 		registry.close();
-		assertThat(databases("multidb%")).isEmpty();
+		assertThat(postgres.databases("multidb%")).isEmpty();
 	}
 
 	@Test
@@ -141,18 +86,18 @@ class CopiedDatabasesIntegrationTests {
 		registry.drain("server");
 		Awaitility.await().until(() -> registry.get("server").state() instanceof SourceState.Cold);
 		registry.close();
-		assertThat(databases("multidb%")).isEmpty();
+		assertThat(postgres.databases("multidb%")).isEmpty();
 	}
 
 	@Test
 	void aCopyBelongsToTheTemplatesUser() throws Exception {
-		admin("DROP ROLE IF EXISTS voter");
-		admin("CREATE ROLE voter LOGIN PASSWORD 'v0te'");
+		postgres.run("DROP ROLE IF EXISTS voter");
+		postgres.run("CREATE ROLE voter LOGIN PASSWORD 'v0te'");
 		SourceRegistry registry = registry(
-				source("t", "t_{id}").username("voter").password("v0te").liquibase(Sources.NOTES));
+				postgres.source("t", "t_{id}").username("voter").password("v0te").liquibase(Sources.NOTES));
 		registry.create("t-1");
 		registry.create("t-2");
-		assertThat(copied()).containsExactly(false, true);
+		assertThat(this.sources.copied()).containsExactly(false, true);
 		assertThat(Sources.query(registry.get("t-2"),
 				"select pg_get_userbyid(datdba) from pg_database where datname = current_database()"))
 			.isEqualTo("voter");
@@ -161,53 +106,54 @@ class CopiedDatabasesIntegrationTests {
 
 	@Test
 	void aRoleThatMayOnlyCreateDatabasesMayCopyThem() throws Exception {
-		admin("DROP ROLE IF EXISTS maker");
-		admin("CREATE ROLE maker LOGIN CREATEDB PASSWORD 'm4ke'");
-		SourceRegistry registry = this.sources.with(source("server", "postgres").username("maker").password("m4ke"))
+		postgres.run("DROP ROLE IF EXISTS maker");
+		postgres.run("CREATE ROLE maker LOGIN CREATEDB PASSWORD 'm4ke'");
+		SourceRegistry registry = this.sources
+			.with(postgres.source("server", "postgres").username("maker").password("m4ke"))
 			.with(Sources.template(
-					source("t", "t_{id}").username("maker").password("m4ke").liquibase(Sources.NOTES).build(), "t-{id}",
-					CreatePolicy.EXPLICIT, "server"))
+					postgres.source("t", "t_{id}").username("maker").password("m4ke").liquibase(Sources.NOTES).build(),
+					"t-{id}", CreatePolicy.EXPLICIT, "server"))
 			.registry();
 		registry.create("t-1");
 		registry.create("t-2");
-		assertThat(copied()).containsExactly(false, true);
+		assertThat(this.sources.copied()).containsExactly(false, true);
 	}
 
 	@Test
 	void afterAChangeOfTheChangeLogNothingIsCopiedThatWasMadeBefore() throws Exception {
-		SourceRegistry registry = registry(changeLog("t:1\ncreate table a (x int);"));
+		SourceRegistry registry = registry(Sources.changeLog(this.directory, "t:1\ncreate table a (x int);"));
 		registry.create("t-1");
 		registry.create("t-2");
-		changeLog("t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
+		Sources.changeLog(this.directory, "t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
 		registry.create("t-3");
 		registry.create("t-4");
-		assertThat(copied()).containsExactly(false, true, false, true);
-		try (Connection connection = connect("t_4")) {
+		assertThat(this.sources.copied()).containsExactly(false, true, false, true);
+		try (Connection connection = postgres.connect("t_4")) {
 			assertThat(Sources.query(connection, "select count(*) from b")).isEqualTo("0");
 		}
-		assertThat(databases("multidb%")).as("the former image is dropped").hasSize(1);
+		assertThat(postgres.databases("multidb%")).as("the former image is dropped").hasSize(1);
 	}
 
 	@Test
 	void anImageThatWasDroppedIsMadeAnew() throws Exception {
 		SourceRegistry registry = registry(Sources.NOTES);
 		registry.create("t-1");
-		admin("DROP DATABASE \"" + databases("multidb%").get(0) + "\"");
+		postgres.run("DROP DATABASE \"" + postgres.databases("multidb%").get(0) + "\"");
 		assertThat(registry.create("t-2")).isTrue();
 		assertThat(registry.create("t-3")).isTrue();
-		assertThat(copied()).containsExactly(false, false, true);
+		assertThat(this.sources.copied()).containsExactly(false, false, true);
 	}
 
 	@Test
 	void whatACopyWouldLackKeepsADatabaseFromBeingCopied() throws Exception {
-		SourceRegistry registry = registry(changeLog(
+		SourceRegistry registry = registry(Sources.changeLog(this.directory,
 				"""
 						t:1 splitStatements:false
 						do $$ begin execute format('alter database %I set work_mem = ''77MB''', current_database()); end $$;"""));
 		registry.create("t-1");
 		registry.create("t-2");
-		assertThat(copied()).containsExactly(false, false);
-		assertThat(databases("multidb%")).isEmpty();
+		assertThat(this.sources.copied()).containsExactly(false, false);
+		assertThat(postgres.databases("multidb%")).isEmpty();
 		assertThat(Sources.query(registry.get("t-2"), "show work_mem")).isEqualTo("77MB");
 	}
 
@@ -215,17 +161,17 @@ class CopiedDatabasesIntegrationTests {
 	void whatExistsIsNeitherCopiedNorTouched() throws Exception {
 		SourceRegistry registry = registry(Sources.NOTES);
 		registry.create("t-1");
-		admin("CREATE DATABASE t_2");
+		postgres.run("CREATE DATABASE t_2");
 		assertThat(registry.create("t-2")).isFalse();
-		assertThat(databases("t\\_%")).containsExactly("t_1", "t_2");
+		assertThat(postgres.databases("t\\_%")).containsExactly("t_1", "t_2");
 	}
 
 	@Test
 	void applicationsThatCopyAtTheSameMomentAgreeOnOneWinner() throws Exception {
 		try (Sources others = new Sources()) {
 			SourceRegistry mine = registry(Sources.NOTES);
-			SourceRegistry theirs = others.with(source("server", "postgres"))
-				.with(Sources.template(source("t", "t_{id}").liquibase(Sources.NOTES).build(), "t-{id}",
+			SourceRegistry theirs = others.with(postgres.source("server", "postgres"))
+				.with(Sources.template(postgres.source("t", "t_{id}").liquibase(Sources.NOTES).build(), "t-{id}",
 						CreatePolicy.EXPLICIT, "server"))
 				.registry();
 			mine.create("t-mine");
@@ -238,7 +184,7 @@ class CopiedDatabasesIntegrationTests {
 				assertThat(outcomes).containsExactlyInAnyOrder(true, false);
 			}
 		}
-		assertThat(databases("multidb%")).as("of the one that is still open").hasSize(1);
+		assertThat(postgres.databases("multidb%")).as("of the one that is still open").hasSize(1);
 	}
 
 	@Test
@@ -247,19 +193,18 @@ class CopiedDatabasesIntegrationTests {
 		String young = "multidb_image_" + Instant.now().minus(Duration.ofHours(11)).getEpochSecond() + "_00bb";
 		String strangers = "multidb_image_notes";
 		for (String database : List.of(old, young, strangers)) {
-			admin("CREATE DATABASE " + database + " ALLOW_CONNECTIONS false");
+			postgres.run("CREATE DATABASE " + database + " ALLOW_CONNECTIONS false");
 		}
 		registry(Sources.NOTES).create("t-1");
-		assertThat(databases("multidb%")).contains(young, strangers).doesNotContain(old);
+		assertThat(postgres.databases("multidb%")).contains(young, strangers).doesNotContain(old);
 	}
 
 	@Test
 	void whateverTheMomentAProcessIsKilledOnlyCompleteDatabasesAreThere() throws Exception {
 		String[] tenants = IntStream.range(0, 200).mapToObj((i) -> "t-" + i).toArray(String[]::new);
-		try (CreatorProcess victim = CreatorProcess.start(url("t_{id}"), url("postgres"), postgres.username(), "many",
-				tenants)) {
-			assertThat(victim.read()).isEqualTo("ready");
-			victim.go();
+		try (CreatorProcess victim = CreatorProcess.start(postgres.url("t_{id}"), postgres.url("postgres"),
+				postgres.username(), "many", tenants)) {
+			victim.begin();
 			assertThat(victim.read()).isEqualTo("created");
 			assertThat(victim.read()).isEqualTo("copied");
 			LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(300_000_000));
@@ -267,23 +212,23 @@ class CopiedDatabasesIntegrationTests {
 		}
 		// What the server was doing for it, it does to the end.
 		Awaitility.await().until(() -> {
-			try (Connection connection = connect("postgres")) {
+			try (Connection connection = postgres.connect("postgres")) {
 				return Sources
 					.query(connection,
-							"select count(*) from pg_stat_activity where query like 'CREATE DATABASE%'"
-									+ " and state = 'active' and pid <> pg_backend_pid()")
+							"select count(*) from pg_stat_activity where backend_type = 'client backend'"
+									+ " and pid <> pg_backend_pid()")
 					.equals("0");
 			}
 		});
-		List<String> made = databases("t\\_%");
+		List<String> made = postgres.databases("t\\_%");
 		assertThat(made).hasSizeGreaterThanOrEqualTo(2);
 		for (String database : made) {
-			try (Connection connection = connect(database)) {
+			try (Connection connection = postgres.connect(database)) {
 				assertThat(Sources.query(connection, "select count(*) from note")).as(database).isEqualTo("0");
 				assertThat(Sources.query(connection, "select count(*) from databasechangelog")).isEqualTo("1");
 			}
 		}
-		assertThat(databases("multidb%")).singleElement().asString().startsWith("multidb_image_");
+		assertThat(postgres.databases("multidb%")).singleElement().asString().startsWith("multidb_image_");
 	}
 
 }

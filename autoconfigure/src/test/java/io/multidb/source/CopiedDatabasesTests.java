@@ -22,11 +22,13 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import org.springframework.core.io.DefaultResourceLoader;
 
@@ -44,12 +46,8 @@ class CopiedDatabasesTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceDefinition.Builder definition(String name, LiquibaseSettings liquibase) {
 		return SourceDefinition.named(name)
@@ -62,18 +60,37 @@ class CopiedDatabasesTests {
 			.registry();
 	}
 
-	private LiquibaseSettings changeLog(String... changeSets) throws IOException {
-		Path file = this.directory.resolve("changes.sql");
-		Files.writeString(file, "--liquibase formatted sql\n"
-				+ String.join("", Stream.of(changeSets).map((each) -> "--changeset " + each + "\n").toList()));
-		return LiquibaseSettings.of(file.toUri().toString());
-	}
-
-	private List<Boolean> copied() {
-		return this.sources.events.stream()
-			.filter(SourceEvent.Created.class::isInstance)
-			.map((event) -> ((SourceEvent.Created) event).copied())
-			.toList();
+	@ParameterizedTest
+	@ValueSource(strings = { "-wal", "-journal" })
+	void whatAFormerDatabaseLeftIsNotAppliedToANewOne(String left) throws Exception {
+		SourceRegistry registry = registry(
+				definition("t", Sources.changeLog(this.directory, "a:1\ncreate table note (text varchar(99));")));
+		registry.create("t-1");
+		Path file = this.directory.resolve("t-1.db");
+		Path log = this.directory.resolve("t-1.db" + left);
+		Path stash = this.directory.resolve("stash");
+		try (Connection former = DriverManager.getConnection("jdbc:sqlite:" + file)) {
+			if (left.equals("-journal")) {
+				Sources.query(former, "pragma journal_mode = delete");
+				Sources.execute(former, "pragma cache_size = 1");
+				Sources.execute(former, "begin");
+			}
+			else {
+				Sources.execute(former, "pragma wal_autocheckpoint = 0");
+			}
+			for (int i = 0; i < 100; i++) {
+				Sources.execute(former, "insert into note values ('" + "of the former one ".repeat(5) + "')");
+			}
+			Files.copy(log, stash);
+		}
+		Files.delete(file);
+		Files.copy(stash, log);
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.create("t-1"))
+			.withMessageContaining(log.getFileName() + "' is left of another database");
+		assertThat(file).doesNotExist();
+		Files.delete(log);
+		assertThat(registry.create("t-1")).isTrue();
+		assertThat(Sources.query(registry.get("t-1"), "select count(*) from note")).isEqualTo("0");
 	}
 
 	private List<String> files() throws IOException {
@@ -89,7 +106,7 @@ class CopiedDatabasesTests {
 		Sources.execute(registry.get("t-1"), "insert into note (text) values ('mine')");
 		registry.create("t-2");
 		registry.create("t-3");
-		assertThat(copied()).containsExactly(false, true, true);
+		assertThat(this.sources.copied()).containsExactly(false, true, true);
 		assertThat(Sources.query(registry.get("t-1"), "select count(*) from note")).isEqualTo("1");
 		assertThat(Sources.query(registry.get("t-2"), "select count(*) from note")).isEqualTo("0");
 		assertThat(Sources.query(registry.get("t-3"), "select count(*) from DATABASECHANGELOG")).isEqualTo("1");
@@ -101,30 +118,20 @@ class CopiedDatabasesTests {
 			.endsWith(", as a copy");
 	}
 
+	private List<String> openImages() throws IOException {
+		return Sources.openFiles(this.directory).stream().filter((file) -> file.contains("/.multidb-")).toList();
+	}
+
 	@Test
+	@EnabledOnOs(OS.LINUX)
 	void theImageHasNoNameAndIsGoneWithItsRegistry() throws Exception {
 		SourceRegistry registry = registry(definition("t", Sources.NOTES));
 		registry.create("t-1");
 		registry.create("t-2");
 		assertThat(files()).containsExactly("t-1.db", "t-2.db");
-		if (Files.isDirectory(Path.of("/proc/self/fd"))) {
-			assertThat(openImages()).isPositive();
-			registry.close();
-			assertThat(openImages()).isZero();
-		}
-	}
-
-	private long openImages() throws IOException {
-		try (Stream<Path> handles = Files.list(Path.of("/proc/self/fd"))) {
-			return handles.filter((handle) -> {
-				try {
-					return Files.readSymbolicLink(handle).toString().startsWith(this.directory + "/.multidb-");
-				}
-				catch (IOException ex) {
-					return false;
-				}
-			}).count();
-		}
+		assertThat(openImages()).isNotEmpty();
+		registry.close();
+		assertThat(openImages()).isEmpty();
 	}
 
 	@Test
@@ -141,13 +148,14 @@ class CopiedDatabasesTests {
 
 	@Test
 	void afterAChangeOfTheChangeLogNothingIsCopiedThatWasMadeBefore() throws Exception {
-		SourceRegistry registry = registry(definition("t", changeLog("t:1\ncreate table a (x int);")));
+		SourceRegistry registry = registry(
+				definition("t", Sources.changeLog(this.directory, "t:1\ncreate table a (x int);")));
 		registry.create("t-1");
 		registry.create("t-2");
-		changeLog("t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
+		Sources.changeLog(this.directory, "t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
 		registry.create("t-3");
 		registry.create("t-4");
-		assertThat(copied()).containsExactly(false, true, false, true);
+		assertThat(this.sources.copied()).containsExactly(false, true, false, true);
 		for (String tenant : List.of("3", "4")) {
 			try (Connection connection = DriverManager
 				.getConnection("jdbc:sqlite:" + this.directory.resolve("t-" + tenant + ".db"))) {
@@ -160,7 +168,7 @@ class CopiedDatabasesTests {
 
 	@Test
 	void otherParametersAndOtherDirectoriesHaveImagesOfTheirOwn() throws Exception {
-		LiquibaseSettings settings = changeLog("t:1\ncreate table ${name} (x int);");
+		LiquibaseSettings settings = Sources.changeLog(this.directory, "t:1\ncreate table ${name} (x int);");
 		for (String name : List.of("one", "two")) {
 			SourceDefinition definition = SourceDefinition.named(name)
 				.url("jdbc:sqlite:" + Files.createDirectory(this.directory.resolve(name)).resolve("{tenant}.db"))
@@ -175,26 +183,26 @@ class CopiedDatabasesTests {
 					"select group_concat(name) from sqlite_schema where name in ('one', 'two')"))
 				.isEqualTo(tenant.substring(0, 3));
 		}
-		assertThat(copied()).containsExactly(false, false, true, true);
+		assertThat(this.sources.copied()).containsExactly(false, false, true, true);
 	}
 
 	@Test
 	void whatRunsAlwaysIsNeverCopied() throws Exception {
-		SourceRegistry registry = registry(definition("t",
-				changeLog("t:1\ncreate table a (x int);", "t:2 runAlways:true\ninsert into a values (1);")));
+		SourceRegistry registry = registry(definition("t", Sources.changeLog(this.directory,
+				"t:1\ncreate table a (x int);", "t:2 runAlways:true\ninsert into a values (1);")));
 		registry.create("t-1");
 		registry.create("t-2");
-		assertThat(copied()).containsExactly(false, false);
+		assertThat(this.sources.copied()).containsExactly(false, false);
 	}
 
 	@Test
 	void nothingIsCopiedWhereThatIsSwitchedOff() throws Exception {
-		LiquibaseSettings settings = changeLog(
+		LiquibaseSettings settings = Sources.changeLog(this.directory,
 				"t:1\ncreate table a (x text);\ninsert into a values (hex(randomblob(16)));");
 		SourceRegistry registry = registry(definition("t", settings).copied(false));
 		registry.create("t-1");
 		registry.create("t-2");
-		assertThat(copied()).containsExactly(false, false);
+		assertThat(this.sources.copied()).containsExactly(false, false);
 		assertThat(Sources.query(registry.get("t-1"), "select x from a"))
 			.isNotEqualTo(Sources.query(registry.get("t-2"), "select x from a"));
 	}
@@ -221,7 +229,7 @@ class CopiedDatabasesTests {
 		List<Object> outcomes = Race.run(16, () -> registry.create("t-" + tenant.incrementAndGet()));
 		assertThat(outcomes).containsOnly(true);
 		assertThat(fillings).hasValue(1);
-		assertThat(copied()).hasSize(16).containsOnlyOnce(false);
+		assertThat(this.sources.copied()).hasSize(16).containsOnlyOnce(false);
 	}
 
 	private static SourceMigrator counting(LiquibaseMigrator liquibase, AtomicInteger fillings) {
@@ -350,15 +358,14 @@ class CopiedDatabasesTests {
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.create("t-missing"))
 			.withMessageContaining("does not exist");
 		registry.create("t-next");
-		assertThat(copied()).containsExactly(false, true);
+		assertThat(this.sources.copied()).containsExactly(false, true);
 	}
 
 	@Test
 	@EnabledOnOs(OS.LINUX)
 	void aFullDiskLeavesNothing() throws Exception {
 		try (CreatorProcess process = start("step", "t-1", "t-2", "t-3")) {
-			assertThat(process.read()).isEqualTo("ready");
-			process.go();
+			process.begin();
 			assertThat(process.read()).isEqualTo("created");
 			limit(process, "8192");
 			process.go();
@@ -388,8 +395,7 @@ class CopiedDatabasesTests {
 			String prefix = "t-" + round + "-";
 			String[] tenants = IntStream.range(0, 3000).mapToObj((i) -> prefix + i).toArray(String[]::new);
 			try (CreatorProcess victim = start("big", tenants)) {
-				assertThat(victim.read()).isEqualTo("ready");
-				victim.go();
+				victim.begin();
 				assertThat(victim.read()).isEqualTo("created");
 				assertThat(victim.read()).isEqualTo("copied");
 				LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(200_000_000));
@@ -402,8 +408,7 @@ class CopiedDatabasesTests {
 					FileTime.from(Instant.now().minus(Duration.ofMinutes(11))));
 		}
 		try (CreatorProcess next = start("step", "t-next")) {
-			assertThat(next.read()).isEqualTo("ready");
-			next.go();
+			next.begin();
 			assertThat(next.read()).isEqualTo("created");
 		}
 		assertThat(files()).noneMatch((file) -> file.startsWith(".multidb"));

@@ -12,6 +12,8 @@ import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.migration.LiquibaseMigrator;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 /**
  * A process of its own that creates databases from a template. It says {@code ready},
  * waits for a line, then creates each tenant and says {@code created}, {@code copied} or
@@ -35,9 +37,9 @@ public final class CreatorProcess implements AutoCloseable {
 	static CreatorProcess start(String url, String maintenanceUrl, String username, String mode, String... tenants)
 			throws IOException {
 		List<String> command = new java.util.ArrayList<>(
-				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",
-						System.getProperty("java.class.path"), CreatorProcess.class.getName(), url, maintenanceUrl,
-						username, mode));
+				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
+						"-cp", System.getProperty("java.class.path"), CreatorProcess.class.getName(), url,
+						maintenanceUrl, username, mode));
 		command.addAll(List.of(tenants));
 		return new CreatorProcess(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start());
 	}
@@ -49,6 +51,12 @@ public final class CreatorProcess implements AutoCloseable {
 			line = this.output.readLine();
 		}
 		return line;
+	}
+
+	/** Lets it begin as soon as it is ready. */
+	void begin() throws IOException {
+		assertThat(read()).isEqualTo("ready");
+		go();
 	}
 
 	void go() throws IOException {

@@ -90,7 +90,7 @@ class FallbackTests {
 	private SourceDefinition.Builder sqlite(String name) {
 		return SourceDefinition.named(name)
 			.url(url(name))
-			.hikari(Map.of("maximum-pool-size", "4", "connection-timeout", "2000"));
+			.hikari(Map.of("maximum-pool-size", "4", "connection-timeout", "20000"));
 	}
 
 	private void open(FallbackSettings fallback) {
@@ -263,6 +263,33 @@ class FallbackTests {
 	}
 
 	@Test
+	void aTransactionOfAStatementThatWasPreparedBeforeIsNotDroppedInSilence() throws Exception {
+		openReadOnly();
+		try (Connection connection = main().getConnection();
+				PreparedStatement insert = connection.prepareStatement(WRITE)) {
+			connection.setAutoCommit(false);
+			insert.executeUpdate();
+			connection.commit();
+			insert.executeUpdate();
+			assertThatExceptionOfType(SQLException.class).isThrownBy(() -> connection.setReadOnly(true))
+				.withMessageContaining("begun");
+			connection.commit();
+		}
+		assertThat(rows("main")).isEqualTo(2);
+	}
+
+	@Test
+	void twoThreadsThatUseAConnectionFirstTakeOne() throws Exception {
+		openReadOnly();
+		for (int i = 0; i < 200; i++) {
+			try (Connection connection = main().getConnection()) {
+				assertThat(Race.run(2, () -> Sources.query(connection, WHO))).containsOnly("main");
+				assertThat(main().leases()).isEqualTo(1);
+			}
+		}
+	}
+
+	@Test
 	void nothingIsEverWrittenToIt() throws Exception {
 		openReadOnly();
 		stop("main");
@@ -323,7 +350,7 @@ class FallbackTests {
 	@Test
 	void theFallbacksOwnTenantsWriteAsEver() throws Exception {
 		open(sqlite("main").fallback(FallbackSettings.readOnly("archive")),
-				sqlite("archive").hikari(Map.of("maximum-pool-size", "1", "connection-timeout", "2000")));
+				sqlite("archive").hikari(Map.of("maximum-pool-size", "1", "connection-timeout", "20000")));
 		stop("main");
 		for (int i = 0; i < 20; i++) {
 			assertThat(whoIs("main-1")).isEqualTo("archive");
@@ -567,10 +594,9 @@ class FallbackTests {
 				}
 			}, (task) -> new Thread(task).start()));
 		}
-		long end = System.nanoTime() + 4_000_000_000L;
-		int outages = 0;
+		int outages = 5;
 		try {
-			while (System.nanoTime() < end) {
+			for (int i = 0; i < outages; i++) {
 				int seen = onFallback.get();
 				stop("main");
 				await().until(() -> {
@@ -579,7 +605,6 @@ class FallbackTests {
 					return onFallback.get() > seen + 20;
 				});
 				restart("main");
-				outages++;
 				int before = written.get();
 				await().until(() -> written.get() > before + 5);
 			}
@@ -588,7 +613,6 @@ class FallbackTests {
 			running.set(false);
 		}
 		workers.forEach(CompletableFuture::join);
-		assertThat(outages).isPositive();
 		assertThat(rows("archive")).isEqualTo(writtenToArchive.get());
 		assertThat(rows("main")).isEqualTo(written.get());
 		assertTold(outages, outages);

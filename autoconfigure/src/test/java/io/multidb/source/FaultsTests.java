@@ -1,6 +1,5 @@
 package io.multidb.source;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -10,13 +9,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.Stream;
 
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -38,12 +35,8 @@ class FaultsTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceRegistry registry(Map<String, String> hikari) throws SQLException {
 		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory).hikari(hikari))
@@ -51,29 +44,6 @@ class FaultsTests {
 			.registry();
 		Sources.execute(registry.get("other"), "create table note (text text)");
 		return registry;
-	}
-
-	/** The files that this process has open below the directory. */
-	private List<String> openFiles() throws IOException {
-		try (Stream<Path> handles = Files.list(Path.of("/proc/self/fd"))) {
-			return handles.map((handle) -> {
-				try {
-					return Files.readSymbolicLink(handle).toString();
-				}
-				catch (IOException ex) {
-					return null;
-				}
-			}).filter(Objects::nonNull).filter((file) -> file.startsWith(this.directory.toString())).toList();
-		}
-	}
-
-	private static List<String> ownThreads() {
-		return Thread.getAllStackTraces()
-			.keySet()
-			.stream()
-			.map(Thread::getName)
-			.filter((name) -> name.startsWith("multidb-") || name.contains(":connection-"))
-			.toList();
 	}
 
 	@Test
@@ -85,7 +55,7 @@ class FaultsTests {
 			.withMessageContaining("file is not a database");
 		assertThat(Sources.query(registry.get("other"), "select count(*) from note")).isEqualTo("0");
 		Files.delete(this.directory.resolve("a.db"));
-		await().atMost(Duration.ofSeconds(20)).until(() -> registry.get("a").state() instanceof SourceState.Cold);
+		await().until(() -> registry.get("a").state() instanceof SourceState.Cold);
 		assertThat(Sources.query(registry.get("a"), "select 1")).isEqualTo("1");
 	}
 
@@ -191,9 +161,9 @@ class FaultsTests {
 		registry.close();
 		ended.set(true);
 		assertThat(users.join()).containsOnly("ended");
-		await().atMost(Duration.ofSeconds(20)).untilAsserted(() -> {
-			assertThat(openFiles()).isEmpty();
-			assertThat(ownThreads()).isEmpty();
+		await().untilAsserted(() -> {
+			assertThat(Sources.openFiles(this.directory)).isEmpty();
+			assertThat(Sources.threads("multidb-")).isEmpty();
 		});
 	}
 
@@ -207,14 +177,14 @@ class FaultsTests {
 			registry.add(Sources.sqlite("s" + i, this.directory).build());
 			assertThat(Sources.query(registry.get("s" + i), "select 1")).isEqualTo("1");
 		}
-		await().atMost(Duration.ofSeconds(20)).until(() -> registry.attention().get() == 0);
-		assertThat(openFiles()).hasSizeLessThanOrEqualTo(3 * 3);
+		await().until(() -> registry.attention().get() == 0);
+		assertThat(Sources.openFiles(this.directory)).hasSizeLessThanOrEqualTo(3 * 3);
 		for (int i = 0; i < 60; i++) {
 			assertThat(registry.remove("s" + i)).isTrue();
 		}
-		await().atMost(Duration.ofSeconds(20)).untilAsserted(() -> {
-			assertThat(openFiles()).isEmpty();
-			assertThat(ownThreads()).hasSizeLessThanOrEqualTo(3);
+		await().untilAsserted(() -> {
+			assertThat(Sources.openFiles(this.directory)).isEmpty();
+			assertThat(Sources.threads("multidb-")).hasSizeLessThanOrEqualTo(3);
 		});
 		assertThat(registry.openPools().isEmpty()).isTrue();
 	}

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicLong;
 
 import com.zaxxer.hikari.pool.HikariPool;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,12 +34,8 @@ class LeaseTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceRegistry registry(String connectionTimeout) {
 		return this.sources
@@ -143,8 +139,8 @@ class LeaseTests {
 		Pool pool = opened(a);
 		registry.remove("a");
 		a.life().closeDrained(false);
-		assertThat(Sources.isClosed(pool)).isTrue();
 		assertThat(a.lease(pool)).isNull();
+		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 
 	@Test

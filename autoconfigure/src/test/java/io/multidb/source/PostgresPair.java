@@ -36,7 +36,7 @@ public final class PostgresPair implements Closeable {
 	private PostgresPair(Path primaryDirectory, Path standbyDirectory) throws IOException, SQLException {
 		this.primaryDirectory = primaryDirectory;
 		this.standbyDirectory = standbyDirectory;
-		this.primary = EmbeddedPostgres.builder().setDataDirectory(primaryDirectory).start();
+		this.primary = TestPostgres.builder().setDataDirectory(primaryDirectory).start();
 		boolean started = false;
 		try {
 			backUp(primaryDirectory);
@@ -74,9 +74,8 @@ public final class PostgresPair implements Closeable {
 			}
 		}
 		Files.createFile(this.standbyDirectory.resolve("standby.signal"));
-		Files.writeString(this.standbyDirectory.resolve("postgresql.auto.conf"),
-				"primary_conninfo = 'host=localhost port=" + this.primary.getPort()
-						+ " user=postgres'\nwal_retrieve_retry_interval = '200ms'\n");
+		Files.writeString(this.standbyDirectory.resolve("postgresql.auto.conf"), "primary_conninfo = '"
+				+ primaryConnection(this.primary.getPort()) + "'\nwal_retrieve_retry_interval = '200ms'\n");
 	}
 
 	private static void copy(Path from, Path to) throws IOException {
@@ -114,7 +113,7 @@ public final class PostgresPair implements Closeable {
 	}
 
 	private EmbeddedPostgres startStandby(int port) throws IOException {
-		EmbeddedPostgres.Builder builder = EmbeddedPostgres.builder()
+		EmbeddedPostgres.Builder builder = TestPostgres.builder()
 			.setDataDirectory(this.standbyDirectory)
 			.setCleanDataDirectory(false);
 		return ((port == 0) ? builder : builder.setPort(port)).start();
@@ -144,6 +143,17 @@ public final class PostgresPair implements Closeable {
 		try (Connection connection = DriverManager.getConnection(url, "postgres", "")) {
 			Sources.execute(connection, sql);
 		}
+	}
+
+	/** Lets the standby receive nothing any more, or again. */
+	public void cutStandbyOff(boolean cutOff) throws SQLException {
+		onStandby(
+				"alter system set primary_conninfo = '" + primaryConnection(cutOff ? 1 : this.primary.getPort()) + "'");
+		onStandby("select pg_reload_conf()");
+	}
+
+	private static String primaryConnection(int port) {
+		return "host=localhost port=" + port + " user=postgres";
 	}
 
 	/** Ends the standby's server process by SIGKILL. */

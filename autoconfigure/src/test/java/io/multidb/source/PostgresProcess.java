@@ -7,8 +7,10 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 
@@ -25,7 +27,7 @@ final class PostgresProcess implements Closeable {
 
 	private PostgresProcess(Path directory) throws IOException {
 		this.directory = directory;
-		this.server = EmbeddedPostgres.builder().setDataDirectory(directory).setCleanDataDirectory(false).start();
+		this.server = builder().start();
 	}
 
 	static PostgresProcess start() {
@@ -58,11 +60,11 @@ final class PostgresProcess implements Closeable {
 	void restart() throws IOException {
 		int port = this.server.getPort();
 		this.server.close();
-		this.server = EmbeddedPostgres.builder()
-			.setDataDirectory(this.directory)
-			.setCleanDataDirectory(false)
-			.setPort(port)
-			.start();
+		this.server = builder().setPort(port).start();
+	}
+
+	private EmbeddedPostgres.Builder builder() {
+		return TestPostgres.builder().setDataDirectory(this.directory).setCleanDataDirectory(false);
 	}
 
 	/** Lets no process of the server run, or all of them again. */
@@ -82,10 +84,13 @@ final class PostgresProcess implements Closeable {
 		}
 	}
 
+	/** What it leaves behind would keep it from being started again for a while. */
 	static void kill(Path data) throws IOException {
 		ProcessHandle server = process(data);
-		CompletableFuture<ProcessHandle> end = server.onExit();
-		server.destroyForcibly();
+		List<ProcessHandle> all = Stream.concat(Stream.of(server), server.descendants()).toList();
+		CompletableFuture<?> end = CompletableFuture
+			.allOf(all.stream().map(ProcessHandle::onExit).toArray(CompletableFuture<?>[]::new));
+		all.forEach(ProcessHandle::destroyForcibly);
 		try {
 			end.get();
 		}

@@ -82,8 +82,7 @@ class ProcessesTests {
 	@Test
 	void whatAKilledProcessLeavesIsNeverUsedAndIsRemoved() throws Exception {
 		try (CreatorProcess victim = start("half", "election-1")) {
-			assertThat(victim.read()).isEqualTo("ready");
-			victim.go();
+			victim.begin();
 			assertThat(victim.read()).isEqualTo("half");
 			victim.kill();
 		}
@@ -93,8 +92,7 @@ class ProcessesTests {
 			Files.setLastModifiedTime(leftover, FileTime.from(Instant.now().minus(Duration.ofMinutes(11))));
 		}
 		try (CreatorProcess next = start("race", "election-1")) {
-			assertThat(next.read()).isEqualTo("ready");
-			next.go();
+			next.begin();
 			assertThat(next.read()).isEqualTo("created");
 		}
 		assertThat(temporaryFiles()).isEmpty();

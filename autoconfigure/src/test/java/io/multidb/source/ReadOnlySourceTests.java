@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +44,7 @@ class ReadOnlySourceTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
 
 	private final List<Thread> threads = new ArrayList<>();
@@ -58,11 +59,6 @@ class ReadOnlySourceTests {
 			.getConnection("jdbc:sqlite:" + this.directory.resolve(name + ".db"))) {
 			Sources.execute(connection, "create table t (x int)");
 		}
-	}
-
-	@AfterEach
-	void close() {
-		this.sources.close();
 	}
 
 	private SourceDefinition.Builder main() {

@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -36,12 +36,8 @@ class ReplaceTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private SourceRegistry registry(Duration drainTimeout, Map<String, String> hikari) throws SQLException {
 		SourceRegistry registry = this.sources
@@ -210,18 +206,18 @@ class ReplaceTests {
 		try (Connection forgotten = a.getConnection()) {
 			String user = Thread.currentThread().getName();
 			registry.remove("a");
-			assertThat(Sources.query(forgotten, "select name from place")).isEqualTo("old");
 			await().untilAsserted(() -> assertThat(this.sources.events).filteredOn(SourceEvent.Cut.class::isInstance)
 				.singleElement()
 				.satisfies((event) -> {
 					SourceEvent.Cut cut = (SourceEvent.Cut) event;
 					assertThat(cut.source()).isEqualTo("a");
 					assertThat(cut.connections()).isEqualTo(1);
-					assertThat(cut.after()).isBetween(Duration.ofMillis(1200), Duration.ofSeconds(10));
+					assertThat(cut.after()).isGreaterThanOrEqualTo(Duration.ofMillis(1200));
 					assertThat(cut.users()).singleElement()
 						.asString()
 						.matches("thread '" + user + "' for \\d+ (ms|s) at " + getClass().getName() + ".*");
-					assertThat(cut.message()).contains("1 connections were still in use after 1 s and were cut");
+					assertThat(cut.message()).contains(
+							"1 connections were still in use after " + cut.after().toSeconds() + " s and were cut");
 				}));
 			await().untilAsserted(() -> assertThat(a.state()).isInstanceOf(SourceState.Removed.class));
 			assertThatExceptionOfType(SQLException.class)
@@ -240,7 +236,7 @@ class ReplaceTests {
 		assertThat(registry.drain("a")).isFalse();
 		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Unavailable.class);
 		Files.createDirectory(this.directory.resolve("none"));
-		await().atMost(Duration.ofSeconds(20)).until(() -> registry.get("a").state() instanceof SourceState.Cold);
+		await().until(() -> registry.get("a").state() instanceof SourceState.Cold);
 	}
 
 	@Test
@@ -306,7 +302,7 @@ class ReplaceTests {
 		thread.start();
 		awaitWaiting(thread);
 		gate.opened.countDown();
-		retry.get(10, TimeUnit.SECONDS);
+		retry.get(60, TimeUnit.SECONDS);
 		assertThat(gate.calls).hasValue(3);
 		assertThat(registry.get("a").state()).isInstanceOf(SourceState.Cold.class);
 	}
@@ -323,8 +319,8 @@ class ReplaceTests {
 		thread.start();
 		awaitWaiting(thread);
 		gate.opened.countDown();
-		replacement.get(10, TimeUnit.SECONDS);
-		assertThat(opening).failsWithin(Duration.ofSeconds(10));
+		replacement.get(60, TimeUnit.SECONDS);
+		assertThat(opening).failsWithin(Duration.ofSeconds(60));
 		assertThat(place(registry.get("a"))).isEqualTo("new");
 	}
 

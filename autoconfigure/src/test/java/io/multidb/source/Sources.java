@@ -11,12 +11,13 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.Stream;
 
 import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.migration.LiquibaseMigrator;
 
-import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 /**
  * Registries for tests, with their events.
@@ -125,13 +126,56 @@ public final class Sources implements AutoCloseable {
 		}
 	}
 
+	/** The names of the threads that are alive and are named so, by their beginning. */
+	public static List<String> threads(String... names) {
+		return Thread.getAllStackTraces()
+			.keySet()
+			.stream()
+			.map(Thread::getName)
+			.filter((thread) -> Stream.of(names).anyMatch(thread::startsWith))
+			.toList();
+	}
+
+	/** The files below a directory that this process has open; on Linux. */
+	public static List<String> openFiles(Path directory) throws IOException {
+		try (Stream<Path> handles = Files.list(Path.of("/proc/self/fd"))) {
+			return handles.map(Sources::target).filter((file) -> file.startsWith(directory + "/")).toList();
+		}
+	}
+
+	private static String target(Path handle) {
+		try {
+			return Files.readSymbolicLink(handle).toString();
+		}
+		catch (IOException ex) {
+			// It was closed while the list was read.
+			return "";
+		}
+	}
+
+	/** Of the databases that were made, in order: whether each is a copy. */
+	List<Boolean> copied() {
+		return this.events.stream()
+			.filter(SourceEvent.Created.class::isInstance)
+			.map((event) -> ((SourceEvent.Created) event).copied())
+			.toList();
+	}
+
+	/** Writes a change log, in place of the one that is there. */
+	static LiquibaseSettings changeLog(Path directory, String... changeSets) throws IOException {
+		Path file = directory.resolve("changes.sql");
+		Files.writeString(file,
+				"--liquibase formatted sql\n--changeset " + String.join("\n--changeset ", changeSets) + "\n");
+		return LiquibaseSettings.of(file.toUri().toString());
+	}
+
 	static boolean isClosed(Pool pool) {
 		return pool.phase() == Pool.Phase.CLOSED && pool.active() + pool.idle() == 0;
 	}
 
-	/** Fails if a connection of the source is still out. */
+	/** Fails if a connection of the source stays out; one may just be being tested. */
 	public static void assertIdle(Source source) {
-		assertThat(source.leases()).as("connections of '" + source.name() + "' still out").isZero();
+		await("connections of '" + source.name() + "' still out").until(source::leases, (leases) -> leases == 0);
 	}
 
 	@Override

@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -28,12 +29,15 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.sqlite.Function;
 import org.sqlite.SQLiteConnection;
 
 import io.multidb.SourceUnavailableException;
@@ -53,14 +57,10 @@ class SqliteConnectionsTests {
 	@TempDir
 	private Path directory;
 
+	@AutoClose
 	private final Sources sources = new Sources();
 
 	private SourceRegistry registry;
-
-	@AfterEach
-	void close() {
-		this.sources.close();
-	}
 
 	private Source source(String... settings) {
 		Map<String, String> hikari = new HashMap<>();
@@ -71,8 +71,20 @@ class SqliteConnectionsTests {
 		return this.registry.get("a");
 	}
 
+	private Source sourceWithTable(String... settings) throws SQLException {
+		Source a = source(settings);
+		Sources.execute(a, "create table t (x)");
+		return a;
+	}
+
+	private static void assertSum(Source a, int expected) throws SQLException {
+		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo(Integer.toString(expected));
+	}
+
+	/** One that was unwrapped is not used again, so what is lent is asked for its own. */
 	private static SQLiteConnection physical(Connection connection) throws SQLException {
-		return connection.unwrap(SQLiteConnection.class);
+		return (connection instanceof SqliteLease lease) ? (SQLiteConnection) lease.target()
+				: connection.unwrap(SQLiteConnection.class);
 	}
 
 	private static Thread inBackground(Runnable work) {
@@ -101,7 +113,7 @@ class SqliteConnectionsTests {
 		Source a = source();
 		Set<SQLiteConnection> seen = Collections.newSetFromMap(new IdentityHashMap<>());
 		for (int i = 0; i < 5; i++) {
-			try (Connection connection = a.getConnection()) {
+			try (Connection connection = a.take()) {
 				seen.add(physical(connection));
 			}
 		}
@@ -118,7 +130,7 @@ class SqliteConnectionsTests {
 		Set<SQLiteConnection> seen = Collections.synchronizedSet(Collections.newSetFromMap(new IdentityHashMap<>()));
 		List<Object> outcomes = Race.run(12, () -> {
 			for (int i = 0; i < 200; i++) {
-				try (Connection connection = a.getConnection()) {
+				try (Connection connection = a.take()) {
 					most.accumulateAndGet(inUse.incrementAndGet(), Math::max);
 					seen.add(physical(connection));
 					Sources.query(connection, "select 1");
@@ -139,7 +151,7 @@ class SqliteConnectionsTests {
 		Map<SQLiteConnection, Thread> users = Collections.synchronizedMap(new IdentityHashMap<>());
 		List<Object> outcomes = Race.run(16, () -> {
 			for (int i = 0; i < 2000; i++) {
-				try (Connection connection = a.getConnection()) {
+				try (Connection connection = a.take()) {
 					SQLiteConnection physical = physical(connection);
 					assertThat(users.put(physical, Thread.currentThread())).isNull();
 					assertThat(users.remove(physical)).isSameAs(Thread.currentThread());
@@ -218,7 +230,7 @@ class SqliteConnectionsTests {
 		Thread waiting = inBackground(() -> failure.set(catchThrowable(a::getConnection)));
 		Awaitility.await().until(() -> a.pool().waiting() == 1);
 		this.registry.close();
-		waiting.join(10_000);
+		waiting.join(60_000);
 		assertThat(waiting.isAlive()).isFalse();
 		assertThat(failure.get()).isInstanceOf(SourceUnavailableException.class)
 			.hasMessageContaining("the application has ended");
@@ -241,7 +253,8 @@ class SqliteConnectionsTests {
 		Sources.query(a, "select 1");
 		Pool pool = a.pool();
 		assertThat(this.registry.drain("a")).isTrue();
-		Awaitility.await().atMost(Duration.ofMillis(500)).until(() -> Sources.isClosed(pool));
+		assertThat(pool.grace()).isZero();
+		Awaitility.await().until(() -> Sources.isClosed(pool));
 	}
 
 	@Test
@@ -294,8 +307,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void whatWasChangedIsPutBack() throws SQLException {
-		Source a = source("maximum-pool-size", "1");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("maximum-pool-size", "1");
 		try (Connection connection = a.getConnection()) {
 			connection.setTransactionIsolation(Connection.TRANSACTION_READ_UNCOMMITTED);
 			connection.setAutoCommit(false);
@@ -311,13 +323,12 @@ class SqliteConnectionsTests {
 			assertThat(Sources.query(connection, "select count(*) from t")).isEqualTo("0");
 			Sources.execute(connection, "insert into t values (2)");
 		}
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("2");
+		assertSum(a, 2);
 	}
 
 	@Test
 	void aTransactionThatWasBegunByHandIsRolledBackToo() throws SQLException {
-		Source a = source("maximum-pool-size", "1");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("maximum-pool-size", "1");
 		Sources.execute(a, "begin");
 		Sources.execute(a, "insert into t values (1)");
 		try (Connection connection = a.getConnection()) {
@@ -332,8 +343,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void whatTheUnwrappedConnectionWasMadeToDoIsPutBackToo() throws SQLException {
-		Source a = source("maximum-pool-size", "1");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("maximum-pool-size", "1");
 		try (Connection connection = a.getConnection()) {
 			SQLiteConnection physical = physical(connection);
 			physical.setAutoCommit(false);
@@ -347,8 +357,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void openStatementsAreClosedSoThatNoReadLockStays() throws SQLException {
-		Source a = source("maximum-pool-size", "1");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("maximum-pool-size", "1");
 		Sources.execute(a, "insert into t values (1), (2), (3)");
 		ResultSet open;
 		try (Connection connection = a.getConnection()) {
@@ -408,8 +417,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void aTransactionIsCommittedOrRolledBackAsAWhole() throws SQLException {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		try (Connection connection = a.getConnection()) {
 			connection.setAutoCommit(false);
 			PreparedStatement insert = connection.prepareStatement("insert into t values (?)");
@@ -442,8 +450,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void aSavepointBelongsToItsTransaction() throws SQLException {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		try (Connection connection = a.getConnection()) {
 			connection.setAutoCommit(false);
 			Savepoint before = connection.setSavepoint();
@@ -454,26 +461,30 @@ class SqliteConnectionsTests {
 			Sources.execute(connection, "insert into t values (3)");
 			connection.commit();
 		}
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("5");
+		assertSum(a, 5);
 	}
 
 	@Test
 	void anAbortedConnectionIsClosedAndReplaced() throws Exception {
-		Source a = source("maximum-pool-size", "1");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("maximum-pool-size", "1");
 		Connection connection = a.getConnection();
 		connection.setAutoCommit(false);
 		Sources.execute(connection, "insert into t values (1)");
 		SQLiteConnection physical = physical(connection);
 		AtomicReference<Throwable> failure = new AtomicReference<>();
-		CyclicBarrier running = new CyclicBarrier(2);
-		Thread user = inBackground(() -> failure.set(catchThrowable(() -> {
-			running.await();
-			Sources.query(connection,
-					"with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n");
-		})));
+		CountDownLatch running = new CountDownLatch(1);
+		Function.create(physical, "running", new Function() {
+
+			@Override
+			protected void xFunc() throws SQLException {
+				running.countDown();
+				result(1);
+			}
+
+		});
+		Thread user = inBackground(() -> failure.set(catchThrowable(() -> Sources.query(connection,
+				"with recursive n (i) as (select 1 union all select i + running() from n) select count(*) from n"))));
 		running.await();
-		Awaitility.await().pollDelay(Duration.ofMillis(50)).until(user::isAlive);
 		connection.abort(Runnable::run);
 		user.join();
 		assertThat(failure.get()).isInstanceOf(SQLException.class);
@@ -496,8 +507,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void aConnectionThatFailedForGoodIsReplaced() throws Exception {
-		Source a = source("maximum-pool-size", "1");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("maximum-pool-size", "1");
 		SQLiteConnection first;
 		try (Connection connection = a.getConnection()) {
 			first = physical(connection);
@@ -513,7 +523,7 @@ class SqliteConnectionsTests {
 	void aConnectionThatIsTooOldIsReplaced() throws SQLException {
 		Source a = source("maximum-pool-size", "1", "max-lifetime", "1");
 		SQLiteConnection first;
-		try (Connection connection = a.getConnection()) {
+		try (Connection connection = a.take()) {
 			first = physical(connection);
 			Sources.query(connection, "with recursive n (i) as (select 1 union all select i + 1 from n limit 200000)"
 					+ " select count(*) from n");
@@ -599,8 +609,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void readersAreNotHeldUpByAWriter() throws SQLException {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		try (Connection writer = a.getConnection(); Connection reader = a.getConnection()) {
 			writer.setAutoCommit(false);
 			Sources.execute(writer, "insert into t values (1)");
@@ -616,8 +625,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void aTransactionWithoutAStatementHoldsNobodyUp() throws SQLException {
-		Source a = source("data-source-properties.busy_timeout", "300");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("data-source-properties.busy_timeout", "300");
 		try (Connection idle = a.getConnection(); Connection writer = a.getConnection()) {
 			idle.setAutoCommit(false);
 			PreparedStatement prepared = idle.prepareStatement("insert into t values (1)");
@@ -627,13 +635,12 @@ class SqliteConnectionsTests {
 			assertThat(prepared.executeUpdate()).isEqualTo(1);
 			idle.commit();
 		}
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("3");
+		assertSum(a, 3);
 	}
 
 	@Test
 	void aWriterThatWaitsTooLongIsToldAndCanGoOn() throws SQLException {
-		Source a = source("data-source-properties.busy_timeout", "200");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("data-source-properties.busy_timeout", "200");
 		try (Connection one = a.getConnection(); Connection other = a.getConnection()) {
 			one.setAutoCommit(false);
 			Sources.execute(one, "insert into t values (1)");
@@ -648,14 +655,12 @@ class SqliteConnectionsTests {
 			Sources.execute(other, "insert into t values (4)");
 			other.commit();
 		}
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("5");
+		assertSum(a, 5);
 	}
 
 	@Test
-	@Timeout(4)
 	void aThreadDoesNotWaitForItself() throws SQLException {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("data-source-properties.busy_timeout", "600000");
 		try (Connection outer = a.getConnection(); Connection inner = a.getConnection()) {
 			outer.setAutoCommit(false);
 			Sources.execute(outer, "insert into t values (1)");
@@ -668,13 +673,12 @@ class SqliteConnectionsTests {
 			Sources.execute(inner, "insert into t values (4)");
 			inner.commit();
 		}
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("5");
+		assertSum(a, 5);
 	}
 
 	@Test
 	void aWriterWaitsForTheLockOfAnotherProcessAndCanGoOn() throws SQLException {
-		Source a = source("data-source-properties.busy_timeout", "200");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("data-source-properties.busy_timeout", "200");
 		try (Connection foreign = DriverManager.getConnection(a.definition().url().text());
 				Connection mine = a.getConnection()) {
 			Sources.execute(foreign, "begin immediate");
@@ -687,13 +691,12 @@ class SqliteConnectionsTests {
 			Sources.execute(mine, "insert into t values (2)");
 			mine.commit();
 		}
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("2");
+		assertSum(a, 2);
 	}
 
 	@Test
 	void whoWaitsForHisTurnToWriteCanBeInterrupted() throws Exception {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		AtomicReference<Throwable> failure = new AtomicReference<>();
 		try (Connection writer = a.getConnection()) {
 			writer.setAutoCommit(false);
@@ -711,13 +714,12 @@ class SqliteConnectionsTests {
 			writer.commit();
 		}
 		Sources.execute(a, "insert into t values (4)");
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("5");
+		assertSum(a, 5);
 	}
 
 	@Test
 	void theDriversOwnModeMayBeChosen() throws SQLException {
-		Source a = source("data-source-properties.transaction_mode", "DEFERRED");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("data-source-properties.transaction_mode", "DEFERRED");
 		try (Connection one = a.getConnection(); Connection other = a.getConnection()) {
 			one.setAutoCommit(false);
 			assertThat(Sources.query(one, "select count(*) from t")).isEqualTo("0");
@@ -732,8 +734,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void theDriversExplicitReadOnlyDoesNotInterfere() throws SQLException {
-		Source a = source("data-source-properties.[jdbc.explicit_readonly]", "true");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("data-source-properties.[jdbc.explicit_readonly]", "true");
 		try (Connection connection = a.getConnection()) {
 			connection.setReadOnly(true);
 			connection.setAutoCommit(false);
@@ -745,20 +746,17 @@ class SqliteConnectionsTests {
 			Sources.execute(connection, "insert into t values (2)");
 			connection.commit();
 		}
-		assertThat(Sources.query(a, "select sum(x) from t")).isEqualTo("2");
+		assertSum(a, 2);
 	}
 
 	@Test
 	void aReplacedFileIsOpenedAnew() throws Exception {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		Sources.execute(a, "insert into t values ('old')");
 		Sources.query(a, "pragma wal_checkpoint(truncate)");
 		Pool before = a.pool();
 		replaceFile();
-		Awaitility.await()
-			.atMost(Duration.ofSeconds(2))
-			.untilAsserted(() -> assertThat(Sources.query(a, "select x from t")).isEqualTo("new"));
+		Awaitility.await().untilAsserted(() -> assertThat(Sources.query(a, "select x from t")).isEqualTo("new"));
 		assertThat(Sources.isClosed(before)).isTrue();
 		Sources.execute(a, "insert into t values ('more')");
 		try (Connection connection = DriverManager.getConnection(a.definition().url().text())) {
@@ -769,8 +767,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void aLogThatBelongsToAnotherFileIsNotAppliedToTheNewOne() throws Exception {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		Sources.execute(a, "insert into t values ('old')");
 		Awaitility.await().pollDelay(Duration.ofMillis(300)).until(() -> Sources.query(a, "select x from t") != null);
 		replaceFile();
@@ -789,8 +786,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void aReplacedFileIsNotOpenedBesideTheFormerOne() throws Exception {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		Sources.execute(a, "insert into t values ('old')");
 		Sources.query(a, "pragma wal_checkpoint(truncate)");
 		try (Connection former = a.getConnection()) {
@@ -807,6 +803,35 @@ class SqliteConnectionsTests {
 			.untilAsserted(() -> assertThat(Sources.query(a, "select x from t")).isEqualTo("new"));
 	}
 
+	/** What was committed last is in its log, and must not be lost. */
+	@ParameterizedTest
+	@ValueSource(booleans = { true, false })
+	void aFileThatWasAwayAndIsBackIsServedWithItsLog(boolean closedWhileAway) throws Exception {
+		Path there = Files.createDirectory(this.directory.resolve("there"));
+		Path away = this.directory.resolve("away");
+		this.registry = this.sources.with(Sources.sqlite("a", there)).registry();
+		Source a = this.registry.get("a");
+		Sources.execute(a, "create table t (x)");
+		Connection former = a.getConnection();
+		Sources.execute(former, "insert into t values (1)");
+		Files.move(there, away);
+		Awaitility.await()
+			.untilAsserted(
+					() -> assertThat(catchThrowable(a::getConnection)).isInstanceOf(SourceUnavailableException.class)
+						.hasMessageContaining("1 connections to the former one are still in use"));
+		if (closedWhileAway) {
+			former.close();
+			Awaitility.await().until(() -> !a.isOpen());
+		}
+		assertThat(away.resolve("a.db-wal")).isNotEmptyFile();
+		Files.move(away, there);
+		this.registry.retry("a");
+		Sources.execute(a, "insert into t values (2)");
+		former.close();
+		assertSum(a, 3);
+		assertThat(Sources.query(a, "pragma integrity_check")).isEqualTo("ok");
+	}
+
 	private void replaceFile() throws Exception {
 		Path fresh = this.directory.resolve("fresh.db");
 		try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + fresh)) {
@@ -818,15 +843,14 @@ class SqliteConnectionsTests {
 
 	@Test
 	void aFileThatVanishedIsNotMadeAnewAndServedWhenItIsBack() throws Exception {
-		Source a = source();
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable();
 		Path file = this.directory.resolve("a.db");
 		Path aside = this.directory.resolve("aside.db");
 		this.registry.drain("a");
 		Awaitility.await().until(() -> !a.isOpen());
 		Sources.query(a, "select count(*) from t");
 		Files.move(file, aside);
-		Awaitility.await().atMost(Duration.ofSeconds(2)).untilAsserted(() -> {
+		Awaitility.await().untilAsserted(() -> {
 			Throwable failure = catchThrowable(() -> Sources.query(a, "select count(*) from t"));
 			assertThat(failure).isInstanceOf(SourceUnavailableException.class).hasMessageContaining("its file is gone");
 		});
@@ -840,8 +864,7 @@ class SqliteConnectionsTests {
 
 	@Test
 	void whoWaitsWhileTheFileVanishesIsToldSo() throws Exception {
-		Source a = source("maximum-pool-size", "1", "connection-timeout", "60000");
-		Sources.execute(a, "create table t (x)");
+		Source a = sourceWithTable("maximum-pool-size", "1", "connection-timeout", "60000");
 		AtomicReference<Throwable> failure = new AtomicReference<>();
 		try (Connection only = a.getConnection()) {
 			Thread waiting = inBackground(() -> failure.set(catchThrowable(a::getConnection)));
@@ -851,7 +874,7 @@ class SqliteConnectionsTests {
 				.pollDelay(Duration.ofMillis(300))
 				.untilAsserted(() -> assertThat(catchThrowable(a::getConnection))
 					.isInstanceOf(SourceUnavailableException.class));
-			waiting.join(10_000);
+			waiting.join(60_000);
 			assertThat(waiting.isAlive()).isFalse();
 			assertThat(failure.get()).isInstanceOf(SourceUnavailableException.class);
 			assertThat(Sources.query(only, "select count(*) from t")).isEqualTo("0");
@@ -869,7 +892,6 @@ class SqliteConnectionsTests {
 		Sources.query(this.registry.get("t-1"), "select 1");
 		Files.delete(file);
 		Awaitility.await()
-			.atMost(Duration.ofSeconds(2))
 			.untilAsserted(() -> assertThat(
 					catchThrowable(() -> Sources.query(this.registry.get("t-1"), "select count(*) from t")))
 				.isInstanceOfAny(io.multidb.UnknownTenantException.class, UnknownSourceException.class));
@@ -899,17 +921,17 @@ class SqliteConnectionsTests {
 	}
 
 	@Test
-	void nothingIsLeftOfTwoThousandThatWereOpenedAndClosed() throws Exception {
+	@EnabledOnOs(OS.LINUX)
+	void nothingIsLeftOfHundredsThatWereOpenedAndClosed() throws Exception {
 		this.registry = this.sources.registry();
 		List<WeakReference<Object>> pools = new ArrayList<>();
 		openAndClose(0, 50, pools);
 		Awaitility.await().until(() -> this.registry.openPools().isEmpty());
-		long handles = handles();
 		int threads = Thread.activeCount();
-		openAndClose(50, 2000, pools);
-		Awaitility.await().untilAsserted(() -> assertThat(handles()).isLessThanOrEqualTo(handles + 5));
-		assertThat(Thread.activeCount()).isLessThanOrEqualTo(threads + 8);
-		Awaitility.await().atMost(Duration.ofSeconds(20)).untilAsserted(() -> {
+		openAndClose(50, 600, pools);
+		Awaitility.await().untilAsserted(() -> assertThat(Sources.openFiles(this.directory)).isEmpty());
+		Awaitility.await().until(() -> Thread.activeCount() <= threads + 8);
+		Awaitility.await().pollInterval(Duration.ofMillis(100)).untilAsserted(() -> {
 			System.gc();
 			assertThat(pools).filteredOn((pool) -> pool.get() != null).hasSizeLessThan(3);
 		});
@@ -921,16 +943,6 @@ class SqliteConnectionsTests {
 			Sources.query(this.registry.get("s" + i), "select 1");
 			pools.add(new WeakReference<>(this.registry.get("s" + i).pool()));
 			this.registry.remove("s" + i);
-		}
-	}
-
-	private static long handles() throws Exception {
-		Path open = Path.of("/proc/self/fd");
-		if (!Files.isDirectory(open)) {
-			return 0;
-		}
-		try (var files = Files.list(open)) {
-			return files.count();
 		}
 	}
 

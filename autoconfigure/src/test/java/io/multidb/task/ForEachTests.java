@@ -64,7 +64,7 @@ class ForEachTests {
 	void leavesNothingBehind() {
 		assertThat(Target.current()).isSameAs(Target.none());
 		assertThat(MDC.get("tenant")).isNull();
-		assertThat(workers()).isEmpty();
+		assertThat(Sources.threads("multidb-each")).isEmpty();
 		this.sources.close();
 		MDC.clear();
 	}
@@ -328,7 +328,7 @@ class ForEachTests {
 		for (int i = 0; i < 50; i++) {
 			each.tenants(tenants(20)).atOnce(10).run(() -> {
 			});
-			assertThat(workers()).isEmpty();
+			assertThat(Sources.threads("multidb-each")).isEmpty();
 		}
 	}
 
@@ -362,14 +362,6 @@ class ForEachTests {
 
 	private static Throwable failure(Outcome<?> outcome) {
 		return ((Outcome.Failed<?>) outcome).failure();
-	}
-
-	private static List<Thread> workers() {
-		return Thread.getAllStackTraces()
-			.keySet()
-			.stream()
-			.filter((thread) -> thread.getName().startsWith("multidb-each"))
-			.toList();
 	}
 
 }

@@ -79,7 +79,6 @@ import org.springframework.transaction.event.TransactionalEventListener;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.NoTenantException;
-import io.multidb.Scope;
 import io.multidb.Target;
 import io.multidb.Tenant;
 import io.multidb.TenantContext;
@@ -301,7 +300,7 @@ class TaskPropagationTests {
 				methods.returnsNothing();
 				return null;
 			});
-			assertThat(AsyncMethods.found.poll(10, TimeUnit.SECONDS)).isEqualTo("porto");
+			assertThat(AsyncMethods.found.poll(60, TimeUnit.SECONDS)).isEqualTo("porto");
 		});
 	}
 
@@ -348,7 +347,7 @@ class TaskPropagationTests {
 				publisher.publishEvent(new Happened());
 				return null;
 			});
-			assertThat(AsyncMethods.found.poll(10, TimeUnit.SECONDS)).isEqualTo("listener in lisbon");
+			assertThat(AsyncMethods.found.poll(60, TimeUnit.SECONDS)).isEqualTo("listener in lisbon");
 		});
 	}
 
@@ -361,7 +360,7 @@ class TaskPropagationTests {
 				context.publishEvent(new Ordered());
 				return null;
 			}));
-			assertThat(AsyncMethods.found.poll(10, TimeUnit.SECONDS)).isEqualTo("after commit in porto");
+			assertThat(AsyncMethods.found.poll(60, TimeUnit.SECONDS)).isEqualTo("after commit in porto");
 		});
 	}
 
@@ -396,9 +395,9 @@ class TaskPropagationTests {
 		ScheduledMethods.ofTenant.clear();
 		this.contextRunner = this.contextRunner.withUserConfiguration(ScheduledMethods.class);
 		run((context) -> {
-			assertThat(ScheduledMethods.found.poll(10, TimeUnit.SECONDS)).isEqualTo(NONE);
+			assertThat(ScheduledMethods.found.poll(60, TimeUnit.SECONDS)).isEqualTo(NONE);
 			await().untilAsserted(() -> assertThat(output).contains("NoTenantException", "No tenant is current"));
-			assertThat(ScheduledMethods.ofTenant.poll(10, TimeUnit.SECONDS)).isEqualTo("porto");
+			assertThat(ScheduledMethods.ofTenant.poll(60, TimeUnit.SECONDS)).isEqualTo("porto");
 		});
 	}
 
@@ -489,7 +488,7 @@ class TaskPropagationTests {
 		ScheduledFuture<?> atRate = scheduler.scheduleAtFixedRate(job, Duration.ofMillis(1));
 		ScheduledFuture<?> withDelay = scheduler.scheduleWithFixedDelay(job, Duration.ofMillis(1));
 		ScheduledFuture<?> triggered = scheduler.schedule(job, (trigger) -> Instant.now());
-		assertThat(repeated.await(10, TimeUnit.SECONDS)).isTrue();
+		assertThat(repeated.await(60, TimeUnit.SECONDS)).isTrue();
 		await().until(() -> seen.size() > 10);
 		atRate.cancel(false);
 		withDelay.cancel(false);

@@ -628,7 +628,7 @@ class TargetAdvisorTests {
 			List<Future<?>> futures = new ArrayList<>();
 			for (int i = 0; i < threads; i++) {
 				futures.add(pool.submit(() -> {
-					barrier.await(10, TimeUnit.SECONDS);
+					barrier.await(60, TimeUnit.SECONDS);
 					task.run();
 					return null;
 				}));
@@ -1246,7 +1246,7 @@ class TargetAdvisorTests {
 		public CompletableFuture<String> later(CountDownLatch go) {
 			return CompletableFuture.supplyAsync(() -> {
 				try {
-					go.await(10, TimeUnit.SECONDS);
+					go.await(60, TimeUnit.SECONDS);
 				}
 				catch (InterruptedException ex) {
 					Thread.currentThread().interrupt();

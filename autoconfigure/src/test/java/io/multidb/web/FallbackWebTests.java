@@ -8,9 +8,7 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.List;
 
-import jakarta.persistence.Entity;
 import jakarta.persistence.EntityManager;
-import jakarta.persistence.Id;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -30,6 +28,7 @@ import org.springframework.transaction.annotation.Transactional;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 
+import io.multidb.place.Place;
 import io.multidb.source.Sources;
 import io.multidb.source.SourceRegistry;
 
@@ -51,9 +50,9 @@ class FallbackWebTests {
 		makeFile("made.db", "main");
 		this.context = (ServletWebServerApplicationContext) new SpringApplicationBuilder(Application.class)
 			.web(WebApplicationType.SERVLET)
-			.properties("server.port=0", "spring.main.banner-mode=off", "logging.level.root=off",
-					"spring.jpa.open-in-view=true", "spring.jpa.hibernate.ddl-auto=none",
-					"management.endpoint.health.show-details=always", "app.tenancy.web.resolvers=header",
+			.properties("server.port=0", "spring.main.banner-mode=off", "spring.jpa.open-in-view=true",
+					"spring.jpa.hibernate.ddl-auto=none", "management.endpoint.health.show-details=always",
+					"app.tenancy.web.resolvers=header",
 					"app.datasources.main.url=jdbc:sqlite:" + this.directory.resolve("down/main.db"),
 					"app.datasources.main.fallback=archive",
 					"app.datasources.archive.url=jdbc:sqlite:" + this.directory.resolve("archive.db"))
@@ -242,25 +241,6 @@ class FallbackWebTests {
 
 	}
 
-	@Entity(name = "Place")
-	static class Place {
-
-		@Id
-		private String name = "";
-
-		Place() {
-		}
-
-		Place(String name) {
-			this.name = name;
-		}
-
-		String getName() {
-			return this.name;
-		}
-
-	}
-
 	@Configuration(proxyBeanMethods = false)
 	@EnableAutoConfiguration(excludeName = {
 			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
@@ -269,7 +249,7 @@ class FallbackWebTests {
 			"org.springframework.boot.security.autoconfigure.actuate.web.servlet.ManagementWebSecurityAutoConfiguration",
 			"org.springframework.boot.security.autoconfigure.web.servlet.SecurityFilterAutoConfiguration",
 			"org.springframework.boot.security.autoconfigure.web.servlet.ServletWebSecurityAutoConfiguration" })
-	@EntityScan(basePackageClasses = FallbackWebTests.class)
+	@EntityScan(basePackageClasses = Place.class)
 	@Import({ Endpoints.class, Places.class })
 	static class Application {
 

@@ -46,7 +46,7 @@ public final class WebApplication implements AutoCloseable {
 		return new WebApplication(
 				(ServletWebServerApplicationContext) new SpringApplicationBuilder(all.toArray(Class<?>[]::new))
 					.web(WebApplicationType.SERVLET)
-					.properties("server.port=0", "spring.main.banner-mode=off", "logging.level.root=off",
+					.properties("server.port=0", "spring.main.banner-mode=off",
 							"app.datasources.lisbon.url=jdbc:sqlite:" + directory.resolve("lisbon.db"),
 							"app.datasources.porto.url=jdbc:sqlite:" + directory.resolve("porto.db"))
 					.properties(properties)

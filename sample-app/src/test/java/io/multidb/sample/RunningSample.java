@@ -66,7 +66,7 @@ record RunningSample(String name, Process process, Path output) {
 
 	void stop() throws InterruptedException {
 		this.process.destroy();
-		assertThat(this.process.waitFor(30, TimeUnit.SECONDS)).as(this::log).isTrue();
+		assertThat(this.process.waitFor(2, TimeUnit.MINUTES)).as(this::log).isTrue();
 	}
 
 	String log() {

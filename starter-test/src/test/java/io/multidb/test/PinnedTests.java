@@ -6,7 +6,6 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 
 import javax.sql.DataSource;
@@ -125,7 +124,7 @@ class PinnedTests {
 			}
 			status.setRollbackOnly();
 		}));
-		await().atMost(Duration.ofSeconds(20))
+		await()
 			.untilAsserted(() -> assertThat(count("porto", "note where text = 'of a job'")).isOne());
 		assertThat(count("jobs", "qrtz_job_details")).isOne();
 		assertThat(count("lisbon", "note where text = 'rolled back'")).isZero();

@@ -94,7 +94,7 @@ class ArchiveDownTests {
 			.expectHeader()
 			.contentType(MediaType.APPLICATION_PROBLEM_JSON)
 			.expectHeader()
-			.value("Retry-After", (seconds) -> assertThat(Integer.parseInt(seconds)).isBetween(1, 30))
+			.value("Retry-After", (seconds) -> assertThat(Integer.parseInt(seconds)).isBetween(1, 45))
 			.expectBody(String.class)
 			.value((body) -> assertThat(body).contains("'archive'").doesNotContain(PASSWORD));
 		sample.write("1002", "Lost").expectStatus().isEqualTo(HttpStatus.SERVICE_UNAVAILABLE);

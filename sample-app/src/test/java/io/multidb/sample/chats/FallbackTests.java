@@ -3,7 +3,6 @@ package io.multidb.sample.chats;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -103,7 +102,7 @@ class FallbackTests {
 			int before = accepted.size();
 			Files.move(data.resolve("elsewhere"), data.resolve("main"));
 			// By itself, when it is tried next.
-			await().atMost(Duration.ofSeconds(60)).until(() -> accepted.size() > before + 10);
+			await().until(() -> accepted.size() > before + 10);
 		}
 		finally {
 			sending.set(false);

@@ -1,7 +1,5 @@
 package io.multidb.sample.elections;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -11,7 +9,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
 
 import io.multidb.sample.SampleFiles;
 import org.junit.jupiter.api.Tag;
@@ -28,6 +25,7 @@ import org.springframework.test.context.DynamicPropertySource;
 
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
+import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -85,7 +83,7 @@ class TenThousandElectionsTests {
 		report("asked each for its results", start);
 		assertThat(mostOpen.get()).isPositive().isLessThanOrEqualTo(MAX_OPEN);
 		assertThat(mostThreads.get() - threads).as("threads, 8 of them are of this test").isLessThanOrEqualTo(8 + 12);
-		assertThat(openFiles()).as("three per open file").isLessThanOrEqualTo(3 * (MAX_OPEN + 20));
+		assertThat(Sources.openFiles(data).size()).as("three per open file").isLessThanOrEqualTo(3 * (MAX_OPEN + 20));
 	}
 
 	private interface Work {
@@ -122,19 +120,6 @@ class TenThousandElectionsTests {
 			.filter((source) -> source.state() instanceof SourceState.Open
 					&& "election".equals(source.definition().template()))
 			.count();
-	}
-
-	private static long openFiles() throws IOException {
-		try (Stream<Path> handles = Files.list(Path.of("/proc/self/fd"))) {
-			return handles.filter((handle) -> {
-				try {
-					return Files.readSymbolicLink(handle).startsWith(data);
-				}
-				catch (IOException ex) {
-					return false;
-				}
-			}).count();
-		}
 	}
 
 }
