@@ -226,8 +226,7 @@ class PostgresIntegrationTests {
 			assertThat(victim.read()).isEqualTo("half");
 			victim.kill();
 		}
-		SourceRegistry registry = this.sources
-			.with(postgres.source("main", "election_main").liquibase(Sources.HALTING))
+		SourceRegistry registry = this.sources.with(postgres.source("main", "election_main").liquibase(Sources.HALTING))
 			.registry();
 		assertThat(Sources.query(registry.get("main"), "select locked from databasechangeloglock")).isEqualTo("f");
 		assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");
