@@ -17,6 +17,7 @@ import liquibase.executor.Executor;
 import liquibase.executor.ExecutorService;
 import liquibase.lockservice.StandardLockService;
 import liquibase.statement.DatabaseFunction;
+import liquibase.statement.core.RawParameterizedSqlStatement;
 import liquibase.statement.core.SelectFromDatabaseChangeLogLockStatement;
 import liquibase.statement.core.UpdateStatement;
 import org.jspecify.annotations.Nullable;
@@ -39,13 +40,15 @@ public final class SignedLockService extends StandardLockService {
 
 	private static final String SIGNATURE = "multidb ";
 
-	private static final Pattern SIGNED = Pattern.compile(SIGNATURE + "([0-9a-f]+)-(\\d+)-(\\d+)");
+	/** A process and, where there are such, the server's session in which it migrates. */
+	private static final Pattern SIGNED = Pattern.compile(SIGNATURE + "([0-9a-f]+)-(\\d+)-(\\d+)(?:@(\\d+))?");
 
 	/**
 	 * For which the lock is.
 	 *
 	 * @param source the name of the source that is migrated
-	 * @param alone whether it is certain that nobody else of ours migrates it
+	 * @param alone whether this session has the lock that ends with a session, so that
+	 * nobody else of ours migrates it who has a session of his own
 	 */
 	record Migration(String source, boolean alone) {
 	}
@@ -120,7 +123,7 @@ public final class SignedLockService extends StandardLockService {
 						.objectToSql(false, this.database);
 			UpdateStatement statement = new UpdateStatement(catalog, schema, table).addNewColumnValue("LOCKED", true)
 				.addNewColumnValue("LOCKGRANTED", new DatabaseFunction(this.database.getCurrentDateTimeFunction()))
-				.addNewColumnValue("LOCKEDBY", SIGNATURE + ProcessIdentity.CURRENT)
+				.addNewColumnValue("LOCKEDBY", SIGNATURE + ProcessIdentity.CURRENT + session())
 				.setWhereClause(column("ID") + " = 1 AND ("
 						+ ((left != null) ? column("LOCKEDBY") + " = '" + left + "'" : free) + ")");
 			return executor().update(statement) > 0;
@@ -146,7 +149,27 @@ public final class SignedLockService extends StandardLockService {
 		boolean dead = new ProcessIdentity(signed.group(1), Long.parseLong(signed.group(2)),
 				Long.parseLong(signed.group(3)))
 			.isDead();
-		return (dead || Objects.requireNonNull(migration()).alone()) ? owner : null;
+		return (dead || hasEnded(signed.group(4))) ? owner : null;
+	}
+
+	/** Where only one session can have the advisory lock, the one that has it. */
+	private String session() throws DatabaseException {
+		return isAlone() ? "@" + executor().queryForLong(new RawParameterizedSqlStatement("SELECT pg_backend_pid()"))
+				: "";
+	}
+
+	/**
+	 * Whether another's session has certainly ended: this one has the advisory lock, and
+	 * the server knows no such session. Behind a pooler, which shares sessions and so the
+	 * lock, it would still be there.
+	 */
+	private boolean hasEnded(@Nullable String session) throws DatabaseException {
+		return session != null && isAlone() && executor().queryForLong(
+				new RawParameterizedSqlStatement("SELECT count(*) FROM pg_stat_activity WHERE pid = " + session)) == 0;
+	}
+
+	private static boolean isAlone() {
+		return Objects.requireNonNull(migration()).alone();
 	}
 
 	private Executor executor() {

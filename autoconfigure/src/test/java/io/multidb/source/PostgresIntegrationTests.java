@@ -3,6 +3,7 @@ package io.multidb.source;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -12,21 +13,29 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import org.springframework.core.io.DefaultResourceLoader;
+
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownTenantException;
+import io.multidb.migration.LiquibaseMigrator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 /**
  * Tests for sources and templates on a real PostgreSQL.
@@ -230,6 +239,43 @@ class PostgresIntegrationTests {
 			.registry();
 		assertThat(Sources.query(registry.get("main"), "select locked from databasechangeloglock")).isEqualTo("f");
 		assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");
+	}
+
+	/** As the process was another host's, its session has to tell. */
+	@Test
+	void aMigrationsLockIsTakenOverWhenTheSessionThatHasItIsOver(@TempDir Path directory) throws Exception {
+		postgres.run("CREATE DATABASE election_main");
+		SourceRegistry registry = this.sources
+			.with(postgres.source("main", "election_main")
+				.liquibase(Sources.changeLog(directory, "t:1\ncreate table a (x int);")))
+			.registry();
+		registry.prepare("main");
+		Sources.changeLog(directory, "t:1\ncreate table a (x int);", "t:2\ncreate table b (x int);");
+		FutureTask<SourceMigrator.Outcome> migration = new FutureTask<>(() -> {
+			try (Connection connection = postgres.connect("election_main")) {
+				return new LiquibaseMigrator(new DefaultResourceLoader()).migrate(registry.get("main").definition(),
+						connection);
+			}
+		});
+		Thread migrating = new Thread(migration);
+		try (Connection reader = postgres.connect("election_main")) {
+			try (Connection owner = postgres.connect("election_main")) {
+				String session = Sources.query(owner, "select pg_backend_pid()");
+				Sources.execute(owner, "update databasechangeloglock set locked = true, lockgranted = now(),"
+						+ " lockedby = 'multidb fade-1-1@" + session + "'");
+				migrating.start();
+				await().atMost(Duration.ofMinutes(1))
+					.until(() -> migration.isDone() || Stream.of(migrating.getStackTrace())
+						.anyMatch((frame) -> frame.getMethodName().equals("waitForLock")));
+				await().atMost(Duration.ofMinutes(1))
+					.until(() -> migration.isDone() || migrating.getState() == Thread.State.TIMED_WAITING);
+				assertThat(migration).isNotDone();
+				assertThat(Sources.query(reader, "select lockedby from databasechangeloglock")).endsWith("@" + session);
+			}
+			migration.get(1, TimeUnit.MINUTES);
+			assertThat(Sources.query(reader, "select locked from databasechangeloglock")).isEqualTo("f");
+			assertThat(Sources.query(reader, "select count(*) from b")).isEqualTo("0");
+		}
 	}
 
 	@Test
