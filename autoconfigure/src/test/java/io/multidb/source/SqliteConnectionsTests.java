@@ -232,7 +232,8 @@ class SqliteConnectionsTests {
 		this.registry.close();
 		waiting.join(60_000);
 		assertThat(waiting.isAlive()).isFalse();
-		assertThat(failure.get()).isInstanceOf(UnknownSourceException.class);
+		assertThat(failure.get()).isInstanceOf(SourceUnavailableException.class)
+			.hasMessageContaining("the application has ended");
 		only.close();
 	}
 
