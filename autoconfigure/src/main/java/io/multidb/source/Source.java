@@ -35,6 +35,9 @@ public final class Source {
 	/** Replaced by its life. */
 	private volatile SourceDefinition definition;
 
+	/** The definition's, which has to look for it. */
+	private volatile DatabaseProduct product;
+
 	private final String identity;
 
 	/** Between its identity and its fallback's name, as no name has it. */
@@ -62,6 +65,7 @@ public final class Source {
 	 */
 	Source(SourceDefinition definition, SourceRegistry registry, int generation) {
 		this.definition = definition;
+		this.product = definition.product();
 		this.identity = (generation == 1) ? definition.name() : definition.name() + "#" + generation;
 		this.registry = registry;
 		this.openPools = registry.openPools();
@@ -87,6 +91,7 @@ public final class Source {
 	/** Is defined otherwise from now on; called by its life. */
 	void define(SourceDefinition replacement) {
 		this.definition = replacement;
+		this.product = replacement.product();
 	}
 
 	/**
@@ -373,7 +378,7 @@ public final class Source {
 	}
 
 	private void endTransaction(Connection connection) {
-		if (this.definition.product() != DatabaseProduct.POSTGRESQL) {
+		if (this.product != DatabaseProduct.POSTGRESQL) {
 			return;
 		}
 		try {
@@ -386,8 +391,7 @@ public final class Source {
 
 	/** HikariCP puts back itself what it was told; it knows nothing of a pragma. */
 	private void acceptWrites(Connection connection) {
-		if (this.definition.readOnly() || this.definition.product() != DatabaseProduct.SQLITE
-				|| connection instanceof SqliteLease) {
+		if (this.definition.readOnly() || this.product != DatabaseProduct.SQLITE || connection instanceof SqliteLease) {
 			return;
 		}
 		try {
@@ -405,13 +409,13 @@ public final class Source {
 	 * @throws SQLException if it could not be had to refuse them
 	 */
 	boolean refuseWritesThroughout(Connection connection) throws SQLException {
-		return !this.definition.readOnly() && ReadOnlySession.begin(this.definition.product(), connection);
+		return !this.definition.readOnly() && ReadOnlySession.begin(this.product, connection);
 	}
 
 	/** Ends that, or else the connection. */
 	void acceptWritesAgain(Connection connection) {
 		try {
-			ReadOnlySession.end(this.definition.product(), connection);
+			ReadOnlySession.end(this.product, connection);
 		}
 		catch (SQLException ex) {
 			discard(connection);
@@ -449,7 +453,7 @@ public final class Source {
 		if (this.definition.readOnly()) {
 			return;
 		}
-		if (this.definition.product() == DatabaseProduct.SQLITE && !(connection instanceof SqliteLease)) {
+		if (this.product == DatabaseProduct.SQLITE && !(connection instanceof SqliteLease)) {
 			SqliteQueryOnly.set(connection, readOnly);
 		}
 		else {
