@@ -8,6 +8,8 @@ import liquibase.Scope;
 import liquibase.changelog.ChangeLogHistoryServiceFactory;
 import liquibase.database.Database;
 import liquibase.database.ObjectQuotingStrategy;
+import liquibase.database.core.PostgresDatabase;
+import liquibase.database.core.SQLiteDatabase;
 import liquibase.datatype.DataTypeFactory;
 import liquibase.exception.DatabaseException;
 import liquibase.exception.LockException;
@@ -27,7 +29,7 @@ import io.multidb.source.ProcessIdentity;
 /**
  * Liquibase's lock, signed by the process that takes it: that of a process that was
  * killed is taken over, as it would never be given back. Public as Liquibase makes it;
- * used only for the migrations of sources.
+ * used only for the migrations of sources on PostgreSQL and SQLite.
  */
 public final class SignedLockService extends StandardLockService {
 
@@ -64,7 +66,7 @@ public final class SignedLockService extends StandardLockService {
 
 	@Override
 	public boolean supports(Database database) {
-		return migration() != null;
+		return migration() != null && (database instanceof PostgresDatabase || database instanceof SQLiteDatabase);
 	}
 
 	@Override

@@ -262,7 +262,8 @@ public final class Source {
 			}
 			AtomicReference<@Nullable Connection> first = new AtomicReference<>();
 			if (life().transitions().open(first) == Transition.Outcome.GONE) {
-				throw new UnknownSourceException(name(), "It was removed.");
+				throw this.registry.isClosed() ? SourceRegistry.ended(name())
+						: new UnknownSourceException(name(), "It was removed.");
 			}
 			connection = first.get();
 			if (connection != null) {

@@ -89,6 +89,8 @@ public final class SourceRegistry implements AutoCloseable {
 	/** Only for times that are shown. */
 	private final Clock clock;
 
+	private volatile boolean closed;
+
 	private final Consumer<SourceEvent> events;
 
 	private final Consumer<SourceEvent> publisher = this::publish;
@@ -198,6 +200,8 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @return the source
 	 * @throws UnknownSourceException if there is none
 	 * @throws InvalidTenantException if a template cannot make a database name of it
+	 * @throws SourceUnavailableException if there is none because the application has
+	 * ended
 	 */
 	public Source get(String name) {
 		Source source = this.sources.get(name);
@@ -208,6 +212,9 @@ public final class SourceRegistry implements AutoCloseable {
 			if (template.names().matches(name)) {
 				return get(template, name);
 			}
+		}
+		if (this.closed) {
+			throw ended(name);
 		}
 		throw new UnknownSourceException(name,
 				"No source of this name is declared under 'app.datasources', was added, or"
@@ -325,7 +332,7 @@ public final class SourceRegistry implements AutoCloseable {
 				return outcome == Transition.Outcome.DONE;
 			}
 			if (this.background.isRefusing()) {
-				throw new UnknownSourceException(tenant, "The application has ended.");
+				throw ended(tenant);
 			}
 		}
 	}
@@ -685,6 +692,20 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Whether the application has ended: what was a source is none any more, which is no
+	 * reason to take its tenant for unknown.
+	 * @return whether it was closed
+	 */
+	public boolean isClosed() {
+		return this.closed;
+	}
+
+	static SourceUnavailableException ended(String name) {
+		return new SourceUnavailableException(name, "Source '" + name + "' is closed: the application has ended.",
+				Failures.FIRST_RETRY, null);
+	}
+
+	/**
 	 * Closes every pool at once and ends all background work. Idempotent.
 	 */
 	@Override
@@ -693,6 +714,7 @@ public final class SourceRegistry implements AutoCloseable {
 		if (!this.background.refuse()) {
 			return;
 		}
+		this.closed = true;
 		this.opener.close();
 		this.openPools.close();
 		this.budgets.close();

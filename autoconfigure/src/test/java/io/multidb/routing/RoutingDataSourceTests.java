@@ -29,6 +29,8 @@ import io.multidb.WrongSourceException;
 import io.multidb.source.LeasedConnection;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Race;
+import io.multidb.source.Source;
+import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -94,6 +96,25 @@ class RoutingDataSourceTests {
 	void withoutATargetThereIsNoConnection() {
 		assertThatExceptionOfType(SQLNonTransientConnectionException.class).isThrownBy(this.router::getConnection)
 			.withCauseInstanceOf(NoTenantException.class);
+	}
+
+	@Test
+	void aTenantDoesNotBecomeUnknownWhenTheApplicationEnds() throws SQLException {
+		SourceRegistry registry = this.sources.registry();
+		Source known = registry.get("lisbon");
+		try (Scope scope = TenantContext.enter("lisbon")) {
+			this.router.getConnection().close();
+			registry.close();
+			assertThatExceptionOfType(SQLTransientConnectionException.class).isThrownBy(this.router::getConnection)
+				.withCauseInstanceOf(SourceUnavailableException.class)
+				.withMessageContaining("the application has ended");
+		}
+		try (Scope scope = TenantContext.enter("porto")) {
+			assertThatExceptionOfType(SQLTransientConnectionException.class).isThrownBy(this.router::getConnection)
+				.withCauseInstanceOf(SourceUnavailableException.class);
+		}
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(known::getConnection);
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.get("lisbon"));
 	}
 
 	@Test

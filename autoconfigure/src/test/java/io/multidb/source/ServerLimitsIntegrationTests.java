@@ -110,7 +110,7 @@ class ServerLimitsIntegrationTests {
 
 	@Test
 	void theLeastRecentlyUsedOfTheServerGivesWay() throws SQLException {
-		SourceRegistry registry = waiting(0, Map.of("a", atMost(2)), "1000");
+		SourceRegistry registry = waiting(0, Map.of("a", atMost(2)), "20000");
 		for (String each : List.of("b0", "a0", "a1", "b1", "b2", "a0", "a2")) {
 			use(registry, each);
 		}
@@ -119,7 +119,7 @@ class ServerLimitsIntegrationTests {
 
 	@Test
 	void bothLimitsHoldAndNeitherClosesMoreThanItMust() throws SQLException {
-		SourceRegistry registry = waiting(3, Map.of("a", atMost(2)), "1000");
+		SourceRegistry registry = waiting(3, Map.of("a", atMost(2)), "20000");
 		for (String each : List.of("b0", "a0", "a1")) {
 			use(registry, each);
 		}
@@ -138,9 +138,9 @@ class ServerLimitsIntegrationTests {
 	void aServerIsKnownByItsHostAndPortToo() throws SQLException {
 		String server = String.valueOf(new JdbcUrl(postgres.url()).server());
 		this.sources.with(limits(0, PoolLimits.WhenFull.WAIT, Map.of(server, atMost(1))))
-			.with(source("x", "a0", "300"))
-			.with(source("y", "a1", "300"))
-			.with(source("other", "a2", "300").server("a"));
+			.with(source("x", "a0", "3000"))
+			.with(source("y", "a1", "3000"))
+			.with(source("other", "a2", "3000").server("a"));
 		SourceRegistry registry = this.sources.registry();
 		use(registry, "other");
 		use(registry, "x");
@@ -156,13 +156,13 @@ class ServerLimitsIntegrationTests {
 
 	@Test
 	void aFurtherSourceIsRefusedWithTheServersNumbers() throws SQLException {
-		SourceRegistry registry = waiting(100, Map.of("a", atMost(2)), "300");
+		SourceRegistry registry = waiting(100, Map.of("a", atMost(2)), "3000");
 		use(registry, "b0");
 		try (Connection one = registry.get("a0").getConnection();
 				Connection two = registry.get("a0").getConnection();
 				Connection three = registry.get("a1").getConnection()) {
 			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> use(registry, "a2"))
-				.withMessage("Source 'a2' was not opened within 300 ms: 2 sources of server 'a' may be open"
+				.withMessage("Source 'a2' was not opened within 3 s: 2 sources of server 'a' may be open"
 						+ " ('app.tenancy.servers.a.max-open'), 2 are and 0 are being opened, all of them in use with 3"
 						+ " connections in all; 0 others wait. Raise it, or look for what keeps connections.");
 			assertThat(registry.get("a2").state()).as("it has not failed").isInstanceOf(SourceState.Cold.class);
@@ -175,13 +175,13 @@ class ServerLimitsIntegrationTests {
 	@Test
 	void aServersLimitCanBeExceededWhereThatIsWanted() throws SQLException {
 		SourceRegistry registry = registry(
-				limits(2, PoolLimits.WhenFull.EXCEED, Map.of("a", atMost(1), "b", atMost(3))), "1000");
+				limits(2, PoolLimits.WhenFull.EXCEED, Map.of("a", atMost(1), "b", atMost(3))), "20000");
 		use(registry, "b0");
 		try (Connection one = registry.get("a0").getConnection(); Connection two = registry.get("a1").getConnection()) {
 			assertThat(one).isNotSameAs(two);
 			assertThat(open(registry)).containsExactly("a0", "a1");
 		}
-		await().until(() -> open(registry).size() <= 1);
+		await().atMost(Duration.ofSeconds(60)).until(() -> open(registry).size() <= 1);
 	}
 
 	@Test
@@ -194,7 +194,7 @@ class ServerLimitsIntegrationTests {
 			for (int i = 1; i < DATABASES; i++) {
 				ofFullServer.add(using(registry, "a" + i));
 			}
-			await().until(() -> registry.openPools().waiting() == DATABASES - 1);
+			await().atMost(Duration.ofSeconds(60)).until(() -> registry.openPools().waiting() == DATABASES - 1);
 			assertThat(using(registry, "b1").get(30, TimeUnit.SECONDS)).isEqualTo("1");
 			assertThat(using(registry, "b2").get(30, TimeUnit.SECONDS)).isEqualTo("1");
 			assertThat(registry.get("b0").pool()).as("nothing gave way for nothing").isSameAs(idle);
@@ -207,7 +207,7 @@ class ServerLimitsIntegrationTests {
 		for (Future<String> each : ofFullServer) {
 			assertThat(each.get(30, TimeUnit.SECONDS)).isEqualTo("1");
 		}
-		await().until(() -> registry.openPools().waiting() == 0);
+		await().atMost(Duration.ofSeconds(60)).until(() -> registry.openPools().waiting() == 0);
 		assertThat(open(registry)).as("each in turn, in the only place").hasSize(4).contains("b1", "b2", "b3");
 	}
 
@@ -216,10 +216,10 @@ class ServerLimitsIntegrationTests {
 		SourceRegistry registry = waiting(2, Map.of("a", atMost(1)), "60000");
 		try (Connection ofA = registry.get("a0").getConnection()) {
 			Future<String> next = using(registry, "a1");
-			await().until(() -> registry.openPools().waiting() == 1);
+			await().atMost(Duration.ofSeconds(60)).until(() -> registry.openPools().waiting() == 1);
 			try (Connection ofB = registry.get("b0").getConnection()) {
 				Future<String> another = using(registry, "b1");
-				await().until(() -> registry.openPools().waiting() == 2);
+				await().atMost(Duration.ofSeconds(60)).until(() -> registry.openPools().waiting() == 2);
 				assertThat(ofB.isClosed()).isFalse();
 				ofB.close();
 				assertThat(another.get(30, TimeUnit.SECONDS)).as("came later, can go on").isEqualTo("1");
@@ -255,7 +255,7 @@ class ServerLimitsIntegrationTests {
 		assertThat(outcomes).containsOnly("fine");
 		assertThat(mostOfA).hasValueLessThanOrEqualTo(2);
 		assertThat(most).hasValueLessThanOrEqualTo(3);
-		await().until(() -> registry.attention().get() == 0);
+		await().atMost(Duration.ofSeconds(60)).until(() -> registry.attention().get() == 0);
 	}
 
 	@Test
@@ -290,10 +290,10 @@ class ServerLimitsIntegrationTests {
 
 	@Test
 	void aSourceThatMovesToAnotherServerNeedsAPlaceThere() throws Exception {
-		SourceRegistry registry = waiting(2, Map.of("a", atMost(1), "b", atMost(1)), "300");
+		SourceRegistry registry = waiting(2, Map.of("a", atMost(1), "b", atMost(1)), "3000");
 		use(registry, "a0");
 		Pool before = registry.get("a0").pool();
-		SourceDefinition moved = source("a0", "a0", "300").server("b").build();
+		SourceDefinition moved = source("a0", "a0", "3000").server("b").build();
 		try (Connection full = registry.get("b0").getConnection()) {
 			assertThat(full.isClosed()).isFalse();
 			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.replace(moved))
@@ -312,9 +312,9 @@ class ServerLimitsIntegrationTests {
 
 	@Test
 	void aSourceThatIsReplacedKeepsItsPlace() throws Exception {
-		SourceRegistry registry = waiting(1, Map.of("a", atMost(1)), "300");
+		SourceRegistry registry = waiting(1, Map.of("a", atMost(1)), "3000");
 		try (Connection inUse = registry.get("a0").getConnection()) {
-			registry.replace(source("a0", "a0", "400").server("a").build());
+			registry.replace(source("a0", "a0", "4000").server("a").build());
 			assertThat(Sources.query(inUse, "select 1")).isEqualTo("1");
 		}
 		assertThat(use(registry, "a0")).isEqualTo("1");
@@ -326,8 +326,8 @@ class ServerLimitsIntegrationTests {
 	@Test
 	void makingADatabaseDoesNotWaitForItsOwnPlace() throws Exception {
 		this.sources.with(limits(0, PoolLimits.WhenFull.WAIT, Map.of("a", atMost(1))))
-			.with(source("maintenance", "postgres", "2000").server("a").internal(true))
-			.with(Sources.template(source("shop", "shop_{id}", "2000").server("a").build(), "shop-{id}",
+			.with(source("maintenance", "postgres", "20000").server("a").internal(true))
+			.with(Sources.template(source("shop", "shop_{id}", "20000").server("a").build(), "shop-{id}",
 					CreatePolicy.ON_FIRST_USE, "maintenance"));
 		SourceRegistry registry = this.sources.registry();
 		assertThat(use(registry, "shop-1")).isEqualTo("1");
@@ -340,7 +340,7 @@ class ServerLimitsIntegrationTests {
 			}
 		}, this.threads);
 		assertThat(second.get(60, TimeUnit.SECONDS)).isEqualTo("1");
-		await().until(() -> registry.attention().get() == 0);
+		await().atMost(Duration.ofSeconds(60)).until(() -> registry.attention().get() == 0);
 		use(registry, "shop-1");
 		assertThat(open(registry)).as("what was too many is closed by the next").containsExactly("shop-1");
 	}

@@ -369,7 +369,7 @@ class SourceRegistryTests {
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(registry.get("down")::getConnection);
 		registry.close();
 		registry.close();
-		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(a::getConnection);
 		Awaitility.await().untilAsserted(() -> assertThat(Sources.threads("multidb-", "a:", "b:")).isEmpty());
 	}
 

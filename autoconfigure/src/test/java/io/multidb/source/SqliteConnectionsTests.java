@@ -232,7 +232,8 @@ class SqliteConnectionsTests {
 		this.registry.close();
 		waiting.join(60_000);
 		assertThat(waiting.isAlive()).isFalse();
-		assertThat(failure.get()).isInstanceOf(UnknownSourceException.class);
+		assertThat(failure.get()).isInstanceOf(SourceUnavailableException.class)
+			.hasMessageContaining("the application has ended");
 		only.close();
 	}
 
@@ -813,11 +814,12 @@ class SqliteConnectionsTests {
 		Sources.execute(a, "create table t (x)");
 		Connection former = a.getConnection();
 		Sources.execute(former, "insert into t values (1)");
+		Awaitility.await().pollDelay(Duration.ofMillis(300)).until(() -> Sources.query(a, "select 1").equals("1"));
 		Files.move(there, away);
 		Awaitility.await()
-			.untilAsserted(
-					() -> assertThat(catchThrowable(a::getConnection)).isInstanceOf(SourceUnavailableException.class)
-						.hasMessageContaining("1 connections to the former one are still in use"));
+			.untilAsserted(() -> assertThat(catchThrowable(() -> a.getConnection().close()))
+				.isInstanceOf(SourceUnavailableException.class)
+				.hasMessageContaining("1 connections to the former one are still in use"));
 		if (closedWhileAway) {
 			former.close();
 			Awaitility.await().until(() -> !a.isOpen());

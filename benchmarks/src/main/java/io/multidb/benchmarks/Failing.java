@@ -81,14 +81,14 @@ public final class Failing {
 
 	/**
 	 * Runs it.
-	 * @param arguments {@code rounds=3}, {@code seconds=4} of each span,
+	 * @param arguments {@code rounds=2}, {@code seconds=4} of each span,
 	 * {@code threads=64}, {@code rate=300} requests per second, {@code failing=10}
 	 * percent of them to the source that fails, {@code only=multidb,baomidou,hikari}
 	 */
 	public static void main(String[] arguments) throws Exception {
 		Options options = new Options(arguments);
 		List<String> competitors = List.of(options.text("only", "multidb,baomidou,hikari").split(",", -1));
-		int rounds = options.number("rounds", 3);
+		int rounds = options.number("rounds", 2);
 		Map<String, Found> results = new LinkedHashMap<>();
 		try (MortalPostgres healthy = MortalPostgres.start();
 				MortalPostgres mortal = MortalPostgres.start();
@@ -215,7 +215,7 @@ public final class Failing {
 
 	private static double median(List<Double> values) {
 		List<Double> sorted = values.stream().sorted().toList();
-		return sorted.get((sorted.size() - 1) / 2);
+		return (sorted.get((sorted.size() - 1) / 2) + sorted.get(sorted.size() / 2)) / 2;
 	}
 
 	private static HikariDataSource pool(String url) {

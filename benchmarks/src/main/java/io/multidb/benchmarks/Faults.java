@@ -106,7 +106,7 @@ public final class Faults implements AutoCloseable {
 	/**
 	 * Runs it.
 	 * @param arguments {@code seconds=6} that a fault lasts, {@code only=…} for those
-	 * whose names contain one of these words, {@code kills=10}
+	 * whose names contain one of these words, {@code kills=5}
 	 */
 	public static void main(String[] arguments) throws Exception {
 		if (arguments.length > 0 && arguments[0].equals("lock")) {
@@ -132,7 +132,7 @@ public final class Faults implements AutoCloseable {
 			faults.rows.forEach(System.out::println);
 		}
 		if (only.stream().anyMatch("kill -9 creation migration replacement"::contains)) {
-			KilledProcesses.main(new String[] { "kills=" + options.number("kills", 10) });
+			KilledProcesses.main(new String[] { "kills=" + options.number("kills", 5) });
 		}
 		System.exit(0);
 	}
@@ -303,7 +303,13 @@ public final class Faults implements AutoCloseable {
 		faults.add(new FileFault("SQLite file corrupt; replaced by a good one", "corrupt.db") {
 
 			@Override
-			void begin() throws IOException {
+			void begin() throws IOException, SQLException {
+				// What is in the log would hide it.
+				try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + this.file);
+						Statement statement = connection.createStatement()) {
+					statement.execute("pragma busy_timeout = 5000");
+					statement.execute("pragma wal_checkpoint(truncate)");
+				}
 				byte[] garbage = new byte[(int) Files.size(this.file)];
 				new Random(1).nextBytes(garbage);
 				try (RandomAccessFile bytes = new RandomAccessFile(this.file.toFile(), "rw")) {

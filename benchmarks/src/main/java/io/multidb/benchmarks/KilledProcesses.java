@@ -17,6 +17,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Stream;
 
 import org.springframework.core.io.DefaultResourceLoader;
@@ -43,6 +45,9 @@ public final class KilledProcesses {
 
 	private static final int TABLES = 20;
 
+	/** Held, so that it stays as quiet as it is told to be. */
+	private static final Logger LIQUIBASE = Logger.getLogger("liquibase");
+
 	private final Path directory;
 
 	private final String url;
@@ -57,18 +62,19 @@ public final class KilledProcesses {
 
 	/**
 	 * Runs it.
-	 * @param arguments {@code kills=10} of each kind; in a process of its own, what to
-	 * do, and the URLs
+	 * @param arguments {@code kills=5} of each kind; in a process of its own, what to do,
+	 * and the URLs
 	 */
 	public static void main(String[] arguments) throws Exception {
+		LIQUIBASE.setLevel(Level.OFF);
 		if (arguments.length == 4) {
 			new KilledProcesses(Path.of(arguments[1]), arguments[2], arguments[3]).work(arguments[0]);
 			return;
 		}
-		int kills = new Options(arguments).number("kills", 10);
+		int kills = new Options(arguments).number("kills", 5);
 		System.out.println("""
 
-				| killed (SIGKILL) | times | databases found complete | half | next process, ms at most |
+				| killed (SIGKILL) | times | databases found complete | half | next process ms, median, at most |
 				| --- | ---: | ---: | ---: | ---: |""");
 		Path directory = Files.createTempDirectory("killed");
 		try (MortalPostgres postgres = MortalPostgres.start()) {
@@ -110,9 +116,12 @@ public final class KilledProcesses {
 	private void work(String what) throws Exception {
 		int number = Integer.parseInt(what.replaceAll("\\D", ""));
 		boolean copied = number % 2 == 0;
-		SourceDefinition declared = definition("main", "main_" + number).build();
+		SourceDefinition declared = definition("main", what.replaceAll("\\d", "") + "_" + number).build();
 		SourceDefinition other = definition("main", "other_" + number).build();
 		try (SourceRegistry registry = registry(copied, declared)) {
+			if (what.startsWith("replace")) {
+				registry.prepare("main");
+			}
 			System.out.println("ready");
 			if (what.startsWith("create")) {
 				for (int i = 0; i < 10_000; i++) {
@@ -138,10 +147,13 @@ public final class KilledProcesses {
 	private void kill(String what, String product, int times) throws Exception {
 		int complete = 0;
 		int half = 0;
-		double slowest = 0;
+		List<Double> took = new ArrayList<>();
 		String failure = "";
 		Random random = new Random(7);
 		for (int i = 0; i < times; i++) {
+			if (what.equals("migrate") && !this.maintenance.isEmpty()) {
+				makeEmpty(what + "_" + i);
+			}
 			Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
 					"-cp", System.getProperty("java.class.path"), KilledProcesses.class.getName(), what + i,
 					this.directory.toString(), this.url, this.maintenance)
@@ -154,7 +166,7 @@ public final class KilledProcesses {
 					line = output.readLine();
 				}
 				if (what.equals("migrate")) {
-					awaitFirstTable("main_" + i);
+					awaitFirstTable(what + "_" + i);
 				}
 				TimeUnit.MILLISECONDS.sleep(random.nextInt(what.equals("migrate") ? 150 : 3000));
 				process.destroyForcibly().waitFor();
@@ -166,8 +178,8 @@ public final class KilledProcesses {
 			catch (MultiDbException | SQLException ex) {
 				failure = " **" + ex.getMessage() + "**";
 			}
-			slowest = Math.max(slowest, (System.nanoTime() - start) / 1e6);
-			for (String database : databases((what.equals("create") ? "made_" : "main_") + i)) {
+			took.add((System.nanoTime() - start) / 1e6);
+			for (String database : databases((what.equals("create") ? "made_" : what + "_") + i)) {
 				if (tables(database) == TABLES) {
 					complete++;
 				}
@@ -176,13 +188,14 @@ public final class KilledProcesses {
 				}
 			}
 		}
-		System.out.printf(Locale.ROOT, "| %s, %s | %d | %d | %d | %.0f%s |%n", what, product, times, complete, half,
-				slowest, failure);
+		System.out.printf(Locale.ROOT, "| %s, %s | %d | %d | %d | %.0f, %.0f%s |%n", what, product, times, complete,
+				half, took.stream().sorted().toList().get((times - 1) / 2),
+				took.stream().max(Double::compare).orElse(0.0), failure);
 	}
 
 	/** As the next process does; not in this one, so that nothing is remembered. */
 	private void goOn(String what, int number) throws SQLException {
-		SourceDefinition declared = definition("main", "main_" + number).build();
+		SourceDefinition declared = definition("main", what + "_" + number).build();
 		try (SourceRegistry registry = registry(true, declared)) {
 			String source = "main";
 			if (what.equals("create")) {
@@ -193,6 +206,13 @@ public final class KilledProcesses {
 					Statement statement = connection.createStatement()) {
 				statement.execute("insert into t20 (id, name) values (1, 'y')");
 			}
+		}
+	}
+
+	private void makeEmpty(String database) throws SQLException {
+		try (Connection connection = DriverManager.getConnection(this.maintenance, MortalPostgres.USER, "");
+				Statement statement = connection.createStatement()) {
+			statement.execute("CREATE DATABASE " + database);
 		}
 	}
 

@@ -157,11 +157,11 @@ final class SteadyLoad implements AutoCloseable {
 			long due = this.start + (long) (this.next.getAndIncrement() * 1e9 / this.rate);
 			long left = due - System.nanoTime();
 			while (left > 0 && !this.closed) {
+				// An interrupt is meant for a request, and would not let it park.
+				boolean unused = Thread.interrupted();
 				LockSupport.parkNanos(left);
 				left = due - System.nanoTime();
 			}
-			// An interrupt is meant for one request.
-			boolean unused = Thread.interrupted();
 			List<Recording> now = this.recordings;
 			int kind = this.requests.draw(random);
 			// What waited for a thread waited for its answer.

@@ -124,8 +124,7 @@ class PinnedTests {
 			}
 			status.setRollbackOnly();
 		}));
-		await()
-			.untilAsserted(() -> assertThat(count("porto", "note where text = 'of a job'")).isOne());
+		await().untilAsserted(() -> assertThat(count("porto", "note where text = 'of a job'")).isOne());
 		assertThat(count("jobs", "qrtz_job_details")).isOne();
 		assertThat(count("lisbon", "note where text = 'rolled back'")).isZero();
 		assertThat(tables("lisbon")).noneMatch((table) -> table.regionMatches(true, 0, "qrtz", 0, 4));
