@@ -162,8 +162,9 @@ public final class Source {
 
 	/**
 	 * Takes a connection and opens the source if that is needed. Closing the connection
-	 * gives it back.
-	 * @return a connection of this source
+	 * gives it back. A template's source that was closed meanwhile is made anew.
+	 * @return a connection of this source, or of the one with the same identity that was
+	 * made in its place
 	 * @throws SQLException if the pool was interrupted or the driver failed
 	 * @throws SourceUnavailableException if it cannot be opened, or gave no connection in
 	 * time
@@ -172,6 +173,22 @@ public final class Source {
 	 * @throws UnknownSourceException if it was removed
 	 */
 	public Connection getConnection() throws SQLException {
+		Source current = this;
+		while (true) {
+			try {
+				return current.leased();
+			}
+			catch (UnknownSourceException ex) {
+				Source next = current.successor();
+				if (next == null) {
+					throw ex;
+				}
+				current = next;
+			}
+		}
+	}
+
+	private Connection leased() throws SQLException {
 		return new LeasedConnection(this) {
 
 			@Override
@@ -180,6 +197,19 @@ public final class Source {
 			}
 
 		};
+	}
+
+	/**
+	 * What a template makes anew in place of this one, which was forgotten when it was
+	 * closed, or when its database was found missing.
+	 * @return {@code null} if there is none
+	 */
+	private @Nullable Source successor() {
+		if (this.definition.template() == null || !isGone()) {
+			return null;
+		}
+		Source next = this.registry.get(name());
+		return this.identity.equals(next.identity) ? next : null;
 	}
 
 	/**

@@ -144,6 +144,35 @@ class TemplateTests {
 		}
 	}
 
+	/** As who looked it up before others found out, or closed it. */
+	@Test
+	void aSourceThatWasForgottenIsAsGoodAsTheNextOne() throws Exception {
+		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
+		Source early = registry.get("election-1");
+		for (int i = 0; i < 2; i++) {
+			assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(early::getConnection);
+			assertThat(early.isGone()).isTrue();
+		}
+		registry.create("election-1");
+		assertThat(Sources.query(early, "select count(*) from note")).isEqualTo("0");
+		Source opened = registry.get("election-1");
+		assertThat(registry.drain("election-1")).isTrue();
+		assertThat(opened.isGone()).isTrue();
+		try (LeasedConnection connection = (LeasedConnection) opened.getConnection()) {
+			assertThat(connection.source()).isSameAs(registry.get("election-1")).isNotSameAs(opened);
+			assertThat(registry.get("election-1").leases()).isEqualTo(1);
+		}
+	}
+
+	@Test
+	void aSourceOfTheSameNameThatIsNoTemplatesIsAnother() {
+		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);
+		Source early = registry.get("election-1");
+		assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(early::getConnection);
+		registry.add(Sources.sqlite("election-1", this.directory).build());
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(early::getConnection);
+	}
+
 	@Test
 	void anotherProcessMayBeFirstAndItsDatabaseIsUsed() throws Exception {
 		AtomicInteger fillings = new AtomicInteger();
