@@ -247,13 +247,13 @@ final class HikariConnections extends Pool {
 
 		@Override
 		public void close() throws SQLException {
-			closing();
+			HikariConnections.this.physical.closing();
 			super.close();
 		}
 
 		@Override
 		public void abort(Executor executor) throws SQLException {
-			closing();
+			HikariConnections.this.physical.closing();
 			super.abort(executor);
 		}
 
