@@ -29,10 +29,10 @@ import org.springframework.util.ClassUtils;
 import org.springframework.util.StringUtils;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.discovery.DatabaseUrl;
 import io.multidb.routing.Route;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.DatabaseProduct;
-import io.multidb.source.DatabaseUrl;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
