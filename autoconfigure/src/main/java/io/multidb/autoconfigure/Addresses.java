@@ -27,6 +27,10 @@ final class Addresses {
 
 	private final BoundProperties properties;
 
+	private final KnownNames known;
+
+	private final OwnDefinitions own;
+
 	/** In environment variables. */
 	private final DiscoveredUrls discovered;
 
@@ -47,8 +51,11 @@ final class Addresses {
 	/** For the log. */
 	private final List<String> notes = new ArrayList<>();
 
-	Addresses(BoundProperties properties, DiscoveredUrls discovered, Set<String> names, Collection<String> mistakes) {
+	Addresses(BoundProperties properties, KnownNames known, OwnDefinitions own, DiscoveredUrls discovered,
+			Set<String> names, Collection<String> mistakes) {
 		this.properties = properties;
+		this.known = known;
+		this.own = own;
 		this.discovered = discovered;
 		this.names = names;
 		this.mistakes = mistakes;
@@ -81,20 +88,21 @@ final class Addresses {
 		Map<String, SourceProperties> sources = this.properties.sources();
 		sources.replaceAll((name, source) -> {
 			String url = source.url();
-			return (StringUtils.hasText(url) && !url.startsWith("jdbc:") && !DatasourcesReader.UNRESOLVED.matcher(url).find())
-					? separated(name, source, url) : source;
+			return (StringUtils.hasText(url) && !url.startsWith("jdbc:")
+					&& !DatasourcesReader.UNRESOLVED.matcher(url).find()) ? separated(name, source, url) : source;
 		});
-		Set<String> known = new LinkedHashSet<>(sources.keySet());
-		known.addAll(this.discovered.names());
-		for (String name : known) {
+		Set<String> all = new LinkedHashSet<>(sources.keySet());
+		all.addAll(this.known.all());
+		for (String name : all) {
 			SourceProperties declared = sources.get(name);
 			String url = this.discovered.find(name);
+			List<String> others = new ArrayList<>(this.own.overridden(name));
+			if (declared != null && StringUtils.hasText(declared.url())) {
+				others.add(0, property(name));
+			}
 			if (url != null) {
 				String variable = DiscoveredUrls.variable(name);
-				if (declared != null && StringUtils.hasText(declared.url())) {
-					this.notes.add("'" + name + "' is at " + variable + ", which goes before 'app.datasources." + name
-							+ ".url'" + at(name));
-				}
+				tellOfOthers(name, variable, others);
 				this.foundAt.put(name, "environment variable " + variable);
 				DatabaseUrl found = parse("The environment variable " + variable, url);
 				if (found == null) {
@@ -105,15 +113,44 @@ final class Addresses {
 								(found != null) ? found.username() : null, (found != null) ? found.password() : null));
 				this.names.add(name);
 			}
-			else if (declared == null && !this.names.contains(name) && !name.equals(DatasourcesReader.DEFAULT)) {
+			else if (!this.known.all().contains(name) || name.equals(DatasourcesReader.DEFAULT)) {
+				tellOfOthers(name, others);
+			}
+			else if (declared == null && !this.names.contains(name)) {
 				this.ofDefault.add(name);
+			}
+			else if (declared != null && declared.url() == null && !this.mistaken.contains(name)) {
+				this.notes.add("'" + name + "' has settings" + at(name) + " and no address, so it uses 'default' until "
+						+ DiscoveredUrls.variable(name) + " is set");
+				sources.remove(name);
+				this.names.remove(name);
+				this.ofDefault.add(name);
+			}
+			else {
+				tellOfOthers(name, others);
 			}
 		}
 	}
 
+	private void tellOfOthers(String name, List<String> places) {
+		if (places.size() > 1) {
+			tellOfOthers(name, places.get(0), places.subList(1, places.size()));
+		}
+	}
+
+	private void tellOfOthers(String name, String place, List<String> others) {
+		if (!others.isEmpty()) {
+			this.notes.add("'" + name + "' is at " + place + ", which goes before " + String.join(" and ", others));
+		}
+	}
+
+	private String property(String name) {
+		return "'app.datasources." + name + ".url'" + at(name);
+	}
+
 	/** Where a URL of properties has credentials in it, they are taken out. */
 	private SourceProperties separated(String name, SourceProperties source, String url) {
-		String property = "'app.datasources." + name + ".url'" + at(name);
+		String property = property(name);
 		DatabaseUrl parsed = parse(property, url);
 		if (parsed == null) {
 			this.mistaken.add(name);
@@ -160,11 +197,11 @@ final class Addresses {
 		}
 		for (String name : this.ofDefault) {
 			if (!DatasourcesReader.SOURCE_NAME.matcher(name).matches()) {
-				this.mistakes.add("'app.tenancy.discovery.names' has '" + name
-						+ "', which is no plain source name: use a-z, 0-9, '-' and '_'.");
+				this.mistakes
+					.add(this.known.origin(name) + ", which is no plain source name: use a-z, 0-9, '-' and '_'.");
 			}
 			else if (!this.names.contains(DatasourcesReader.DEFAULT)) {
-				this.mistakes.add("'app.tenancy.discovery.names' has '" + name + "', for which there is neither "
+				this.mistakes.add(this.known.origin(name) + ", for which there is neither "
 						+ DiscoveredUrls.variable(name) + " nor 'app.datasources." + name
 						+ ".url', and no source 'default', which DATABASE_URL would be.");
 			}
@@ -177,12 +214,14 @@ final class Addresses {
 	 */
 	List<Route> route(List<Route> written) {
 		List<Route> routes = new ArrayList<>();
-		for (String name : this.discovered.names()) {
+		for (String name : this.known.all()) {
 			SourceProperties source = this.properties.sources().get(name);
 			boolean reachable = (source == null) ? this.names.contains(DatasourcesReader.DEFAULT)
 					: !source.internal() && !DatasourcesReader.isTemplate(String.valueOf(source.url()));
-			if (reachable && DatasourcesReader.SOURCE_NAME.matcher(name).matches() && !isRouted(written, NamePattern.of(name))) {
-				routes.add(new Route(List.of(NamePattern.of(name)), this.ofDefault.contains(name) ? DatasourcesReader.DEFAULT : name));
+			if (reachable && DatasourcesReader.SOURCE_NAME.matcher(name).matches()
+					&& !isRouted(written, NamePattern.of(name))) {
+				routes.add(new Route(List.of(NamePattern.of(name)),
+						this.ofDefault.contains(name) ? DatasourcesReader.DEFAULT : name));
 			}
 		}
 		if (written.isEmpty()) {
@@ -203,7 +242,8 @@ final class Addresses {
 
 	/** A {@code default} that is declared has its variable's address by now. */
 	@Nullable DefaultConnection ofDefault(@Nullable DefaultConnection configured) {
-		String url = this.names.contains(DatasourcesReader.DEFAULT) ? null : this.discovered.find(DatasourcesReader.DEFAULT);
+		String url = this.names.contains(DatasourcesReader.DEFAULT) ? null
+				: this.discovered.find(DatasourcesReader.DEFAULT);
 		if (url == null) {
 			return configured;
 		}

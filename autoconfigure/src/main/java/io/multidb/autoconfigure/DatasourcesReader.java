@@ -106,20 +106,26 @@ final class DatasourcesReader {
 	 * @param resourceLoader finds Spring Boot's default change log
 	 * @param connectionDetails where Spring Boot would connect to, such as a container;
 	 * {@code null} if only properties say so
+	 * @param beans the application's own definitions, by the names of their beans
 	 * @param isBean whether there is a bean of a name, for resolvers of the application's
 	 * own
 	 */
 	DatasourcesReader(Environment environment, ResourceLoader resourceLoader,
-			@Nullable JdbcConnectionDetails connectionDetails, Predicate<String> isBean) {
+			@Nullable JdbcConnectionDetails connectionDetails, Map<String, SourceDefinition> beans,
+			Predicate<String> isBean) {
 		this.environment = environment;
 		this.resourceLoader = resourceLoader;
 		this.connectionDetails = connectionDetails;
 		this.isBean = isBean;
-		this.properties = new BoundProperties(environment, this.mistakes);
+		KnownNames known = KnownNames.of(environment, resourceLoader, this.mistakes);
+		OwnDefinitions own = new OwnDefinitions(environment, this.mistakes).withBeans(beans)
+			.withFiles(known.packages(), resourceLoader);
+		this.properties = new BoundProperties(own.sources(), environment, this.mistakes);
 		this.tenancy = this.properties.tenancy();
 		this.migration = migration(this.tenancy.liquibase(), Binder.get(environment));
 		this.names.addAll(this.properties.declaredNames());
-		this.addresses = new Addresses(this.properties, new DiscoveredUrls(environment), this.names, this.mistakes);
+		this.addresses = new Addresses(this.properties, known, own,
+				new DiscoveredUrls(environment, known.all(), this.names), this.names, this.mistakes);
 	}
 
 	/**
@@ -181,7 +187,8 @@ final class DatasourcesReader {
 			}
 			String same = byFold.putIfAbsent(SourceRegistry.fold(name), name);
 			if (same != null) {
-				this.mistakes.add("The names '" + same + "'" + this.addresses.at(same) + " and '" + name + "'" + this.addresses.at(name)
+				this.mistakes.add("The names '" + same + "'" + this.addresses.at(same) + " and '" + name + "'"
+						+ this.addresses.at(name)
 						+ " are the same to property binding, which leaves out case, '-' and '_': rename one. In the name of an"
 						+ " environment variable, '_' stands for either.");
 				this.properties.sources().remove(name);
@@ -197,8 +204,9 @@ final class DatasourcesReader {
 			return;
 		}
 		if (!StringUtils.hasText(url)) {
-			this.mistakes.add("'" + property + ".url'" + this.addresses.at(name) + " is missing. Every source needs one, such as"
-					+ " jdbc:sqlite:" + name + ".db or jdbc:postgresql://localhost/" + name + ".");
+			this.mistakes
+				.add("'" + property + ".url'" + this.addresses.at(name) + " is missing. Every source needs one, such as"
+						+ " jdbc:sqlite:" + name + ".db or jdbc:postgresql://localhost/" + name + ".");
 			return;
 		}
 		if (refuseUnresolved(property + ".url", url, false)) {
@@ -207,7 +215,8 @@ final class DatasourcesReader {
 		refuseUnresolved(property + ".username", source.username(), true);
 		refuseUnresolved(property + ".password", source.password(), true);
 		if (!url.startsWith("jdbc:")) {
-			this.mistakes.add("'" + property + ".url'" + this.addresses.at(name) + " must be a JDBC URL, which starts with 'jdbc:'.");
+			this.mistakes.add("'" + property + ".url'" + this.addresses.at(name)
+					+ " must be a JDBC URL, which starts with 'jdbc:'.");
 			return;
 		}
 		if (isPrivateMemory(url)) {
@@ -224,8 +233,8 @@ final class DatasourcesReader {
 		boolean replica = this.replicas.contains(name);
 		boolean readOnly = source.readOnly() || replica;
 		if (readOnly && source.liquibase().enabled() && source.liquibase().changeLog() != null) {
-			this.mistakes.add("'" + property + ".liquibase.change-log'" + this.addresses.at(name) + " can never be run: the source is "
-					+ (replica ? "a replica" : "read-only") + ".");
+			this.mistakes.add("'" + property + ".liquibase.change-log'" + this.addresses.at(name)
+					+ " can never be run: the source is " + (replica ? "a replica" : "read-only") + ".");
 		}
 		this.definitions.put(name,
 				SourceDefinition.named(name)
@@ -275,12 +284,12 @@ final class DatasourcesReader {
 		for (String replica : source.replicas()) {
 			SourceProperties declared = this.properties.sources().get(replica);
 			if (!this.names.contains(replica)) {
-				this.mistakes.add(property + ".replicas'" + this.addresses.at(name) + " names '" + replica + "', which is no source."
-						+ PropertyKeys.suggest(replica, this.names));
+				this.mistakes.add(property + ".replicas'" + this.addresses.at(name) + " names '" + replica
+						+ "', which is no source." + PropertyKeys.suggest(replica, this.names));
 			}
 			else if (declared != null && PLACEHOLDER.matcher(String.valueOf(declared.url())).find()) {
-				this.mistakes
-					.add(property + ".replicas'" + this.addresses.at(name) + " names '" + replica + "', which is a template.");
+				this.mistakes.add(property + ".replicas'" + this.addresses.at(name) + " names '" + replica
+						+ "', which is a template.");
 			}
 			else if (declared != null && String.valueOf(declared.url()).startsWith("jdbc:")) {
 				known.add(replica);
@@ -303,7 +312,8 @@ final class DatasourcesReader {
 			maxLag = null;
 		}
 		if (sticky != null && sticky.isNegative()) {
-			this.mistakes.add(property + ".sticky'" + this.addresses.at(name) + " must not be negative; 0 is for not at all.");
+			this.mistakes
+				.add(property + ".sticky'" + this.addresses.at(name) + " must not be negative; 0 is for not at all.");
 			sticky = null;
 		}
 		Duration lag = (maxLag != null) ? maxLag : ReplicaSettings.DEFAULT_MAX_LAG;
@@ -316,15 +326,15 @@ final class DatasourcesReader {
 		String fallback = source.fallback();
 		if (fallback == null) {
 			if (source.fallbackReadOnly() != null) {
-				this.mistakes
-					.add(property + ".fallback-read-only'" + this.addresses.at(name) + " is for sources that have a 'fallback'.");
+				this.mistakes.add(property + ".fallback-read-only'" + this.addresses.at(name)
+						+ " is for sources that have a 'fallback'.");
 			}
 			return null;
 		}
 		SourceProperties declared = this.properties.sources().get(fallback);
 		if (!this.names.contains(fallback) && !fallback.equals(DEFAULT)) {
-			this.mistakes.add(property + ".fallback'" + this.addresses.at(name) + " names '" + fallback + "', which is no source."
-					+ PropertyKeys.suggest(fallback, this.names));
+			this.mistakes.add(property + ".fallback'" + this.addresses.at(name) + " names '" + fallback
+					+ "', which is no source." + PropertyKeys.suggest(fallback, this.names));
 			return null;
 		}
 		if (isTemplate(String.valueOf(source.url()))) {
@@ -369,7 +379,8 @@ final class DatasourcesReader {
 		PoolSettings.names().forEach((name) -> known.put(SourceRegistry.fold(name), name));
 		written.forEach((key, value) -> {
 			String name = known.get(SourceRegistry.fold(key.replace(".", "")));
-			hikari.put((name != null) ? name : key, value);
+			// What comes first decides, however it is spelt.
+			hikari.putIfAbsent((name != null) ? name : key, value);
 		});
 		List<String> mistakes = PoolSettings.mistakes(hikari);
 		mistakes.forEach((mistake) -> this.mistakes.add("In " + where + ": " + mistake + "."));
@@ -442,8 +453,8 @@ final class DatasourcesReader {
 			return;
 		}
 		if (!this.names.add(DEFAULT)) {
-			this.mistakes.add("Both '" + connection.origin() + "' and 'app.datasources.default'" + this.addresses.at(DEFAULT)
-					+ " define the source 'default': remove one.");
+			this.mistakes.add("Both '" + connection.origin() + "' and 'app.datasources.default'"
+					+ this.addresses.at(DEFAULT) + " define the source 'default': remove one.");
 			return;
 		}
 		String url = connection.url();
