@@ -95,8 +95,9 @@ public final class MultiDbAutoConfiguration {
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
 	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
-			ConfigurableBeanFactory beanFactory) {
-		return new TargetAdvisor(routes::getObject, switches::getObject, beanFactory::resolveEmbeddedValue);
+			Environment environment, ConfigurableBeanFactory beanFactory) {
+		return new TargetAdvisor(routes::getObject, switches::getObject, KnownNames.packages(environment),
+				beanFactory::resolveEmbeddedValue);
 	}
 
 	/** In force from the start, also where beans are made lazily. */
