@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -31,6 +32,18 @@ record RunningSample(String name, Process process, Path output) {
 	 * @param options of the JVM
 	 */
 	static RunningSample start(String name, Path folder, String... options) throws IOException {
+		return start(name, folder, Map.of(), options);
+	}
+
+	/**
+	 * Starts a process on the class path of the tests.
+	 * @param name what to call it
+	 * @param folder where it runs
+	 * @param variables of its environment, beside ours
+	 * @param options of the JVM
+	 */
+	static RunningSample start(String name, Path folder, Map<String, String> variables, String... options)
+			throws IOException {
 		Path output = folder.resolve(name + ".log");
 		List<String> command = new ArrayList<>(
 				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
@@ -39,10 +52,11 @@ record RunningSample(String name, Process process, Path output) {
 		command.addAll(List.of(SampleApplication.class.getName(), "--server.port=0",
 				// The tests' logging shows warnings only.
 				"--logging.level.org.springframework.boot.tomcat=info", "--logging.level.io.multidb.sample=info"));
-		Process process = new ProcessBuilder(command).directory(folder.toFile())
+		ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile())
 			.redirectErrorStream(true)
-			.redirectOutput(output.toFile())
-			.start();
+			.redirectOutput(output.toFile());
+		builder.environment().putAll(variables);
+		Process process = builder.start();
 		return new RunningSample(name, process, output);
 	}
 
