@@ -26,6 +26,8 @@ import org.springframework.core.env.PropertySource;
 import org.springframework.core.io.Resource;
 import org.springframework.core.io.ResourceLoader;
 
+import io.multidb.InvalidTenantException;
+import io.multidb.TenantContext;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.ReplicaSettings;
@@ -69,6 +71,13 @@ final class OwnDefinitions {
 	OwnDefinitions withBeans(Map<String, SourceDefinition> beans) {
 		Map<String, String> beansByName = new HashMap<>();
 		beans.forEach((bean, definition) -> {
+			try {
+				TenantContext.check(definition.name());
+			}
+			catch (InvalidTenantException ex) {
+				this.mistakes.add("The bean '" + bean + "' defines a source with a bad name. " + ex.getMessage());
+				return;
+			}
 			String other = beansByName.putIfAbsent(SourceRegistry.fold(definition.name()), bean);
 			if (other != null) {
 				this.mistakes.add("The beans '" + other + "' and '" + bean + "' both define the source '"

@@ -234,6 +234,15 @@ class OwnDefinitionsTests {
 			.contains("'one'", "'two'", "both define the source", "remove one");
 	}
 
+	@ParameterizedTest
+	@ValueSource(strings = { "", "a]b", "a/b", ".x", "a b" })
+	void aBeanWithABadNameIsRefused(String name) {
+		this.beans.put("one", SourceDefinition.named(name).url(url("one")).build());
+		assertThat(mistakes()).singleElement()
+			.asString()
+			.startsWith("The bean 'one' defines a source with a bad name. ");
+	}
+
 	@Test
 	void aBeanIsCheckedLikeProperties() {
 		this.beans.put("authDatabase",
