@@ -2,6 +2,7 @@ package io.multidb.source;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -163,6 +164,50 @@ final class SourceOpener implements AutoCloseable {
 		}
 	}
 
+	/**
+	 * Reads from a database, of which nothing is made, migrated or changed.
+	 * @return what was found; {@code null} if there is no database, and it could be made
+	 */
+	<T> @Nullable T look(SourceDefinition definition, ConnectionReader<T> reader) throws Exception {
+		if (isMissingFile(definition) && (definition.template() != null || isWritable(definition))) {
+			return null;
+		}
+		PhysicalDataSource physical = physical(definition, PoolSettings.read(definition.hikari()), false);
+		physical.onlyLook(definition);
+		Connection connection;
+		try {
+			connection = connect(definition, physical);
+		}
+		catch (MissingDatabaseException ex) {
+			return null;
+		}
+		try {
+			if (!definition.readOnly()) {
+				refuseWrites(definition, connection);
+			}
+			return reader.read(definition, connection);
+		}
+		finally {
+			close(connection);
+		}
+	}
+
+	private static void refuseWrites(SourceDefinition definition, Connection connection) throws SQLException {
+		if (definition.product() == DatabaseProduct.SQLITE) {
+			SqliteQueryOnly.set(connection, true);
+		}
+		else {
+			connection.setReadOnly(true);
+		}
+	}
+
+	/** Whether its file could be made. */
+	private static boolean isWritable(SourceDefinition definition) {
+		Path directory = definition.url().sqliteFile().toAbsolutePath().normalize().getParent();
+		return !definition.readOnly() && directory != null && Files.isDirectory(directory)
+				&& Files.isWritable(directory);
+	}
+
 	private static boolean isPlainFile(SourceDefinition definition) {
 		return definition.product() == DatabaseProduct.SQLITE && definition.url().isPlainSqliteFile();
 	}
@@ -176,9 +221,13 @@ final class SourceOpener implements AutoCloseable {
 			throw new CannotConnectException(definition,
 					"its file is gone. A file that was there is not made anew: put it back, or restart the application.");
 		}
+		return physical(definition, config,
+				(mayMakeFile || !isPlainFile(definition)) && definition.template() == null && !definition.temporary());
+	}
+
+	private PhysicalDataSource physical(SourceDefinition definition, HikariConfig config, boolean mayCreateFile)
+			throws CannotConnectException {
 		try {
-			boolean mayCreateFile = (mayMakeFile || !isPlainFile(definition)) && definition.template() == null
-					&& !definition.temporary();
 			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile,
 					this.budgets.find(definition), Duration.ofMillis(config.getConnectionTimeout()));
 		}

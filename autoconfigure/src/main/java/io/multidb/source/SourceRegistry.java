@@ -500,6 +500,50 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Looks at a database over a connection of its own, beside any pool, and leaves all
+	 * as it is: nothing is opened, made, migrated or written, and the source's state does
+	 * not change.
+	 * @param <T> what is found
+	 * @param name the source's name
+	 * @param reader reads from the connection
+	 * @return what it found; {@code null} if there is no database yet: no SQLite file
+	 * where one may be made, or none of a template's tenant
+	 * @throws SourceUnavailableException if it cannot be connected or read
+	 * @throws UnknownSourceException if neither a source nor a template has this name
+	 * @throws InvalidTenantException if a template cannot make a database name of it
+	 */
+	public <T> @Nullable T look(String name, ConnectionReader<T> reader) {
+		SourceDefinition definition = definition(name);
+		try {
+			return this.opener.look(definition, reader);
+		}
+		catch (Exception ex) {
+			if (ex instanceof InterruptedException) {
+				Thread.currentThread().interrupt();
+			}
+			boolean explained = ex instanceof SourceOpener.CannotConnectException || ex instanceof NoPermitException;
+			throw new SourceUnavailableException(name,
+					ConnectFailure.withoutSecrets(definition,
+							explained ? String.valueOf(ex.getMessage())
+									: "Source '" + name + "' could not be read: " + ex),
+					Failures.FIRST_RETRY, ConnectFailure.withoutSecrets(definition, ex));
+		}
+	}
+
+	/** How a source is defined; one of a template need not be in use. */
+	private SourceDefinition definition(String name) {
+		Source source = this.sources.get(name);
+		if (source == null || source.isGone()) {
+			for (SourceTemplate template : this.templates.values()) {
+				if (template.names().matches(name)) {
+					return template.define(TenantContext.check(name));
+				}
+			}
+		}
+		return get(name).definition();
+	}
+
+	/**
 	 * Takes a definition in, unless something speaks against it beside those that are
 	 * there. Called under {@code changes}, or by the constructor.
 	 */
