@@ -172,7 +172,8 @@ final class DatasourcesReader {
 		if (!this.mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(List.copyOf(this.mistakes));
 		}
-		return new Datasources(sources, templates, routes, noTenant, this.tenancy, List.copyOf(this.notes));
+		return new Datasources(sources, templates, routes, noTenant, this.tenancy, Set.copyOf(this.ofDefault),
+				List.copyOf(this.notes));
 	}
 
 	/** The registry knows best which sources exclude each other. */

@@ -38,13 +38,14 @@ import io.multidb.source.ServerSettings;
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
  * @param jpa What Hibernate must know of the sources.
+ * @param cli The command line.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
-		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
+		@DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Cli cli) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -220,6 +221,16 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 */
 	record Jpa(@DefaultValue List<HibernateProduct> products,
 			@DefaultValue Map<HibernateProduct, Map<String, String>> properties) {
+
+	}
+
+	/**
+	 * The command line.
+	 *
+	 * @param enabled Whether the first argument 'datasources' runs a command in the place
+	 * of the application.
+	 */
+	record Cli(@DefaultValue("true") boolean enabled) {
 
 	}
 

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Properties;
@@ -182,9 +183,7 @@ final class SourceOpener implements AutoCloseable {
 			return null;
 		}
 		try {
-			if (!definition.readOnly()) {
-				refuseWrites(definition, connection);
-			}
+			refuseWrites(definition, connection);
 			return reader.read(definition, connection);
 		}
 		finally {
@@ -192,12 +191,21 @@ final class SourceOpener implements AutoCloseable {
 		}
 	}
 
-	private static void refuseWrites(SourceDefinition definition, Connection connection) throws SQLException {
-		if (definition.product() == DatabaseProduct.SQLITE) {
+	private static void refuseWrites(SourceDefinition definition, Connection connection)
+			throws SQLException, CannotConnectException {
+		if (definition.product() != DatabaseProduct.SQLITE) {
+			connection.setReadOnly(true);
+			return;
+		}
+		if (!definition.readOnly()) {
 			SqliteQueryOnly.set(connection, true);
 		}
-		else {
-			connection.setReadOnly(true);
+		// SQLite reads nothing of a file when it opens it.
+		try (Statement statement = connection.createStatement()) {
+			statement.execute("PRAGMA schema_version");
+		}
+		catch (SQLException ex) {
+			throw new CannotConnectException(definition, ex);
 		}
 	}
 
