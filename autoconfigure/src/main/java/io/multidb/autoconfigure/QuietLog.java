@@ -16,28 +16,34 @@ import io.multidb.source.SourceRegistry;
  */
 final class QuietLog implements AutoCloseable {
 
-	private static final String OF_COMMANDS = SourceRegistry.class.getName();
+	/** What a command says itself, in one line. */
+	private static final Map<String, LogLevel> SAID = Map.of(SourceRegistry.class.getName(), LogLevel.ERROR,
+			"liquibase", LogLevel.OFF);
 
 	private final LoggingSystem logging;
 
+	/** The levels that were set by somebody. */
 	private final Map<String, LogLevel> before = new HashMap<>();
 
 	QuietLog(ClassLoader classLoader) {
 		this.logging = LoggingSystem.get(classLoader);
 		for (LoggerConfiguration logger : this.logging.getLoggerConfigurations()) {
 			LevelConfiguration own = logger.getLevelConfiguration(ConfigurationScope.DIRECT);
-			if (own != null && !own.isCustom() && own.getLevel().compareTo(LogLevel.WARN) < 0) {
+			if (own != null && !own.isCustom()) {
 				this.before.put(logger.getName(), own.getLevel());
-				this.logging.setLogLevel(logger.getName(), LogLevel.WARN);
 			}
 		}
-		// What becomes unavailable is said by the command.
-		this.logging.setLogLevel(OF_COMMANDS, LogLevel.ERROR);
+		this.before.forEach((name, level) -> {
+			if (level.compareTo(LogLevel.WARN) < 0) {
+				this.logging.setLogLevel(name, LogLevel.WARN);
+			}
+		});
+		SAID.forEach(this.logging::setLogLevel);
 	}
 
 	@Override
 	public void close() {
-		this.logging.setLogLevel(OF_COMMANDS, null);
+		SAID.keySet().forEach((name) -> this.logging.setLogLevel(name, null));
 		this.before.forEach(this.logging::setLogLevel);
 	}
 

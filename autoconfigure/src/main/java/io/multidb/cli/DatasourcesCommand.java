@@ -21,6 +21,7 @@ class DatasourcesCommand implements Runnable {
 	private @Nullable CommandSpec spec;
 
 	@Option(names = { "-h", "--help" }, usageHelp = true, scope = ScopeType.INHERIT, description = "Shows this.")
+	@SuppressWarnings("UnusedVariable") // picocli acts on it
 	private boolean help;
 
 	@Override

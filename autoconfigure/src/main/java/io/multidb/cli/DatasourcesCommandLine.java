@@ -3,6 +3,7 @@ package io.multidb.cli;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.io.Writer;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.BiFunction;
@@ -73,8 +74,8 @@ public final class DatasourcesCommandLine {
 			List.of(new ListCommand(workshop), new DiscoverCommand(workshop), new CreateCommand(workshop),
 					new MigrateCommand(workshop), new CheckCommand(workshop))
 				.forEach(commandLine::addSubcommand);
-			commandLine.setOut(new PrintWriter(this.out, true));
-			commandLine.setErr(new PrintWriter(this.err, true));
+			commandLine.setOut(writer(this.out));
+			commandLine.setErr(writer(this.err));
 			commandLine.setColorScheme(CommandLine.Help
 				.defaultColorScheme(this.terminal ? CommandLine.Help.Ansi.AUTO : CommandLine.Help.Ansi.OFF));
 			commandLine.setParameterExceptionHandler((ex, rest) -> misunderstood(ex));
@@ -85,6 +86,28 @@ public final class DatasourcesCommandLine {
 		finally {
 			this.out.flush();
 		}
+	}
+
+	/** Only the stream itself knows its encoding, up to Java 18. */
+	private static PrintWriter writer(PrintStream stream) {
+		return new PrintWriter(new Writer() {
+
+			@Override
+			public void write(char[] text, int offset, int length) {
+				stream.print(String.valueOf(text, offset, length));
+			}
+
+			@Override
+			public void flush() {
+				stream.flush();
+			}
+
+			@Override
+			public void close() {
+				stream.flush();
+			}
+
+		}, true);
 	}
 
 	/** Properties have dots in their names, and options of ours have none. */

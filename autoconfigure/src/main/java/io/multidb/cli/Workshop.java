@@ -39,7 +39,7 @@ import io.multidb.source.SourceTemplate;
 final class Workshop implements AutoCloseable {
 
 	/** So long what has begun may take after the process was told to end. */
-	private static final int GRACE_SECONDS = 10;
+	private static final int GRACE_SECONDS = 5;
 
 	private final Supplier<Configured> configuration;
 

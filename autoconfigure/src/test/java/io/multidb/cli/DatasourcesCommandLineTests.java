@@ -1,19 +1,15 @@
 package io.multidb.cli;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 import org.junit.jupiter.api.Test;
@@ -35,6 +31,7 @@ import io.multidb.source.SourceTemplate;
 import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 /**
  * Tests for {@link DatasourcesCommandLine} on SQLite files.
@@ -50,11 +47,9 @@ class DatasourcesCommandLineTests {
 
 	private SourceMigrator migrator = new LiquibaseMigrator(new DefaultResourceLoader());
 
-	private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-
-	private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-
 	private boolean terminal;
+
+	private CommandRun last;
 
 	private void define(SourceDefinition.Builder definition) {
 		this.definitions.add(definition.build());
@@ -75,39 +70,23 @@ class DatasourcesCommandLineTests {
 	}
 
 	private int run(String... arguments) {
-		this.out.reset();
-		this.err.reset();
-		return new DatasourcesCommandLine(
+		this.last = CommandRun.of(
 				() -> new Configured(this.definitions, this.templates, Set.of("driver"),
 						List.of("'lisbon' is at two places"), PoolLimits.DEFAULT, 2),
-				this.migrator, (unknown, known) -> " Known: " + String.join(", ", new TreeSet<>(known)), print(this.out),
-				print(this.err), this.terminal)
-			.run(List.of(arguments));
-	}
-
-	private static PrintStream print(ByteArrayOutputStream bytes) {
-		return new PrintStream(bytes, true, StandardCharsets.UTF_8);
+				this.migrator, this.terminal, arguments);
+		return this.last.exitCode();
 	}
 
 	private String out() {
-		return this.out.toString(StandardCharsets.UTF_8);
+		return this.last.out();
 	}
 
 	private String err() {
-		return this.err.toString(StandardCharsets.UTF_8);
+		return this.last.err();
 	}
 
-	/** What was said of each source, which must be one thing. */
 	private Map<String, String> outcomes() {
-		Map<String, String> outcomes = new LinkedHashMap<>();
-		List<String> lines = out().lines().toList();
-		for (String line : lines) {
-			String[] words = line.split(" {2,}", 2);
-			if (words.length == 2) {
-				assertThat(outcomes.put(words[0], words[1])).as(line).isNull();
-			}
-		}
-		return outcomes;
+		return this.last.outcomes();
 	}
 
 	private List<String> files() throws IOException {
@@ -179,7 +158,9 @@ class DatasourcesCommandLineTests {
 	@Test
 	void listAsJsonIsJson() {
 		defineThree();
-		define(Sources.sqlite("lost", this.directory.resolve("missing")).liquibase(Sources.NOTES).origin("a \"place\""));
+		define(Sources.sqlite("lost", this.directory.resolve("missing"))
+			.liquibase(Sources.NOTES)
+			.origin("a \"place\""));
 		assertThat(run("migrate", "lisbon")).isZero();
 		assertThat(run("list", "--json")).isZero();
 		List<Map<String, Object>> rows = JsonParserFactory.getJsonParser()
@@ -219,8 +200,8 @@ class DatasourcesCommandLineTests {
 		defineThree();
 		define(Sources.sqlite("plain", this.directory));
 		assertThat(run("migrate", "--all")).isZero();
-		assertThat(outcomes()).containsOnlyKeys("lisbon", "madrid", "porto", "plain").containsEntry("plain",
-				"has no change log");
+		assertThat(outcomes()).containsOnlyKeys("lisbon", "madrid", "porto", "plain")
+			.containsEntry("plain", "has no change log");
 		assertThat(outcomes().get("porto")).matches("migrated in \\d+ ms");
 		assertThat(out()).endsWith("4 sources, 0 failed" + System.lineSeparator());
 		assertThat(query("porto", "select count(*) from note")).isEqualTo("0");
@@ -334,11 +315,10 @@ class DatasourcesCommandLineTests {
 	@ParameterizedTest
 	@ValueSource(strings = { "discover", "list", "check", "migrate --all", "create --all" })
 	void mistakesAreReportedTogether(String command) {
-		int exitCode = new DatasourcesCommandLine(() -> {
+		this.last = CommandRun.of(() -> {
 			throw new InvalidDatasourcesException(List.of("One thing is wrong.", "And another."));
-		}, this.migrator, (unknown, known) -> "", print(this.out), print(this.err), false)
-			.run(List.of(command.split(" ")));
-		assertThat(exitCode).isOne();
+		}, this.migrator, false, command.split(" "));
+		assertThat(this.last.exitCode()).isOne();
 		assertThat(err().lines()).containsExactly("The configuration of datasources and tenancy has 2 mistakes:",
 				"  - One thing is wrong.", "  - And another.");
 		assertThat(out()).isEmpty();
@@ -346,10 +326,10 @@ class DatasourcesCommandLineTests {
 
 	@Test
 	void whatIsNotExpectedShowsNoSecret() {
-		int exitCode = new DatasourcesCommandLine(() -> {
+		this.last = CommandRun.of(() -> {
 			throw new IllegalStateException("jdbc:postgresql://user:secretpassword@host/db");
-		}, this.migrator, (unknown, known) -> "", print(this.out), print(this.err), false).run(List.of("list"));
-		assertThat(exitCode).isOne();
+		}, this.migrator, false, "list");
+		assertThat(this.last.exitCode()).isOne();
 		assertThat(err()).contains("IllegalStateException").contains("jdbc:postgresql://user:***@host/db");
 		assertThat(err()).doesNotContain("secretpassword");
 	}
@@ -396,21 +376,21 @@ class DatasourcesCommandLineTests {
 		this.terminal = true;
 		assertThat(run("migrate", "--all")).isZero();
 		assertThat(out()).startsWith("[------------------------------] 0/3\r").contains("] 2/3\r");
-		assertThat(seen(out()).map((line) -> line.split(" {2,}")[0]))
-			.containsExactlyInAnyOrder("lisbon", "madrid", "porto", "3 sources, 0 failed");
+		assertThat(seen(out()).map((line) -> line.replaceFirst(" {2,}.*", ""))).containsExactlyInAnyOrder("lisbon",
+				"madrid", "porto", "3 sources, 0 failed");
 	}
 
 	/** What a terminal shows in the end: a carriage return is written over. */
 	private static Stream<String> seen(String text) {
-		return Stream.of(text.split("\n")).map((line) -> {
+		return Pattern.compile("\n").splitAsStream(text).map((line) -> {
 			StringBuilder seen = new StringBuilder();
 			int column = 0;
-			for (char c : line.toCharArray()) {
-				if (c == '\r') {
+			for (int i = 0; i < line.length(); i++) {
+				if (line.charAt(i) == '\r') {
 					column = 0;
 				}
 				else {
-					seen.replace(column, Math.min(column + 1, seen.length()), String.valueOf(c));
+					seen.replace(column, Math.min(column + 1, seen.length()), line.substring(i, i + 1));
 					column++;
 				}
 			}
@@ -430,8 +410,7 @@ class DatasourcesCommandLineTests {
 		defineThree();
 		assertThat(run("migrate", "--all")).isZero();
 		assertThat(Sources.threads("multidb-command-interrupted")).isEmpty();
-		org.awaitility.Awaitility.await()
-			.untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
+		await().untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
 	}
 
 }
