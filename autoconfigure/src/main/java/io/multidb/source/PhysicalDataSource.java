@@ -55,7 +55,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private final Driver driver;
 
-	private final boolean liftSocketTimeout;
+	private volatile boolean liftSocketTimeout;
 
 	/** Run on every connection, that of a migration included; {@code null} for none. */
 	private final @Nullable String initSql;
@@ -156,10 +156,13 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	}
 
 	/**
-	 * Connections change nothing, not even a mode that stays in a SQLite file. Who gets
-	 * them sees to the rest: a file that is opened read-only leaves others beside it.
+	 * Connections change nothing, not even a mode that stays in a SQLite file, and wait
+	 * for no answer for longer than for a connection. Who gets them sees to the rest: a
+	 * file that is opened read-only leaves others beside it. To be called before any is
+	 * made.
 	 */
 	void onlyLook(SourceDefinition definition) {
+		this.liftSocketTimeout = false;
 		this.properties.remove(JOURNAL_MODE);
 		if (definition.product() == DatabaseProduct.POSTGRESQL) {
 			refuseWrites(definition.product());

@@ -148,6 +148,20 @@ class CommandLineIntegrationTests {
 	}
 
 	@Test
+	void aDatabaseThatDoesNotAnswerIsGivenUp() throws Exception {
+		assertThat(run("migrate", "--all").exitCode()).isZero();
+		try (Connection other = server.connect("lisbon")) {
+			other.setAutoCommit(false);
+			Sources.execute(other, "LOCK TABLE databasechangelog IN ACCESS EXCLUSIVE MODE");
+			CommandRun list = run("list");
+			assertThat(list.exitCode()).isZero();
+			assertThat(list.out()).containsPattern("lisbon .* up +unknown")
+				.contains("lisbon: How far it has been migrated cannot be told: ")
+				.containsPattern("porto .* up +1 run\n");
+		}
+	}
+
+	@Test
 	void createMakesDatabasesOfATemplate() throws Exception {
 		this.definitions.add(SourceDefinition.named("server")
 			.url(server.url("postgres"))
