@@ -5,6 +5,7 @@ import java.io.PrintStream;
 import java.lang.reflect.Method;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 
@@ -124,7 +125,7 @@ class CommandLineRunListener implements SpringApplicationRunListener, Ordered {
 
 		private static Configured configured(ConfigurableEnvironment environment, ResourceLoader resources) {
 			// There are no beans; a resolver that is not ours may be one.
-			Datasources datasources = new DatasourcesReader(environment, resources, null,
+			Datasources datasources = new DatasourcesReader(environment, resources, null, Map.of(),
 					(name) -> !DatasourcesReader.RESOLVERS.contains(name))
 				.read();
 			return new Configured(datasources.sources(), datasources.templates(), datasources.ofDefault(),

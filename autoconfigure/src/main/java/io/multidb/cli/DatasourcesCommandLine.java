@@ -131,6 +131,7 @@ public final class DatasourcesCommandLine {
 			this.err.println("The configuration of datasources and tenancy has "
 					+ ((mistakes.size() == 1) ? "a mistake" : mistakes.size() + " mistakes") + ":");
 			mistakes.forEach((mistake) -> this.err.println("  - " + mistake));
+			this.err.println("A command has none of the application's beans: what only they define is missing here.");
 		}
 		else if (failure instanceof MultiDbException) {
 			this.err.println(failure.getMessage());

@@ -320,7 +320,8 @@ class DatasourcesCommandLineTests {
 		}, this.migrator, false, command.split(" "));
 		assertThat(this.last.exitCode()).isOne();
 		assertThat(err().lines()).containsExactly("The configuration of datasources and tenancy has 2 mistakes:",
-				"  - One thing is wrong.", "  - And another.");
+				"  - One thing is wrong.", "  - And another.",
+				"A command has none of the application's beans: what only they define is missing here.");
 		assertThat(out()).isEmpty();
 	}
 
