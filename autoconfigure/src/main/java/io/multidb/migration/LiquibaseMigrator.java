@@ -233,7 +233,7 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		finally {
 			endTransaction(connection);
 		}
-		return new MigrationState(rows.size(), pending);
+		return new MigrationState((int) rows.values().stream().filter(Row::isRun).count(), pending);
 	}
 
 	/** Asked for it, a database without it would end a transaction. */

@@ -1,5 +1,6 @@
 package io.multidb.autoconfigure;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,6 +9,9 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 import org.junit.jupiter.api.Test;
@@ -23,11 +27,13 @@ import static org.awaitility.Awaitility.await;
  */
 class CommandLineProcessTests {
 
+	private static final String CLASS_PATH = System.getProperty("java.class.path");
+
 	@TempDir
 	private Path directory;
 
 	private ShopProcess start(String changeLog, String... arguments) throws IOException {
-		return ShopProcess.start(this.directory,
+		return ShopProcess.start(CLASS_PATH, this.directory, Map.of(),
 				Stream
 					.concat(Stream.of(arguments),
 							Stream.of("--app.datasources.lisbon.url=jdbc:sqlite:" + file("lisbon"),
@@ -70,6 +76,40 @@ class CommandLineProcessTests {
 			assertThat(mistyped.exitCode()).isEqualTo(2);
 			assertThat(mistyped.lines()).isEmpty();
 			assertThat(mistyped.wrong()).contains("There is no source 'lisbno'. Did you mean 'lisbon'?");
+		}
+	}
+
+	@Test
+	void showsWhatTheEnvironmentHas() throws Exception {
+		Map<String, String> variables = Map.of("AUTH_DATABASE_URL", "postgres://auth:secretpassword@db7/auth",
+				"DATABASE_URL", "sqlite:" + file("default"), "TEST_DATABASE_URL", "sqlite:" + file("test"));
+		try (ShopProcess shop = ShopProcess.start(CLASS_PATH, this.directory, variables, "datasources", "discover",
+				"--app.tenancy.discovery.names=auth,driver")) {
+			assertThat(shop.exitCode()).as(shop::wrong).isZero();
+			assertThat(shop.lines()).hasSize(4)
+				.anyMatch((line) -> line
+					.matches("auth +jdbc:postgresql://db7/auth +postgresql +environment variable AUTH_DATABASE_URL"))
+				.anyMatch((line) -> line.matches("default +jdbc:sqlite:.* +sqlite +environment variable DATABASE_URL"))
+				.anyMatch((line) -> line.matches("driver +that of default +nowhere"))
+				.noneMatch((line) -> line.contains("secretpassword"));
+		}
+		assertThat(file("default")).doesNotExist();
+	}
+
+	@Test
+	void withoutPicocliItSaysWhatIsMissing() throws Exception {
+		String without = Pattern.compile(File.pathSeparator)
+			.splitAsStream(CLASS_PATH)
+			.filter((entry) -> !entry.contains("picocli"))
+			.collect(Collectors.joining(File.pathSeparator));
+		String url = "--app.datasources.lisbon.url=jdbc:sqlite:" + file("lisbon");
+		try (ShopProcess asked = ShopProcess.start(without, this.directory, Map.of(), "datasources", "list", url);
+				ShopProcess off = ShopProcess.start(without, this.directory, Map.of(), "datasources", "list", url,
+						"--app.tenancy.cli.enabled=false", "--spring.main.web-application-type=none")) {
+			assertThat(asked.exitCode()).isEqualTo(2);
+			assertThat(asked.wrong()).contains("info.picocli:picocli");
+			assertThat(off.exitCode()).as(off::wrong).isZero();
+			assertThat(off.lines()).contains("the application runs", "main goes on");
 		}
 	}
 

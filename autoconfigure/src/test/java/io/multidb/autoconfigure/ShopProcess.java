@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 import org.springframework.boot.CommandLineRunner;
@@ -46,15 +47,24 @@ record ShopProcess(Process process, Path out, Path err) implements AutoCloseable
 
 	}
 
-	static ShopProcess start(Path directory, String... arguments) throws IOException {
+	/**
+	 * Starts it.
+	 * @param classPath its class path
+	 * @param directory where its output goes
+	 * @param variables of its environment, beside ours
+	 * @param arguments its command line
+	 */
+	static ShopProcess start(String classPath, Path directory, Map<String, String> variables, String... arguments)
+			throws IOException {
 		List<String> command = new ArrayList<>(
 				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
-						"-Xmx256m", "-cp", System.getProperty("java.class.path"), Shop.class.getName()));
+						"-Xmx256m", "-cp", classPath, Shop.class.getName()));
 		command.addAll(List.of(arguments));
 		Path out = Files.createTempFile(directory, "out", ".txt");
 		Path err = Files.createTempFile(directory, "err", ".txt");
-		return new ShopProcess(
-				new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile()).start(), out, err);
+		ProcessBuilder builder = new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+		builder.environment().putAll(variables);
+		return new ShopProcess(builder.start(), out, err);
 	}
 
 	int exitCode() throws InterruptedException {

@@ -80,6 +80,12 @@ class MigrationStateTests {
 	}
 
 	@Test
+	void whatFailedAndWasPassedOverIsPending() throws Exception {
+		registry("me:1 failOnError:false\nnonsense;", "me:2\ncreate table a (b int);").prepare("main");
+		assertThat(state()).isEqualTo(new MigrationState(1, 1));
+	}
+
+	@Test
 	void changesForAnotherProductAreNotPending() throws Exception {
 		registry("me:1 dbms:postgresql\nselect 1;", "me:2 dbms:sqlite\nselect 1;");
 		Files.createFile(this.directory.resolve("main.db"));
