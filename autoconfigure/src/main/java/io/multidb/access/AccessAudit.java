@@ -45,7 +45,7 @@ public final class AccessAudit implements AccessListener {
 
 	private final LongSupplier ticker;
 
-	private final Series denied = new Series(DENIED);
+	private final Series denied;
 
 	private final @Nullable Series granted;
 
@@ -63,6 +63,7 @@ public final class AccessAudit implements AccessListener {
 		this.publisher = publisher;
 		this.interval = interval.toNanos();
 		this.ticker = ticker;
+		this.denied = new Series(DENIED);
 		this.granted = uses ? new Series(GRANTED) : null;
 	}
 
