@@ -15,7 +15,7 @@ import io.multidb.Target;
  */
 public final class Access implements AutoCloseable {
 
-	/** Present on a thread that decides. */
+	/** Present on a thread that decides, or finds out for whom. */
 	private static final ThreadLocal<@Nullable Boolean> DECIDING = new ThreadLocal<>();
 
 	private final Supplier<List<SourceAccess>> rules;
@@ -43,7 +43,17 @@ public final class Access implements AutoCloseable {
 	 * @return the user's name, or {@code null} if nobody is known
 	 */
 	public @Nullable String user() {
-		return TaskUser.name(this.currentUser);
+		if (isDeciding()) {
+			return TaskUser.name(this.currentUser);
+		}
+		// Who has logged in may be in a session, which is in a database.
+		DECIDING.set(true);
+		try {
+			return TaskUser.name(this.currentUser);
+		}
+		finally {
+			DECIDING.remove();
+		}
 	}
 
 	/**

@@ -4,8 +4,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Knows the user for whom the calling thread works. A bean of this type takes the place
- * of Spring Security's user. Called by many threads; must neither throw nor need a
- * database.
+ * of Spring Security's user. Called by many threads, for every connection; must not
+ * throw. The rules are not asked about connections that it takes itself.
  */
 @FunctionalInterface
 public interface CurrentUser {

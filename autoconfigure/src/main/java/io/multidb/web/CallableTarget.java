@@ -34,21 +34,17 @@ final class CallableTarget implements CallableProcessingInterceptor {
 
 	@Override
 	public <T> void preProcess(NativeWebRequest request, Callable<T> task) {
-		this.span = this.user.enter();
 		this.scope = this.target.enter();
+		this.span = this.user.enter();
 	}
 
 	@Override
 	public <T> void postProcess(NativeWebRequest request, Callable<T> task, @Nullable Object concurrentResult) {
-		try {
-			if (this.scope != null) {
-				this.scope.close();
-			}
+		if (this.span != null) {
+			this.span.close();
 		}
-		finally {
-			if (this.span != null) {
-				this.span.close();
-			}
+		if (this.scope != null) {
+			this.scope.close();
 		}
 	}
 
