@@ -19,13 +19,15 @@ import io.multidb.Operation;
 import io.multidb.Scope;
 import io.multidb.Target;
 import io.multidb.TenantContext;
+import io.multidb.discovery.TenantPackages;
 import io.multidb.routing.Routes;
 import io.multidb.routing.TargetAccess;
 
 /**
- * Applies {@link io.multidb.Tenant @Tenant} and {@link io.multidb.UseSource @UseSource}:
- * enters the target before the method and leaves it afterwards, outside of every other
- * advice, so that a transaction begins and ends inside. Thread-safe.
+ * Applies {@link io.multidb.Tenant @Tenant}, {@link io.multidb.UseSource @UseSource} and
+ * what packages say: enters the target before the method and leaves it afterwards,
+ * outside of every other advice, so that a transaction begins and ends inside.
+ * Thread-safe.
  */
 public final class TargetAdvisor extends AbstractPointcutAdvisor {
 
@@ -63,10 +65,12 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 	 * @param routes where databases are made for {@code create = true}; asked when that
 	 * is first needed, as advisors are made before other beans
 	 * @param switches what suspends transactions; asked when that is first needed
+	 * @param packages which packages are named after tenants
 	 * @param placeholders resolves <code>${…}</code> in constants
 	 */
-	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, StringValueResolver placeholders) {
-		this(routes, switches, placeholders, () -> null);
+	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, TenantPackages packages,
+			StringValueResolver placeholders) {
+		this(routes, switches, packages, placeholders, () -> null);
 	}
 
 	/**
@@ -74,14 +78,15 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 	 * @param routes where databases are made for {@code create = true}; asked when that
 	 * is first needed, as advisors are made before other beans
 	 * @param switches what suspends transactions; asked when that is first needed
+	 * @param packages which packages are named after tenants
 	 * @param placeholders resolves <code>${…}</code> in constants
 	 * @param access the rules that are asked before work begins; asked for once, when
 	 * that is first needed, and {@code null} if there are none
 	 */
-	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, StringValueResolver placeholders,
-			Supplier<@Nullable TargetAccess> access) {
+	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, TenantPackages packages,
+			StringValueResolver placeholders, Supplier<@Nullable TargetAccess> access) {
 		this.accessSupplier = access;
-		this.rules = new TargetRules(placeholders);
+		this.rules = new TargetRules(packages, placeholders);
 		this.routes = routes;
 		this.switches = switches;
 		this.pointcut = new Annotated();
