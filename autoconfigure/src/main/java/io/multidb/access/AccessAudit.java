@@ -101,7 +101,7 @@ public final class AccessAudit implements AccessListener {
 		}
 
 		AuditEvent event(String type, @Nullable String reason, long repeated) {
-			Map<String, Object> data = new LinkedHashMap<>();
+			Map<String, @Nullable Object> data = new LinkedHashMap<>();
 			data.put("source", this.source);
 			if (this.tenant != null) {
 				data.put("tenant", this.tenant);

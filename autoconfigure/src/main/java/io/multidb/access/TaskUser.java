@@ -111,6 +111,7 @@ public final class TaskUser {
 		return (live != null && !live.equals(find(span.left, by))) ? live : find(span.user().taken, by);
 	}
 
+	@SuppressWarnings("ReferenceEquality") // two contexts may have equal ones
 	private static @Nullable String find(List<Taken> users, CurrentUser by) {
 		for (Taken each : users) {
 			if (each.by() == by) {
