@@ -154,12 +154,8 @@ public final class Routes {
 			return this.registry.get(route.source(), tenant);
 		}
 		String name = pattern.fill(route.source(), tenant);
-		Source source = this.registry.find(name);
-		if ((source == null || source.isGone()) && this.registry.isClosed()) {
-			// Which says so: it is no reason to take the tenant for unknown.
-			return this.registry.get(name);
-		}
-		if (source == null || source.isGone() || source.definition().template() != null) {
+		Source source = this.registry.findOrWait(name);
+		if (source == null || source.definition().template() != null) {
 			throw new UnknownTenantException(tenant,
 					"Its route " + route + " leads to the source '" + name + "', which does not exist.");
 		}
