@@ -29,6 +29,7 @@ import org.springframework.util.ClassUtils;
 import org.springframework.util.StringUtils;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.catalog.CatalogSettings;
 import io.multidb.routing.Route;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.DatabaseProduct;
@@ -167,6 +168,7 @@ final class DatasourcesReader {
 		templates.sort(Comparator.comparingInt((template) -> positionOf(template, routes)));
 		checkRoutes(routes);
 		checkTenancy();
+		checkCatalog();
 		String noTenant = noTenant();
 		checkTogether(sources, templates);
 		if (!this.mistakes.isEmpty()) {
@@ -825,6 +827,37 @@ final class DatasourcesReader {
 		refuseUnknownSource("'app.tenancy.no-tenant' must be 'refuse' or a source; '" + noTenant + "' is neither.",
 				noTenant);
 		return noTenant;
+	}
+
+	private void checkCatalog() {
+		TenancyProperties.Catalog catalog = this.tenancy.catalog();
+		if (!StringUtils.hasText(catalog.source())) {
+			return;
+		}
+		String property = "'app.tenancy.catalog.source' is '" + catalog.source() + "', which ";
+		SourceDefinition source = this.definitions.get(catalog.source());
+		if (source == null && this.names.contains(catalog.source())) {
+			// Its own mistakes are told.
+			return;
+		}
+		if (source == null || isTemplate(source)) {
+			this.mistakes.add(property + "is no declared source." + PropertyKeys.suggest(catalog.source(), this.names));
+		}
+		else if (source.url().product() == DatabaseProduct.OTHER) {
+			this.mistakes.add(property + "is neither SQLite nor PostgreSQL.");
+		}
+		else if (source.readOnly() || this.replicas.contains(source.name())) {
+			this.mistakes.add(property + "is read-only.");
+		}
+		else if (source.fallback() != null) {
+			this.mistakes.add(property + "has a 'fallback': what that has would be taken for the catalog.");
+		}
+		try {
+			CatalogSettings unused = catalog.settings((name) -> null);
+		}
+		catch (IllegalArgumentException ex) {
+			this.mistakes.add("In 'app.tenancy.catalog': " + ex.getMessage());
+		}
 	}
 
 	private void checkTenancy() {

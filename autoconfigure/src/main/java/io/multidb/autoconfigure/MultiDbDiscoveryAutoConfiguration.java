@@ -50,8 +50,9 @@ public final class MultiDbDiscoveryAutoConfiguration {
 	}
 
 	/** A class, as a lambda does not tell its event's type. */
-	private record RefusedSourcesRetry(
-			ObjectProvider<ProvidedSources> sources) implements ApplicationListener<PayloadApplicationEvent<SourceEvent.Removed>> {
+	private record RefusedSourcesRetry(ObjectProvider<ProvidedSources> sources)
+			implements
+				ApplicationListener<PayloadApplicationEvent<SourceEvent.Removed>> {
 
 		@Override
 		public void onApplicationEvent(PayloadApplicationEvent<SourceEvent.Removed> event) {

@@ -101,7 +101,8 @@ class MultiDbDiscoveryAutoConfigurationTests {
 		withMain().withUserConfiguration(TwoProviders.class).run((context) -> {
 			SourceRegistry registry = context.getBean(SourceRegistry.class);
 			registry.remove("main");
-			await().ignoreExceptions().untilAsserted(() -> assertThat(registry.get("main").definition().origin()).isEqualTo("later"));
+			await().ignoreExceptions()
+				.untilAsserted(() -> assertThat(registry.get("main").definition().origin()).isEqualTo("later"));
 		});
 	}
 

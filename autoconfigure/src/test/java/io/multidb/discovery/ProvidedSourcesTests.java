@@ -430,8 +430,7 @@ class ProvidedSourcesTests {
 		applied();
 		this.provided.close();
 		provider.put(at("b", "b.db"));
-		await().untilAsserted(
-				() -> assertThat(Sources.threads("multidb-discovery", "multidb-replace")).isEmpty());
+		await().untilAsserted(() -> assertThat(Sources.threads("multidb-discovery", "multidb-replace")).isEmpty());
 		assertThat(Target.current().tenant()).isNull();
 	}
 
