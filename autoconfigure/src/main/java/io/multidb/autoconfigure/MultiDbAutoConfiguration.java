@@ -28,6 +28,7 @@ import org.springframework.util.function.SingletonSupplier;
 
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TargetAccess;
 import io.multidb.source.CallerSession;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -80,8 +81,8 @@ public final class MultiDbAutoConfiguration {
 	@Bean
 	@Primary
 	@ConditionalOnMissingBean
-	RoutingDataSource routingDataSource(Routes routes) {
-		return new RoutingDataSource(routes);
+	RoutingDataSource routingDataSource(Routes routes, ObjectProvider<TargetAccess> access) {
+		return new RoutingDataSource(routes, access.getIfAvailable());
 	}
 
 	@Bean
@@ -94,8 +95,9 @@ public final class MultiDbAutoConfiguration {
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
 	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
-			ConfigurableBeanFactory beanFactory) {
-		return new TargetAdvisor(routes::getObject, switches::getObject, beanFactory::resolveEmbeddedValue);
+			ObjectProvider<TargetAccess> access, ConfigurableBeanFactory beanFactory) {
+		return new TargetAdvisor(routes::getObject, switches::getObject, beanFactory::resolveEmbeddedValue,
+				access::getIfAvailable);
 	}
 
 	/** In force from the start, also where beans are made lazily. */

@@ -44,13 +44,14 @@ import io.multidb.source.ServerSettings;
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
  * @param jpa What Hibernate must know of the sources.
+ * @param access Who may use which source.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
-		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa) {
+		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -288,6 +289,26 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 */
 	record Jpa(@DefaultValue List<HibernateProduct> products,
 			@DefaultValue Map<HibernateProduct, Map<String, String>> properties) {
+
+	}
+
+	/**
+	 * Who may use which source; the rules are SourceAccess beans.
+	 *
+	 * @param audit What is told of uses and refusals.
+	 */
+	record Access(@DefaultValue Audit audit) {
+
+		/**
+		 * What is told of uses and refusals, as audit events of Spring Boot's.
+		 *
+		 * @param uses Whether uses are told, too, and not only refusals.
+		 * @param interval How long the same user's use, or refusal, of the same source
+		 * for the same tenant is not told again, but counted.
+		 */
+		record Audit(@DefaultValue("true") boolean uses, @DefaultValue("1m") Duration interval) {
+
+		}
 
 	}
 
