@@ -26,8 +26,10 @@ import org.springframework.core.io.ResourceLoader;
 import org.springframework.core.type.AnnotationMetadata;
 import org.springframework.util.function.SingletonSupplier;
 
+import io.multidb.routing.MappingStore;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TenantMappings;
 import io.multidb.source.CallerSession;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -67,14 +69,21 @@ public final class MultiDbAutoConfiguration {
 	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
 			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession) {
 		return new SourceRegistry(datasources.sources(), datasources.templates(),
-				migrator.getIfAvailable(() -> SourceMigrator.NONE), events,
+				migrator.getIfAvailable(() -> SourceMigrator.NONE), events::accept,
 				callerSession.getIfAvailable(() -> CallerSession.NONE), datasources.tenancy().limits());
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	Routes routes(Datasources datasources, SourceRegistry registry) {
-		return new Routes(datasources.routes(), datasources.noTenant(), registry);
+	TenantMappings tenantMappings(SourceRegistry registry, ObjectProvider<MappingStore> store,
+			SourceEventPublisher events) {
+		return new TenantMappings(registry, store.getIfAvailable(() -> MappingStore.NONE), events::accept);
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	Routes routes(Datasources datasources, SourceRegistry registry, TenantMappings mappings) {
+		return new Routes(datasources.routes(), datasources.noTenant(), registry, mappings);
 	}
 
 	@Bean
