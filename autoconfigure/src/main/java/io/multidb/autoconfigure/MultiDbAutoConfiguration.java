@@ -6,6 +6,7 @@ import org.slf4j.LoggerFactory;
 import org.springframework.aop.config.AopConfigUtils;
 import org.springframework.beans.factory.BeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.beans.factory.config.BeanDefinition;
 import org.springframework.beans.factory.config.ConfigurableBeanFactory;
 import org.springframework.beans.factory.support.BeanDefinitionRegistry;
@@ -29,6 +30,8 @@ import org.springframework.util.function.SingletonSupplier;
 import io.multidb.routing.MappingStore;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.ShardMap;
+import io.multidb.routing.ShardTables;
 import io.multidb.routing.TenantMappings;
 import io.multidb.source.CallerSession;
 import io.multidb.source.SourceMigrator;
@@ -82,8 +85,21 @@ public final class MultiDbAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	Routes routes(Datasources datasources, SourceRegistry registry, TenantMappings mappings) {
-		return new Routes(datasources.routes(), datasources.noTenant(), registry, mappings);
+	ShardMap shardMap(SourceRegistry registry) {
+		return new ShardTables(registry);
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	Routes routes(Datasources datasources, SourceRegistry registry, TenantMappings mappings, ShardMap shardMap) {
+		return new Routes(datasources.routes(), datasources.noTenant(), registry, mappings, shardMap);
+	}
+
+	/** After declared sources were migrated, as it opens those of sharded routes. */
+	@Bean
+	@Lazy(false)
+	static SmartInitializingSingleton shardCheck(ObjectProvider<Routes> routes) {
+		return () -> routes.ifAvailable(Routes::checkShards);
 	}
 
 	@Bean

@@ -6,9 +6,13 @@ import java.util.Map;
 import java.util.Objects;
 
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
+import io.multidb.InvalidDatasourcesException;
 import io.multidb.MultiDbException;
 import io.multidb.NoTenantException;
+import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
@@ -23,6 +27,8 @@ import io.multidb.source.SourceRegistry;
  */
 public final class Routes {
 
+	private static final Logger logger = LoggerFactory.getLogger(Routes.class);
+
 	private final List<Route> routes;
 
 	/** Plain tenant names, found without walking the patterns; position in routes. */
@@ -34,6 +40,10 @@ public final class Routes {
 
 	private final TenantMappings mappings;
 
+	private final ShardMap shardMap;
+
+	private final Placements placements;
+
 	/**
 	 * Creates routes without mappings.
 	 * @param routes the routes in order; empty means {@link Route#EACH_ITS_OWN}
@@ -42,7 +52,7 @@ public final class Routes {
 	 */
 	public Routes(List<Route> routes, @Nullable String noTenant, SourceRegistry registry) {
 		this(routes, noTenant, registry, new TenantMappings(registry, MappingStore.NONE, (event) -> {
-		}));
+		}), new ShardTables(registry));
 	}
 
 	/**
@@ -51,12 +61,16 @@ public final class Routes {
 	 * @param noTenant the source for work without a tenant, or {@code null} to refuse it
 	 * @param registry where sources are found
 	 * @param mappings tenants for which the routes are not asked
+	 * @param shardMap where tenants were placed whose route has several sources
 	 */
-	public Routes(List<Route> routes, @Nullable String noTenant, SourceRegistry registry, TenantMappings mappings) {
+	public Routes(List<Route> routes, @Nullable String noTenant, SourceRegistry registry, TenantMappings mappings,
+			ShardMap shardMap) {
 		this.routes = routes.isEmpty() ? List.of(Route.EACH_ITS_OWN) : List.copyOf(routes);
 		this.noTenant = noTenant;
 		this.registry = registry;
 		this.mappings = mappings;
+		this.shardMap = shardMap;
+		this.placements = new Placements(shardMap);
 		for (int i = 0; i < this.routes.size(); i++) {
 			for (NamePattern pattern : this.routes.get(i).tenants()) {
 				if (pattern.isLiteral()) {
@@ -67,12 +81,14 @@ public final class Routes {
 	}
 
 	/**
-	 * The source of a target. Nothing is opened.
+	 * The source of a target. Nothing is opened, unless its route has several sources and
+	 * this process does not know yet in which of them the tenant was placed.
 	 * @param target the target
 	 * @return the source
 	 * @throws NoTenantException if the target is empty and no source is set for that
 	 * @throws UnknownTenantException if no route leads from the tenant to a source
 	 * @throws UnknownSourceException if the source that was named directly does not exist
+	 * @throws SourceUnavailableException if it cannot be told now where the tenant is
 	 */
 	public Source resolve(Target target) {
 		return resolution(target).source;
@@ -142,10 +158,12 @@ public final class Routes {
 	}
 
 	/**
-	 * The source of a tenant. Nothing is opened.
+	 * The source of a tenant. Nothing is opened, unless its route has several sources and
+	 * this process does not know yet in which of them the tenant was placed.
 	 * @param tenant a well-formed tenant id
 	 * @return the source
 	 * @throws UnknownTenantException if no route leads from the tenant to a source
+	 * @throws SourceUnavailableException if it cannot be told now where the tenant is
 	 */
 	public Source resolve(String tenant) {
 		String mapped = this.mappings.find(tenant);
@@ -206,10 +224,14 @@ public final class Routes {
 	}
 
 	private Source follow(Route route, NamePattern pattern, String tenant) {
-		if (this.registry.isTemplate(route.source())) {
-			return this.registry.get(route.source(), tenant);
+		if (route.shards() != null) {
+			return reachable(tenant, this.placements.find(tenant, route.shards()), "It was placed in");
 		}
-		return reachable(tenant, pattern.fill(route.source(), tenant), "Its route " + route + " leads to");
+		String source = Objects.requireNonNull(route.source());
+		if (this.registry.isTemplate(source)) {
+			return this.registry.get(source, tenant);
+		}
+		return reachable(tenant, pattern.fill(source, tenant), "Its route " + route + " leads to");
 	}
 
 	private Source reachable(String tenant, String name, String way) {
@@ -226,6 +248,27 @@ public final class Routes {
 					way + " the source '" + name + "', which is internal: no tenant reaches it.");
 		}
 		return source;
+	}
+
+	/**
+	 * Compares the sources over which tenants are spread with those that were recorded.
+	 * Opens them.
+	 * @throws InvalidDatasourcesException if they may not be changed so; it says how to
+	 * go on
+	 */
+	public void checkShards() {
+		for (Route route : this.routes) {
+			if (route.shards() == null) {
+				continue;
+			}
+			try {
+				this.shardMap.check(route.shards());
+			}
+			catch (SourceUnavailableException ex) {
+				logger.warn("The sources of the route {} could not be compared with those that were recorded; until"
+						+ " then, it places no tenant anew. {}", route, ex.getMessage());
+			}
+		}
 	}
 
 	/**

@@ -72,8 +72,10 @@ class TenantMappingsTests {
 
 	private void use(MappingStore store) {
 		this.mappings = new TenantMappings(this.registry, store, this.events::add);
-		this.routes = new Routes(List.of(new Route(List.of(NamePattern.of("election-{id}")), "election"),
-				new Route(List.of(NamePattern.of("chat-*")), "main")), null, this.registry, this.mappings);
+		this.routes = new Routes(
+				List.of(new Route(List.of(NamePattern.of("election-{id}")), "election"),
+						new Route(List.of(NamePattern.of("chat-*")), "main")),
+				null, this.registry, this.mappings, new ShardTables(this.registry));
 	}
 
 	/** The source of a scope that is entered now. */
