@@ -159,8 +159,13 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 *
 	 * @param tenants Tenant ids or patterns: literal text with at most one * or {name}.
 	 * @param source Source or template. May contain {tenant} and the patterns' names.
+	 * @param sources Sources over which the tenants are spread, in place of source. Each
+	 * tenant stays where it was placed at its first use.
+	 * @param generation How often the list of sources was changed, beginning with 1,
+	 * which is the default. To be raised by one with each change.
 	 */
-	record Route(@DefaultValue List<String> tenants, @Nullable String source) {
+	record Route(@DefaultValue List<String> tenants, @Nullable String source, @Nullable List<String> sources,
+			@Nullable Integer generation) {
 
 	}
 
