@@ -100,6 +100,8 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * @param tablePrefix How the names of the catalog's tables begin.
 	 * @param pollInterval How often the catalog is looked at when nobody tells of a
 	 * change.
+	 * @param permissions Whether users need permissions, which the catalog has, for its
+	 * sources.
 	 * @param allowedDrivers Products that URLs in the catalog may have, as they stand
 	 * behind 'jdbc:'.
 	 * @param parameters Parameters that URLs in the catalog may have beside those known
@@ -109,7 +111,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * @param credentials Which passwords the catalog may have.
 	 */
 	record Catalog(@Nullable String source, @DefaultValue("multidb_") String tablePrefix,
-			@DefaultValue("10s") Duration pollInterval, @DefaultValue( {
+			@DefaultValue("10s") Duration pollInterval, @DefaultValue("false") boolean permissions, @DefaultValue( {
 					"sqlite", "postgresql", "mysql", "mariadb" }) List<String> allowedDrivers,
 			@DefaultValue Map<String, List<String>> parameters, @Nullable File sqliteDirectory,
 			@DefaultValue Credentials credentials){
@@ -122,6 +124,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		 */
 		CatalogSettings settings(Function<String, @Nullable String> properties) {
 			return new CatalogSettings(String.valueOf(this.source), this.tablePrefix, this.pollInterval,
+					this.permissions,
 					new UrlRules(this.allowedDrivers, this.parameters,
 							(this.sqliteDirectory != null) ? this.sqliteDirectory.toPath() : null),
 					this.credentials.of(properties));

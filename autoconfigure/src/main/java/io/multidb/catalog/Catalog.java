@@ -3,11 +3,17 @@ package io.multidb.catalog;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 
 import javax.sql.DataSource;
 
@@ -17,14 +23,19 @@ import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.jdbc.datasource.DataSourceUtils;
 import org.springframework.transaction.support.TransactionSynchronization;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
+import org.springframework.util.function.SingletonSupplier;
 
 import io.multidb.SourceContext;
+import io.multidb.access.Grants;
+import io.multidb.access.Permission;
 import io.multidb.discovery.SourceProvider;
+import io.multidb.routing.MappingStore;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 
 /**
- * The catalog of sources: what is in it, and changing it without a restart. A bean where
+ * The catalog of sources, of permissions on them, and of mappings of tenants to sources:
+ * what is in it, and changing it without a restart. A bean where
  * {@code app.tenancy.catalog.source} is set.
  * <p>
  * <b>Reading</b> asks the memory of this node, which follows the tables on all nodes; it
@@ -51,9 +62,11 @@ public final class Catalog implements AutoCloseable {
 
 	private final CatalogReader reader;
 
-	private final DataSource router;
+	private final SingletonSupplier<JdbcTemplate> jdbc;
 
-	private final JdbcTemplate jdbc;
+	private final CatalogGrants grants;
+
+	private final CatalogMappings mappings;
 
 	private final Predicate<Duration> awaitApplied;
 
@@ -61,17 +74,19 @@ public final class Catalog implements AutoCloseable {
 	 * Creates the catalog; nothing is read or started.
 	 * @param settings where it is
 	 * @param registry the sources, among them the catalog's own
-	 * @param router the DataSource in front of them
+	 * @param router gives the DataSource in front of them, which may need this catalog to
+	 * be made
 	 * @param migrator makes the tables, if it makes any
 	 * @param events is told what happens to the catalog
 	 * @param awaitApplied waits until sources are as definitions say, so long at most
 	 */
-	public Catalog(CatalogSettings settings, SourceRegistry registry, DataSource router, SourceMigrator migrator,
-			Consumer<CatalogEvent> events, Predicate<Duration> awaitApplied) {
+	public Catalog(CatalogSettings settings, SourceRegistry registry, Supplier<? extends DataSource> router,
+			SourceMigrator migrator, Consumer<CatalogEvent> events, Predicate<Duration> awaitApplied) {
 		this.settings = settings;
-		this.router = router;
-		this.jdbc = new JdbcTemplate(router);
+		this.jdbc = SingletonSupplier.of(() -> new JdbcTemplate(router.get()));
 		this.reader = new CatalogReader(settings, registry, migrator, events);
+		this.grants = new CatalogGrants(this.reader, registry);
+		this.mappings = new CatalogMappings(this, this.reader, settings.source());
 		this.awaitApplied = awaitApplied;
 	}
 
@@ -188,39 +203,125 @@ public final class Catalog implements AutoCloseable {
 		return write("source", (tables, connection) -> tables.delete(connection, "source", name));
 	}
 
+	/**
+	 * Grants a user a permission on a source, in place of the one that he had. It is not
+	 * one on every tenant that shares the source with others.
+	 * @param source the name of a source of the catalog
+	 * @param user the user's name
+	 * @param level how much
+	 * @param by who grants it, or {@code null} if that is not known
+	 * @throws IllegalArgumentException if the catalog has no such source
+	 */
+	public void grant(String source, String user, Permission.Level level, @Nullable String by) {
+		boolean granted = write(null, (tables, connection) -> {
+			boolean there = tables.isThere(connection, source);
+			if (there) {
+				tables.savePermission(connection, source, user, level.name().toLowerCase(Locale.ROOT), by,
+						Instant.now().truncatedTo(ChronoUnit.MILLIS).toString());
+			}
+			return there;
+		});
+		if (!granted) {
+			throw new IllegalArgumentException(
+					"There is no source '" + source + "' in the catalog to which '" + user + "' could be let.");
+		}
+	}
+
+	/**
+	 * Takes a user's permission on a source back.
+	 * @param source the source's name
+	 * @param user the user's name
+	 * @return whether there was one
+	 */
+	public boolean revoke(String source, String user) {
+		return write("permission", (tables, connection) -> tables.delete(connection, "permission", source, user));
+	}
+
+	/**
+	 * The permissions on one source.
+	 * @param source the source's name
+	 * @return a snapshot by the users' names, sorted
+	 */
+	public Map<String, Permission> permissions(String source) {
+		Map<String, Permission> found = new TreeMap<>();
+		this.reader.permissions().forEach((user, sources) -> {
+			Permission permission = sources.get(source);
+			if (permission != null) {
+				found.put(user, permission);
+			}
+		});
+		return found;
+	}
+
+	/**
+	 * The catalog's permissions, for the rules about who may use which source. They bind
+	 * the catalog's sources alone.
+	 * @return the permissions, as this node knows them at any time
+	 */
+	public Grants grants() {
+		return this.grants;
+	}
+
+	/**
+	 * The catalog as the place where mappings of tenants to sources are kept.
+	 * @return the store
+	 */
+	public MappingStore mappings() {
+		return this.mappings;
+	}
+
 	/** What is done to the tables in one transaction. */
-	private interface Change {
+	interface Change {
 
 		boolean apply(Tables tables, Connection connection) throws SQLException;
 
 	}
 
-	/** A change, and the revision to wait for; -1 for none. */
-	private record Written(boolean result, long revision) {
+	/**
+	 * A change that was made.
+	 *
+	 * @param result what it returned
+	 * @param revision the revision that it made; -1 if that is not known before the
+	 * caller's transaction ends
+	 */
+	record Written(boolean result, long revision) {
 	}
 
 	private boolean write(@Nullable String removedFrom, Change change) {
-		Written written;
-		try (var scope = SourceContext.enter(this.settings.source())) {
-			written = this.jdbc.execute((Connection connection) -> transact(connection, removedFrom, change));
-		}
-		if (written == null) {
-			return false;
-		}
+		Written written = write(removedFrom, change, (committed) -> {
+		});
 		if (written.revision() >= 0 && this.reader.awaitRevision(written.revision(), FOLLOWED)) {
 			boolean unused = this.awaitApplied.test(FOLLOWED);
 		}
 		return written.result();
 	}
 
-	private Written transact(Connection connection, @Nullable String removedFrom, Change change) throws SQLException {
-		if (isInTransaction(connection)) {
+	/**
+	 * Changes the tables, and does not wait until this node follows.
+	 * @param then is told how the caller's transaction has ended, if it is part of one
+	 */
+	Written write(@Nullable String removedFrom, Change change, Consumer<Boolean> then) {
+		Written written;
+		try (var scope = SourceContext.enter(this.settings.source())) {
+			JdbcTemplate template = this.jdbc.obtain();
+			DataSource router = Objects.requireNonNull(template.getDataSource());
+			written = template
+				.execute((Connection connection) -> transact(connection, router, removedFrom, change, then));
+		}
+		this.reader.wake();
+		return Objects.requireNonNull(written);
+	}
+
+	private Written transact(Connection connection, DataSource router, @Nullable String removedFrom, Change change,
+			Consumer<Boolean> then) throws SQLException {
+		if (isInTransaction(connection, router)) {
 			boolean result = apply(connection, removedFrom, change);
 			TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
 
 				@Override
 				public void afterCompletion(int status) {
 					Catalog.this.reader.wake();
+					then.accept(status == STATUS_COMMITTED);
 				}
 
 			});
@@ -228,17 +329,18 @@ public final class Catalog implements AutoCloseable {
 		}
 		boolean autoCommit = connection.getAutoCommit();
 		connection.setAutoCommit(false);
+		boolean committed = false;
 		try {
 			boolean result = apply(connection, removedFrom, change);
 			long revision = this.reader.tables().revision(connection).revision();
 			connection.commit();
+			committed = true;
 			return new Written(result, revision);
 		}
-		catch (SQLException | RuntimeException | Error ex) {
-			connection.rollback();
-			throw ex;
-		}
 		finally {
+			if (!committed) {
+				connection.rollback();
+			}
 			connection.setAutoCommit(autoCommit);
 		}
 	}
@@ -250,15 +352,16 @@ public final class Catalog implements AutoCloseable {
 		return result;
 	}
 
-	private boolean isInTransaction(Connection connection) throws SQLException {
+	private static boolean isInTransaction(Connection connection, DataSource router) throws SQLException {
 		Connection bound = DataSourceUtils.getTargetConnection(connection);
 		return TransactionSynchronizationManager.isActualTransactionActive()
-				&& DataSourceUtils.isConnectionTransactional(bound, this.router) && !connection.getAutoCommit();
+				&& DataSourceUtils.isConnectionTransactional(bound, router) && !connection.getAutoCommit();
 	}
 
 	/** Ends following the tables. */
 	@Override
 	public void close() {
+		this.mappings.close();
 		this.reader.close();
 	}
 

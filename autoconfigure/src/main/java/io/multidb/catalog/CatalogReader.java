@@ -4,10 +4,13 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -22,6 +25,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import io.multidb.MultiDbException;
+import io.multidb.access.Permission;
 import io.multidb.discovery.SourceProvider;
 import io.multidb.source.DatabaseProduct;
 import io.multidb.source.JdbcUrl;
@@ -75,7 +79,21 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	private final Map<String, String> problems = new ConcurrentHashMap<>();
 
+	/** By user and source. */
+	private final Map<String, Map<String, Permission>> permissions = new ConcurrentHashMap<>();
+
+	/** Sources by tenant. */
+	private final Map<String, String> mappings = new ConcurrentHashMap<>();
+
 	private final List<Consumer<Set<String>>> listeners = new CopyOnWriteArrayList<>();
+
+	private final List<Runnable> mappingListeners = new CopyOnWriteArrayList<>();
+
+	/** Permissions with mistakes that were told; the thread's alone. */
+	private final Set<String> misgranted = new HashSet<>();
+
+	/** The thread's alone. */
+	private boolean unboundTold;
 
 	private volatile long revision = -1;
 
@@ -90,9 +108,13 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	private int failures;
 
+	/** How often in a row it could not listen; the thread's alone. */
+	private int unheard;
+
 	private @Nullable SourceDefinition listensAt;
 
-	private volatile @Nullable String deaf;
+	/** Why it cannot listen; the thread's alone. */
+	private @Nullable String deaf;
 
 	private volatile @Nullable Notifications notifications;
 
@@ -143,6 +165,19 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	Map<String, CatalogSource> sources() {
 		return this.sources;
+	}
+
+	Map<String, Map<String, Permission>> permissions() {
+		return this.permissions;
+	}
+
+	Map<String, String> mappings() {
+		return this.mappings;
+	}
+
+	/** Has somebody told after mappings have changed, on the thread that reads. */
+	void onMappingsChange(Runnable listener) {
+		this.mappingListeners.add(listener);
 	}
 
 	Tables tables() {
@@ -285,10 +320,11 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	private Duration retryIn() {
-		if (this.failures == 0) {
+		int inARow = Math.max(this.failures, this.unheard);
+		if (inARow == 0) {
 			return this.settings.pollInterval();
 		}
-		Duration delay = FIRST_RETRY.multipliedBy(1L << Math.min(this.failures - 1, 10));
+		Duration delay = FIRST_RETRY.multipliedBy(1L << Math.min(inARow - 1, 10));
 		return (delay.compareTo(this.settings.pollInterval()) < 0) ? delay : this.settings.pollInterval();
 	}
 
@@ -360,6 +396,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				opened.close();
 			}
 			this.deaf = null;
+			this.unheard = 0;
 			return true;
 		}
 		catch (SQLException ex) {
@@ -369,6 +406,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 						this.settings.pollInterval().toSeconds(), reason);
 			}
 			this.deaf = reason;
+			this.unheard++;
 			return false;
 		}
 	}
@@ -388,6 +426,19 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 		private boolean allSources;
 
+		private final List<Granted> permissions = new ArrayList<>();
+
+		private boolean allPermissions;
+
+		private final Map<String, String> mappings = new HashMap<>();
+
+		private boolean allMappings;
+
+	}
+
+	/** A row of permissions, whose level may be none. */
+	private record Granted(String user, String source, @Nullable String level, @Nullable String by,
+			@Nullable String at) {
 	}
 
 	private void read(boolean everything) throws SQLException {
@@ -404,6 +455,14 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				found.allSources = all || now.sourceRemoved() > this.revision;
 				this.tables.read(connection, "source", found.allSources ? -1 : this.revision,
 						(row) -> found.sources.add(Tables.source(row)));
+				found.allPermissions = all || now.permissionRemoved() > this.revision;
+				this.tables.read(connection, "permission", found.allPermissions ? -1 : this.revision,
+						(row) -> found.permissions
+							.add(new Granted(String.valueOf(row.getString(2)), String.valueOf(row.getString(1)),
+									row.getString(3), row.getString(4), row.getString(5))));
+				found.allMappings = all || now.mappingRemoved() > this.revision;
+				this.tables.read(connection, "mapping", found.allMappings ? -1 : this.revision, (row) -> found.mappings
+					.put(String.valueOf(row.getString(1)), String.valueOf(row.getString(2))));
 			}
 			finally {
 				connection.rollback();
@@ -413,7 +472,9 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		boolean first = this.revision < 0;
 		Set<String> saved = new LinkedHashSet<>();
 		Set<String> removed = new LinkedHashSet<>();
+		takePermissions(found);
 		take(found, saved, removed);
+		boolean mapped = takeMappings(found);
 		this.lock.lock();
 		try {
 			this.revision = now.revision();
@@ -422,6 +483,9 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			this.lock.unlock();
 		}
 		tell(first, saved, removed);
+		if (mapped || first) {
+			this.mappingListeners.forEach(Runnable::run);
+		}
 		this.lock.lock();
 		try {
 			this.something.signalAll();
@@ -485,6 +549,73 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				this.sources.remove(name);
 			}
 		}
+	}
+
+	/** Before the sources: none is to be open to all until its permissions are there. */
+	private void takePermissions(Found found) {
+		Map<String, Set<String>> kept = new HashMap<>();
+		for (Granted row : found.permissions) {
+			Permission.Level level = level(row);
+			Map<String, Permission> ofUser = this.permissions.computeIfAbsent(row.user(),
+					(user) -> new ConcurrentHashMap<>());
+			if (level == null) {
+				ofUser.remove(row.source());
+			}
+			else {
+				kept.computeIfAbsent(row.user(), (user) -> new HashSet<>()).add(row.source());
+				ofUser.put(row.source(), new Permission(level, row.by(), instant(row.at())));
+			}
+		}
+		if (found.allPermissions) {
+			this.permissions.keySet().retainAll(kept.keySet());
+			this.permissions.forEach((user, sources) -> sources.keySet().retainAll(kept.getOrDefault(user, Set.of())));
+		}
+		if (!this.settings.permissions() && !this.permissions.isEmpty() && !this.unboundTold) {
+			this.unboundTold = true;
+			logger.warn("{}: it has permissions, which bind nobody: set 'app.tenancy.catalog.permissions' to true",
+					name());
+		}
+	}
+
+	private Permission.@Nullable Level level(Granted row) {
+		String text = (row.level() != null) ? row.level().strip().toLowerCase(Locale.ROOT) : "";
+		switch (text) {
+			case "read" -> {
+				return Permission.Level.READ;
+			}
+			case "admin" -> {
+				return Permission.Level.ADMIN;
+			}
+			default -> {
+				if (this.misgranted.size() < TOLD
+						&& this.misgranted.add(row.user() + "\n" + row.source() + "\n" + text)) {
+					logger.warn("{}: the permission of '{}' on '{}' allows nothing: it is neither 'read' nor 'admin'",
+							name(), printable(row.user()), printable(row.source()));
+				}
+				return null;
+			}
+		}
+	}
+
+	private static @Nullable Instant instant(@Nullable String text) {
+		try {
+			return (text != null) ? Instant.parse(text) : null;
+		}
+		catch (DateTimeParseException ex) {
+			// Written by others, in a form of their own.
+			return null;
+		}
+	}
+
+	private boolean takeMappings(Found found) {
+		boolean changed = false;
+		for (Map.Entry<String, String> each : found.mappings.entrySet()) {
+			changed |= !each.getValue().equals(this.mappings.put(each.getKey(), each.getValue()));
+		}
+		if (found.allMappings) {
+			changed |= this.mappings.keySet().retainAll(found.mappings.keySet());
+		}
+		return changed;
 	}
 
 	/** Puts a row's definition in place; says what is wrong with it if there is none. */

@@ -9,11 +9,12 @@ import java.util.regex.Pattern;
  * @param source the declared source that has the catalog's tables
  * @param tablePrefix how the tables' names begin
  * @param pollInterval how often the catalog is looked at when nobody tells of a change
+ * @param permissions whether the catalog's permissions bind its sources
  * @param urls which URLs rows may have
  * @param credentials which passwords rows may have
  */
-public record CatalogSettings(String source, String tablePrefix, Duration pollInterval, UrlRules urls,
-		CatalogCredentials credentials) {
+public record CatalogSettings(String source, String tablePrefix, Duration pollInterval, boolean permissions,
+		UrlRules urls, CatalogCredentials credentials) {
 
 	private static final Pattern PREFIX = Pattern.compile("[a-z][a-z0-9_]{0,30}");
 

@@ -339,6 +339,15 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Whether a template makes the source of a name, if its database exists.
+	 * @param name the name
+	 * @return whether one does
+	 */
+	public boolean isServedByTemplate(String name) {
+		return this.templates.values().stream().anyMatch((template) -> template.names().matches(name));
+	}
+
+	/**
 	 * Makes the database of a template's source unless it exists: created under a
 	 * temporary name, migrated, and published in one step. Of many threads and processes
 	 * one makes it.
@@ -425,7 +434,7 @@ public final class SourceRegistry implements AutoCloseable {
 		this.changes.lock();
 		try {
 			List<String> mistakes = this.conflicts.ofAddition(definition);
-			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
+			if (isServedByTemplate(definition.name())) {
 				// It may have made one, which was closed.
 				this.predecessors.merge(definition.name(), 1, Integer::sum);
 			}

@@ -2,6 +2,7 @@ package io.multidb.autoconfigure;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 import org.junit.jupiter.api.Test;
@@ -20,19 +21,25 @@ import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.event.EventListener;
+import org.springframework.jdbc.CannotGetJdbcConnectionException;
 import org.springframework.jdbc.core.simple.JdbcClient;
 
+import io.multidb.SourceAccessDeniedException;
 import io.multidb.TenantContext;
+import io.multidb.access.CurrentUser;
+import io.multidb.access.Permission;
 import io.multidb.actuate.SourcesHealthContributor;
 import io.multidb.catalog.Catalog;
 import io.multidb.catalog.CatalogEvent;
 import io.multidb.catalog.CatalogSource;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TenantMappings;
 import io.multidb.source.SourceEvent;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 @ExtendWith(OutputCaptureExtension.class)
 class MultiDbCatalogAutoConfigurationTests {
@@ -40,11 +47,11 @@ class MultiDbCatalogAutoConfigurationTests {
 	@TempDir
 	private Path directory;
 
-	private final ApplicationContextRunner contextRunner = new ApplicationContextRunner()
-		.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class,
-				MultiDbLiquibaseAutoConfiguration.class, MultiDbCatalogAutoConfiguration.class,
-				MultiDbDiscoveryAutoConfiguration.class, MultiDbHealthAutoConfiguration.class,
-				DataSourceAutoConfiguration.class, LiquibaseAutoConfiguration.class));
+	private final ApplicationContextRunner contextRunner = new ApplicationContextRunner().withConfiguration(
+			AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbLiquibaseAutoConfiguration.class,
+					MultiDbCatalogAutoConfiguration.class, MultiDbDiscoveryAutoConfiguration.class,
+					MultiDbAccessAutoConfiguration.class, MultiDbHealthAutoConfiguration.class,
+					DataSourceAutoConfiguration.class, LiquibaseAutoConfiguration.class));
 
 	private ApplicationContextRunner withMain(String... properties) {
 		return this.contextRunner
@@ -120,6 +127,58 @@ class MultiDbCatalogAutoConfigurationTests {
 			Health health = health(context.getBean(SourcesHealthContributor.class));
 			assertThat(health.getStatus()).isEqualTo(Status.UNKNOWN);
 			assertThat(health.getDetails()).containsKey("error");
+		});
+	}
+
+	@Test
+	void permissionsBindTheCatalogsSourcesWhereThatIsWanted(CapturedOutput output) {
+		List<String> user = new CopyOnWriteArrayList<>(List.of("grace"));
+		withMain("app.tenancy.catalog.source=main", "app.tenancy.catalog.permissions=true")
+			.withBean(CurrentUser.class, () -> () -> user.get(0))
+			.run((context) -> {
+				Catalog catalog = context.getBean(Catalog.class);
+				catalog.save(court("ny"));
+				catalog.grant("ny", "grace", Permission.Level.READ, "root");
+				catalog.save(CatalogSource.named("ca").url("jdbc:sqlite:" + this.directory.resolve("ca.db")).build());
+				JdbcClient jdbc = JdbcClient.create(context.getBean(RoutingDataSource.class));
+				assertThat(query(jdbc, "ny")).isEqualTo(1);
+				assertThatExceptionOfType(CannotGetJdbcConnectionException.class).isThrownBy(() -> query(jdbc, "ca"))
+					.havingCause()
+					.withCauseInstanceOf(SourceAccessDeniedException.class);
+				assertThatExceptionOfType(CannotGetJdbcConnectionException.class).isThrownBy(() -> query(jdbc, "none"))
+					.havingCause()
+					.withCauseInstanceOf(SourceAccessDeniedException.class);
+				assertThat(query(jdbc, "main")).as("declared").isEqualTo(1);
+				catalog.revoke("ny", "grace");
+				assertThatExceptionOfType(CannotGetJdbcConnectionException.class).isThrownBy(() -> query(jdbc, "ny"));
+				catalog.grant("ny", "grace", Permission.Level.READ, "root");
+			});
+		withMain("app.tenancy.catalog.source=main").run((context) -> {
+			assertThat(query(JdbcClient.create(context.getBean(RoutingDataSource.class)), "ca")).isEqualTo(1);
+			assertThat(output).contains("it has permissions, which bind nobody");
+		});
+	}
+
+	private static int query(JdbcClient jdbc, String tenant) {
+		try (var scope = TenantContext.enter(tenant)) {
+			return jdbc.sql("select 1").query(Integer.class).single();
+		}
+	}
+
+	@Test
+	void mappingsAreKeptInTheCatalog() {
+		withMain("app.tenancy.catalog.source=main").run((context) -> {
+			context.getBean(Catalog.class).save(court("lisbon"));
+			context.getBean(TenantMappings.class).map("chat-1", "lisbon");
+		});
+		withMain("app.tenancy.catalog.source=main").run((context) -> {
+			assertThat(context.getBean(TenantMappings.class).all()).containsExactly(Map.entry("chat-1", "lisbon"));
+			try (var scope = TenantContext.enter("chat-1")) {
+				assertThat(JdbcClient.create(context.getBean(RoutingDataSource.class))
+					.sql("select file from pragma_database_list")
+					.query(String.class)
+					.single()).endsWith("lisbon.db");
+			}
 		});
 	}
 

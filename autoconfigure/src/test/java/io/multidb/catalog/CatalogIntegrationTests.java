@@ -56,11 +56,11 @@ class CatalogIntegrationTests {
 		Node(SourceDefinition main, Duration pollInterval) {
 			this.registry = new SourceRegistry(List.of(main), List.of(), SourceMigrator.NONE, (event) -> {
 			});
-			CatalogSettings settings = new CatalogSettings("main", "courts_", pollInterval,
+			CatalogSettings settings = new CatalogSettings("main", "courts_", pollInterval, true,
 					new UrlRules(List.of("sqlite"), Map.of(), null),
 					new CatalogCredentials(List.of(), (name) -> null, Map.of(), null, true));
 			this.catalog = new Catalog(settings, this.registry,
-					new RoutingDataSource(new Routes(List.of(), null, this.registry)),
+					() -> new RoutingDataSource(new Routes(List.of(), null, this.registry)),
 					new LiquibaseMigrator(new DefaultResourceLoader()), this.events::add, this::awaitApplied);
 			this.provided = new ProvidedSources(this.registry, List.of(this.catalog.provider()));
 			this.catalog.start(LONG);
@@ -207,7 +207,7 @@ class CatalogIntegrationTests {
 		Node one = node();
 		Node two = node();
 		for (int i = 0; i < 25; i++) {
-			killListeners();
+			int unused = killListeners();
 			one.catalog.save(court("s" + i).build());
 			if (i % 5 == 4) {
 				one.catalog.remove("s" + (i - 1));

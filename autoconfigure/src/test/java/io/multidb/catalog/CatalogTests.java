@@ -23,9 +23,12 @@ import org.springframework.transaction.support.TransactionTemplate;
 import io.multidb.SourceContext;
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
+import io.multidb.access.Grants;
+import io.multidb.access.Permission;
 import io.multidb.discovery.ProvidedSources;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TenantMappings;
 import io.multidb.source.Race;
 import io.multidb.source.Source;
 import io.multidb.source.SourceMigrator;
@@ -69,7 +72,7 @@ class CatalogTests {
 	}
 
 	private CatalogSettings settings() {
-		return new CatalogSettings("main", "multidb_", this.pollInterval,
+		return new CatalogSettings("main", "multidb_", this.pollInterval, true,
 				new UrlRules(List.of("sqlite"), Map.of(), null), new CatalogCredentials(List.of("COURTS_"),
 						Map.of("COURTS_NY", "from-env")::get, Map.of("k1", KEY), "k1", false));
 	}
@@ -82,7 +85,7 @@ class CatalogTests {
 		this.sources.with(Sources.sqlite("main", this.directory)).with(Sources.sqlite("other", this.directory));
 		SourceRegistry registry = this.sources.registry();
 		this.router = new RoutingDataSource(new Routes(List.of(), null, registry));
-		this.catalog = new Catalog(settings(), registry, this.router,
+		this.catalog = new Catalog(settings(), registry, () -> this.router,
 				(migrator != null) ? migrator
 						: new io.multidb.migration.LiquibaseMigrator(
 								new org.springframework.core.io.DefaultResourceLoader()),
@@ -286,7 +289,8 @@ class CatalogTests {
 		this.sources.with(io.multidb.source.SourceDefinition.named("main")
 			.url("jdbc:sqlite:" + this.directory.resolve("none/main.db")));
 		SourceRegistry registry = this.sources.registry();
-		this.catalog = new Catalog(settings(), registry, new RoutingDataSource(new Routes(List.of(), null, registry)),
+		this.catalog = new Catalog(settings(), registry,
+				() -> new RoutingDataSource(new Routes(List.of(), null, registry)),
 				new io.multidb.migration.LiquibaseMigrator(new org.springframework.core.io.DefaultResourceLoader()),
 				this.events::add, (timeout) -> this.provided.awaitApplied(timeout));
 		this.provided = new ProvidedSources(registry, List.of(this.catalog.provider()));
@@ -377,10 +381,104 @@ class CatalogTests {
 	}
 
 	@Test
+	void permissionsAreGrantedChangedAndTakenBack() throws Exception {
+		start();
+		this.catalog.save(court("ny").build());
+		this.catalog.save(court("ca").build());
+		this.catalog.grant("ny", "ada", Permission.Level.ADMIN, "root");
+		this.catalog.grant("ca", "ada", Permission.Level.READ, null);
+		this.catalog.grant("ny", "grace", Permission.Level.READ, "ada");
+		Grants grants = this.catalog.grants();
+		assertThat(grants.find("ada", "ny").level()).isEqualTo(Permission.Level.ADMIN);
+		assertThat(grants.find("ada", "ny").grantedBy()).isEqualTo("root");
+		assertThat(grants.find("ada", "ny").grantedAt()).isNotNull();
+		assertThat(grants.find("grace", "ca")).isNull();
+		assertThat(this.catalog.permissions("ny")).containsOnlyKeys("ada", "grace");
+		assertThat(this.catalog.revoke("ny", "ada")).isTrue();
+		assertThat(this.catalog.revoke("ny", "ada")).isFalse();
+		assertThat(grants.find("ada", "ny")).isNull();
+		this.catalog.grant("ca", "ada", Permission.Level.ADMIN, null);
+		assertThat(grants.find("ada", "ca").level()).isEqualTo(Permission.Level.ADMIN);
+		foreign("update multidb_permission set permission = 'owner' where user_name = 'ada'");
+		await().untilAsserted(() -> assertThat(grants.find("ada", "ca")).as("it is no permission").isNull());
+		foreign("delete from multidb_permission");
+		await().untilAsserted(() -> assertThat(grants.find("grace", "ny")).isNull());
+	}
+
+	@Test
+	void aPermissionIsForASourceOfTheCatalogAndBindsNoOther() throws Exception {
+		start();
+		assertThatIllegalArgumentException()
+			.isThrownBy(() -> this.catalog.grant("nobody", "ada", Permission.Level.READ, null))
+			.withMessageContaining("There is no source 'nobody' in the catalog");
+		assertThat(this.catalog.permissions("nobody")).isEmpty();
+		foreign("insert into multidb_source (name, url) values ('bad', 'jdbc:h2:mem:x'), ('other', 'jdbc:sqlite:x.db')");
+		await().until(() -> this.catalog.find("bad") != null);
+		Grants grants = this.catalog.grants();
+		assertThat(grants.isGoverned("main")).isFalse();
+		assertThat(grants.isGoverned("other")).as("declared, and goes before the row").isFalse();
+		assertThat(grants.isGoverned("bad")).isTrue();
+		assertThat(grants.isGoverned("nobody")).as("nobody is to find out which exist").isTrue();
+	}
+
+	@Test
+	void mappingsAreKeptForTheNextStartAndForOtherNodes() throws Exception {
+		SourceRegistry registry = start();
+		this.catalog.save(court("ny").build());
+		TenantMappings mappings = new TenantMappings(registry, this.catalog.mappings(), (event) -> {
+		});
+		mappings.map("chat-1", "ny");
+		mappings.map("chat-2", "other");
+		assertThat(this.catalog.mappings().load()).isEqualTo(Map.of("chat-1", "ny", "chat-2", "other"));
+		assertThat(new TenantMappings(registry, this.catalog.mappings(), (event) -> {
+		}).all()).isEqualTo(Map.of("chat-1", "ny", "chat-2", "other"));
+		foreign("update multidb_mapping set source = 'main' where tenant = 'chat-1'");
+		await().until(() -> "main".equals(mappings.find("chat-1")));
+		assertThat(mappings.unmap("chat-1")).isTrue();
+		assertThat(this.catalog.mappings().load()).containsOnlyKeys("chat-2");
+	}
+
+	@Test
+	void aMappingThatIsRolledBackIsNone() throws Exception {
+		SourceRegistry registry = start();
+		TenantMappings mappings = new TenantMappings(registry, this.catalog.mappings(), (event) -> {
+		});
+		try (var scope = SourceContext.enter("main")) {
+			new TransactionTemplate(new JdbcTransactionManager(this.router)).executeWithoutResult((status) -> {
+				mappings.map("chat-1", "other");
+				status.setRollbackOnly();
+			});
+		}
+		await().until(() -> mappings.find("chat-1") == null);
+		mappings.map("chat-1", "other");
+		assertThat(mappings.find("chat-1")).isEqualTo("other");
+	}
+
+	@Test
+	void manyWhoMapAtTheSameTimeFindTheirOwn() throws Exception {
+		this.pollInterval = Duration.ofMillis(1);
+		SourceRegistry registry = start();
+		TenantMappings mappings = new TenantMappings(registry, this.catalog.mappings(), (event) -> {
+		});
+		List<Object> outcomes = Race.run(4, () -> {
+			String tenant = "chat-" + Thread.currentThread().getId();
+			for (int i = 0; i < 25; i++) {
+				String source = (i % 2 == 0) ? "other" : "main";
+				mappings.map(tenant, source);
+				assertThat(mappings.find(tenant)).isEqualTo(source);
+			}
+			return null;
+		});
+		assertThat(outcomes).containsOnlyNulls();
+		assertThat(mappings.all()).hasSize(4);
+		assertThat(this.catalog.mappings().load()).isEqualTo(mappings.all());
+	}
+
+	@Test
 	void afterwardsNothingOfItRuns() {
 		start();
 		this.catalog.close();
-		assertThat(Sources.threads("multidb-catalog")).isEmpty();
+		assertThat(Sources.threads("multidb-catalog", "multidb-mappings")).isEmpty();
 	}
 
 }
