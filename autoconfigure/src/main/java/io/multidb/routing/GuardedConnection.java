@@ -5,6 +5,7 @@ import java.sql.SQLException;
 import io.multidb.MultiDbException;
 import io.multidb.Target;
 import io.multidb.WrongSourceException;
+import io.multidb.source.Deadline;
 import io.multidb.source.LeasedConnection;
 import io.multidb.source.Source;
 
@@ -17,7 +18,7 @@ final class GuardedConnection extends LeasedConnection {
 	private final Routes.Resolution taken;
 
 	GuardedConnection(Routes.Resolution taken) throws SQLException {
-		super(taken.source());
+		super(taken.source(), Deadline.of(taken.target()));
 		this.taken = taken;
 	}
 
@@ -28,6 +29,7 @@ final class GuardedConnection extends LeasedConnection {
 
 	@Override
 	protected void check() throws SQLException {
+		super.check();
 		Target current = Target.current();
 		if (current != this.taken.target()) {
 			checkSource(current);

@@ -62,6 +62,9 @@ public abstract class LeasedConnection implements Connection {
 
 	private final Connection delegate;
 
+	/** {@code null} if whoever has it may have it as long as he likes. */
+	private final @Nullable TimedLease timed;
+
 	/**
 	 * No object of its own, for there is one for each connection that is borrowed, and
 	 * changed only by those who ask for a read-only one.
@@ -75,7 +78,18 @@ public abstract class LeasedConnection implements Connection {
 	 * @see Source#getConnection()
 	 */
 	protected LeasedConnection(Source source) throws SQLException {
+		this(source, null);
+	}
+
+	/**
+	 * Takes a connection of a source, for work that must be over at a time.
+	 * @param source the source
+	 * @param deadline when it must be over, or {@code null} for no such time
+	 * @throws SQLException if there is none to be had, or not in time
+	 */
+	protected LeasedConnection(Source source, @Nullable Deadline deadline) throws SQLException {
 		this.delegate = source.acquire();
+		this.timed = TimedLease.of(deadline, source, this.delegate);
 	}
 
 	/**
@@ -102,6 +116,9 @@ public abstract class LeasedConnection implements Connection {
 	 * @throws SQLException to refuse it
 	 */
 	protected void check() throws SQLException {
+		if (this.timed != null) {
+			this.timed.check();
+		}
 	}
 
 	/**
@@ -109,6 +126,9 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
+		if (this.timed != null && !this.timed.giveBack()) {
+			return;
+		}
 		if (this.mark != WRITABLE) {
 			closeMarked();
 			return;
@@ -133,6 +153,9 @@ public abstract class LeasedConnection implements Connection {
 		check();
 		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.using(sql) : this.delegate;
 		if (used instanceof SqliteLease lease) {
+			if (used != this.delegate && this.timed != null) {
+				this.timed.check();
+			}
 			lease.running(sql);
 		}
 	}
