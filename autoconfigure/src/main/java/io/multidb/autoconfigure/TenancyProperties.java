@@ -38,13 +38,14 @@ import io.multidb.source.ServerSettings;
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
  * @param jpa What Hibernate must know of the sources.
+ * @param fanOut How many sources are asked at the same time.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
-		@DefaultValue Cache cache, @DefaultValue Jpa jpa) {
+		@DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue FanOut fanOut) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -207,6 +208,30 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * rates; * for all caches. In any other, each source has its own.
 	 */
 	record Cache(@DefaultValue Set<String> shared) {
+
+	}
+
+	/**
+	 * How many sources are asked at the same time.
+	 *
+	 * @param timeout How long a fan-out takes at most that has no timeout of its own.
+	 * @param threads How many threads work at the same time on SQLite sources, and how
+	 * many on others, for all fan-outs.
+	 * @param journal Where fan-outs are recorded.
+	 */
+	record FanOut(@DefaultValue("30s") Duration timeout, @DefaultValue("256") int threads,
+			@DefaultValue Journal journal) {
+
+		/**
+		 * Where fan-outs are recorded.
+		 *
+		 * @param source Declared source that gets the table multidb_execution. Without
+		 * one, nothing is recorded.
+		 * @param keep How long what was recorded is kept. 0 for ever.
+		 */
+		record Journal(@Nullable String source, @DefaultValue("30d") Duration keep) {
+
+		}
 
 	}
 
