@@ -4,7 +4,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import org.springframework.aop.config.AopConfigUtils;
-import org.springframework.beans.factory.BeanFactory;
+import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.config.BeanDefinition;
 import org.springframework.beans.factory.config.ConfigurableBeanFactory;
@@ -29,6 +29,7 @@ import org.springframework.util.function.SingletonSupplier;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.CallerSession;
+import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.transaction.BoundResourceReader;
@@ -47,10 +48,10 @@ public final class MultiDbAutoConfiguration {
 	private static final Logger logger = LoggerFactory.getLogger(MultiDbAutoConfiguration.class);
 
 	@Bean
-	Datasources datasources(Environment environment, ResourceLoader resourceLoader, BeanFactory beanFactory,
+	Datasources datasources(Environment environment, ResourceLoader resourceLoader, ListableBeanFactory beanFactory,
 			ObjectProvider<JdbcConnectionDetails> connectionDetails) {
 		Datasources datasources = new DatasourcesReader(environment, resourceLoader, connectionDetails.getIfAvailable(),
-				beanFactory::containsBean)
+				beanFactory.getBeansOfType(SourceDefinition.class, true, false), beanFactory::containsBean)
 			.read();
 		logger.info("{}", datasources.summary());
 		datasources.notes().forEach(logger::info);
@@ -86,16 +87,17 @@ public final class MultiDbAutoConfiguration {
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
-	static SourceDataSourceRegistrar sourceDataSourceRegistrar(Environment environment) {
-		return new SourceDataSourceRegistrar(environment);
+	static SourceDataSourceRegistrar sourceDataSourceRegistrar(Environment environment, ResourceLoader resourceLoader) {
+		return new SourceDataSourceRegistrar(environment, resourceLoader);
 	}
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
 	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
-			ConfigurableBeanFactory beanFactory) {
-		return new TargetAdvisor(routes::getObject, switches::getObject, beanFactory::resolveEmbeddedValue);
+			Environment environment, ConfigurableBeanFactory beanFactory) {
+		return new TargetAdvisor(routes::getObject, switches::getObject, KnownNames.packages(environment),
+				beanFactory::resolveEmbeddedValue);
 	}
 
 	/** In force from the start, also where beans are made lazily. */

@@ -22,6 +22,9 @@ import io.multidb.source.ServerSettings;
  * a source that takes it.
  * @param routes Which tenants go to which source; the first match wins. Without routes,
  * each tenant uses the source of its own name.
+ * @param packages Packages that are named after tenants, such as com.acme.apps.{tenant}:
+ * beans in such a package, or below it, work for that tenant. The names are looked up in
+ * the environment, as those of discovery.names.
  * @param maxOpen How many sources may be open at the same time; the least recently used
  * idle one gives way. 0 for any number.
  * @param whenFull What becomes of a further source while as many as may be are open and
@@ -41,7 +44,7 @@ import io.multidb.source.ServerSettings;
  * @param fanOut How many sources are asked at the same time.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
-		@DefaultValue List<Route> routes, @DefaultValue("1000") int maxOpen,
+		@DefaultValue List<Route> routes, @DefaultValue List<String> packages, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Liquibase liquibase, @DefaultValue Web web,

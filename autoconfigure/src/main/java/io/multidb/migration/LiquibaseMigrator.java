@@ -387,6 +387,14 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		}
 
 		@Override
+		protected Liquibase createLiquibase(Connection connection) throws LiquibaseException {
+			WholeChangeSets changeSets = new WholeChangeSets();
+			Liquibase liquibase = super.createLiquibase(changeSets.over(connection));
+			liquibase.setChangeExecListener(changeSets);
+			return liquibase;
+		}
+
+		@Override
 		protected void performUpdate(Liquibase liquibase) throws LiquibaseException {
 			Scope.getCurrentScope().getSingleton(FastCheckService.class).clearCache();
 			super.performUpdate(liquibase);

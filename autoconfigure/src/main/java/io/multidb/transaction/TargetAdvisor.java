@@ -17,12 +17,14 @@ import org.springframework.util.StringValueResolver;
 
 import io.multidb.Scope;
 import io.multidb.Target;
+import io.multidb.discovery.TenantPackages;
 import io.multidb.routing.Routes;
 
 /**
- * Applies {@link io.multidb.Tenant @Tenant} and {@link io.multidb.UseSource @UseSource}:
- * enters the target before the method and leaves it afterwards, outside of every other
- * advice, so that a transaction begins and ends inside. Thread-safe.
+ * Applies {@link io.multidb.Tenant @Tenant}, {@link io.multidb.UseSource @UseSource} and
+ * what packages say: enters the target before the method and leaves it afterwards,
+ * outside of every other advice, so that a transaction begins and ends inside.
+ * Thread-safe.
  */
 public final class TargetAdvisor extends AbstractPointcutAdvisor {
 
@@ -52,10 +54,12 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 	 * @param routes where databases are made for {@code create = true}; asked when that
 	 * is first needed, as advisors are made before other beans
 	 * @param switches what suspends transactions; asked when that is first needed
+	 * @param packages which packages are named after tenants
 	 * @param placeholders resolves <code>${…}</code> in constants
 	 */
-	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, StringValueResolver placeholders) {
-		this.rules = new TargetRules(placeholders);
+	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, TenantPackages packages,
+			StringValueResolver placeholders) {
+		this.rules = new TargetRules(packages, placeholders);
 		this.routes = routes;
 		this.switches = switches;
 		this.pointcut = new Annotated();
