@@ -62,6 +62,7 @@ class ConfigurationMetadataTests {
 					"app.tenancy.catalog.credentials.active-key", "app.tenancy.catalog.credentials.keys",
 					"app.tenancy.catalog.credentials.references", "app.tenancy.catalog.parameters",
 					"app.tenancy.catalog.source", "app.tenancy.catalog.sqlite-directory", "app.tenancy.discovery.names",
+					"app.tenancy.fan-out.journal.source",
 					"app.tenancy.jpa.products", "app.tenancy.jpa.properties", "app.tenancy.liquibase.change-log",
 					"app.tenancy.liquibase.contexts", "app.tenancy.liquibase.label-filter",
 					"app.tenancy.liquibase.parameters", "app.tenancy.packages", "app.tenancy.routes",

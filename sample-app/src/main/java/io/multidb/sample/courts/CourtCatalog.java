@@ -2,6 +2,7 @@ package io.multidb.sample.courts;
 
 import java.util.List;
 
+import io.multidb.access.Permission;
 import io.multidb.catalog.Catalog;
 import io.multidb.catalog.CatalogSource;
 
@@ -43,7 +44,7 @@ class CourtCatalog implements ApplicationRunner {
 			.jurisdiction(jurisdiction)
 			.readOnly(true)
 			.build());
-		readers.forEach((user) -> this.catalog.grant(user, name, "read", "sample"));
+		readers.forEach((user) -> this.catalog.grant(name, user, Permission.Level.READ, "sample"));
 	}
 
 }

@@ -11,6 +11,7 @@ import java.util.stream.Collectors;
 
 import com.jayway.jsonpath.DocumentContext;
 import com.jayway.jsonpath.JsonPath;
+import io.multidb.access.Permission;
 import io.multidb.catalog.Catalog;
 import io.multidb.catalog.CatalogSource;
 import io.multidb.sample.SampleFiles;
@@ -133,10 +134,10 @@ class CourtsTests {
 		DocumentContext search = search("grace", "judgment");
 		assertThat(statuses(search)).isEqualTo(Map.of("ny_appeals", "completed"));
 		assertThat(courtsOfHits(search)).containsExactly("ny_appeals");
-		this.catalog.grant("grace", "ca_supreme", "read", "test");
+		this.catalog.grant("ca_supreme", "grace", Permission.Level.READ, "ada");
 		assertThat(statuses(search("grace", "judgment"))).containsOnlyKeys("ny_appeals", "ca_supreme");
-		this.catalog.revoke("grace", "ny_appeals");
-		this.catalog.revoke("grace", "ca_supreme");
+		this.catalog.revoke("ny_appeals", "grace");
+		this.catalog.revoke("ca_supreme", "grace");
 		assertThat(statuses(search("grace", "judgment"))).isEmpty();
 	}
 
