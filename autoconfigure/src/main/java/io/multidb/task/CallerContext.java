@@ -13,8 +13,8 @@ import io.multidb.Target;
 import io.multidb.access.TaskUser;
 
 /**
- * What goes along from a thread to those that work for it: its target, user and
- * logging context, and its tracing where Micrometer's context propagation is present; not its
+ * What goes along from a thread to those that work for it: its target, user and logging
+ * context, and its tracing where Micrometer's context propagation is present; not its
  * transaction. Nothing of it stays behind. Immutable and thread-safe.
  */
 public final class CallerContext {

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 
 import org.springframework.beans.factory.annotation.Value;
@@ -36,7 +37,7 @@ class CourtDatabases {
 			Files.createDirectories(this.directory);
 			try (Connection connection = DriverManager.getConnection(url)) {
 				connection.setAutoCommit(false);
-				if (!connection.getMetaData().getTables(null, null, "opinion", null).next()) {
+				if (!isFilled(connection)) {
 					for (String script : new String[] { "schema", name }) {
 						ScriptUtils.executeSqlScript(connection, new ClassPathResource("db/courts/" + script + ".sql"));
 					}
@@ -48,6 +49,12 @@ class CourtDatabases {
 			throw new IllegalStateException("The sample's court '" + name + "' could not be filled at " + url, ex);
 		}
 		return url;
+	}
+
+	private static boolean isFilled(Connection connection) throws SQLException {
+		try (ResultSet tables = connection.getMetaData().getTables(null, null, "opinion", null)) {
+			return tables.next();
+		}
 	}
 
 }

@@ -8,6 +8,7 @@ import org.springframework.security.config.annotation.web.builders.HttpSecurity;
 import org.springframework.security.config.annotation.web.configurers.AbstractHttpConfigurer;
 import org.springframework.security.config.http.SessionCreationPolicy;
 import org.springframework.security.core.userdetails.User;
+import org.springframework.security.core.userdetails.UserDetails;
 import org.springframework.security.core.userdetails.UserDetailsService;
 import org.springframework.security.provisioning.InMemoryUserDetailsManager;
 import org.springframework.security.web.SecurityFilterChain;
@@ -17,10 +18,6 @@ import org.springframework.security.web.SecurityFilterChain;
  */
 @Configuration(proxyBeanMethods = false)
 class CourtsSecurity {
-
-	static final String ADA = "ada";
-
-	static final String GRACE = "grace";
 
 	/** No browser sends these credentials by itself, so nothing can be forged. */
 	@Bean
@@ -45,10 +42,10 @@ class CourtsSecurity {
 	/** A password is its user's name: this is a sample. */
 	@Bean
 	UserDetailsService users() {
-		return new InMemoryUserDetailsManager(user(ADA), user(GRACE));
+		return new InMemoryUserDetailsManager(user("ada"), user("grace"));
 	}
 
-	private static org.springframework.security.core.userdetails.UserDetails user(String name) {
+	private static UserDetails user(String name) {
 		return User.withUsername(name).password("{noop}" + name).build();
 	}
 

@@ -21,7 +21,9 @@ class SearchLog {
 
 	@Transactional
 	public void add(String id, String user, String question) {
-		this.jdbc.sql("INSERT INTO search (id, user_name, question) VALUES (?, ?, ?)").params(id, user, question).update();
+		this.jdbc.sql("INSERT INTO search (id, user_name, question) VALUES (?, ?, ?)")
+			.params(id, user, question)
+			.update();
 	}
 
 	@Transactional(readOnly = true)

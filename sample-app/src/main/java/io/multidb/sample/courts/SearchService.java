@@ -71,8 +71,9 @@ class SearchService {
 
 	/** Goes to the court that is asked. */
 	private static List<Opinion> opinions(JdbcClient jdbc, String words) {
-		return jdbc.sql("SELECT title, -bm25(opinion_index, 3.0) AS relevance FROM opinion_index"
-				+ " WHERE opinion_index MATCH ? ORDER BY rank")
+		return jdbc
+			.sql("SELECT title, -bm25(opinion_index, 3.0) AS relevance FROM opinion_index"
+					+ " WHERE opinion_index MATCH ? ORDER BY rank")
 			.param(words)
 			.query((row, number) -> new Opinion(row.getString("title"), row.getDouble("relevance")))
 			.list();
