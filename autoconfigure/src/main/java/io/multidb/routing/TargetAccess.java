@@ -5,6 +5,7 @@ import org.springframework.transaction.support.TransactionSynchronizationManager
 import io.multidb.MultiDbException;
 import io.multidb.Operation;
 import io.multidb.SourceAccessDeniedException;
+import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
@@ -59,6 +60,11 @@ public final class TargetAccess {
 		catch (UnknownTenantException | UnknownSourceException ex) {
 			return invented(target, ex);
 		}
+		catch (SourceUnavailableException ex) {
+			// Who may not is not told which sources there are, and what is wrong with
+			// one.
+			return ex.source();
+		}
 	}
 
 	private static String invented(Target target, MultiDbException unknown) {
@@ -76,6 +82,10 @@ public final class TargetAccess {
 		}
 		catch (UnknownTenantException | UnknownSourceException ex) {
 			this.access.check(target, invented(target, ex), Operation.READ);
+			throw ex;
+		}
+		catch (SourceUnavailableException ex) {
+			this.access.check(target, ex.source(), Operation.READ);
 			throw ex;
 		}
 	}
