@@ -69,7 +69,7 @@ public final class DatasourcesCommandLine {
 	 */
 	public int run(List<String> arguments) {
 		try (Workshop workshop = new Workshop(this.configuration, this.migrator, this.suggestion, this.out,
-				this.terminal)) {
+				this.err, this.terminal)) {
 			CommandLine commandLine = new CommandLine(new DatasourcesCommand());
 			List.of(new ListCommand(workshop), new DiscoverCommand(workshop), new CreateCommand(workshop),
 					new MigrateCommand(workshop), new CheckCommand(workshop))
