@@ -133,8 +133,7 @@ class CommandLineRunListener implements SpringApplicationRunListener, Ordered {
 			return new Configured(datasources.sources(), datasources.templates(), datasources.ofDefault(),
 					datasources.notes(),
 					StringUtils.hasText(catalog.source()) ? catalog.settings(environment::getProperty) : null,
-					datasources.tenancy().limits(),
-					datasources.tenancy().liquibase().parallelism());
+					datasources.tenancy().limits(), datasources.tenancy().liquibase().parallelism());
 		}
 
 		private static SourceMigrator migrator(ResourceLoader resources) {

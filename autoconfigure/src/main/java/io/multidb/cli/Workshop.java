@@ -175,9 +175,8 @@ final class Workshop implements AutoCloseable {
 			if (!declared.contains(name) && !isOfTemplate(name)) {
 				Set<String> known = new TreeSet<>(declared);
 				configured().templates().forEach((template) -> known.add(template.names().toString()));
-				throw new ParameterException(command,
-						"There is no source '" + name + "'." + (this.problems.isEmpty()
-								? this.suggestion.apply(name, known) : " In the catalog: " + this.problems));
+				throw new ParameterException(command, "There is no source '" + name + "'." + (this.problems.isEmpty()
+						? this.suggestion.apply(name, known) : " In the catalog: " + this.problems));
 			}
 		}
 		return new LinkedHashSet<>(choice.names);
@@ -217,7 +216,8 @@ final class Workshop implements AutoCloseable {
 		if (names.size() != 1) {
 			this.out.println(names.size() + " sources, " + failed + " failed");
 		}
-		return (failed == 0 && !(this.all && !this.problems.isEmpty())) ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
+		return (failed == 0 && !(this.all && !this.problems.isEmpty())) ? CommandLine.ExitCode.OK
+				: CommandLine.ExitCode.SOFTWARE;
 	}
 
 	/**

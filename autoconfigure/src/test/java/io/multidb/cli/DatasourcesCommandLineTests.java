@@ -225,7 +225,8 @@ class DatasourcesCommandLineTests {
 		String appeals = "jdbc:sqlite:" + this.directory.resolve("appeals.db");
 		makeCatalog("ny_appeals", appeals, "porto", "jdbc:sqlite:" + this.directory.resolve("other.db"));
 		assertThat(run("list")).isZero();
-		assertThat(out()).containsPattern("ny_appeals +jdbc:sqlite:\\S+ +sqlite +catalog 'lisbon', row ny_appeals +absent +none")
+		assertThat(out())
+			.containsPattern("ny_appeals +jdbc:sqlite:\\S+ +sqlite +catalog 'lisbon', row ny_appeals +absent +none")
 			.as("what is declared goes before")
 			.containsPattern("porto +\\S+porto.db +sqlite +cities.yaml");
 		assertThat(run("check")).isZero();
