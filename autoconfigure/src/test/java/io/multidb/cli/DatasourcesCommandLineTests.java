@@ -491,7 +491,7 @@ class DatasourcesCommandLineTests {
 		defineThree();
 		assertThat(run("migrate", "--all")).isZero();
 		assertThat(Sources.threads("multidb-command-interrupted")).isEmpty();
-		await().untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
+		await().atMost(Duration.ofMinutes(1)).untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
 	}
 
 }
