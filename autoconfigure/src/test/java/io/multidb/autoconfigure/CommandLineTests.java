@@ -168,8 +168,9 @@ class CommandLineTests {
 	void theApplicationStartsAllThatOtherwise() {
 		try (ConfigurableApplicationContext context = application(WebApplicationType.SERVLET).run(arguments())) {
 			assertThat(context.getBean(ServletContext.class)).isNotNull();
-			await().atMost(Duration.ofMinutes(1)).untilAsserted(() -> assertThat(started).contains("context", "constructor", "command line runner",
-					"application runner", "scheduler", "listener", "source listener", "init method", "lifecycle"));
+			await().atMost(Duration.ofMinutes(1))
+				.untilAsserted(() -> assertThat(started).contains("context", "constructor", "command line runner",
+						"application runner", "scheduler", "listener", "source listener", "init method", "lifecycle"));
 		}
 	}
 
