@@ -14,7 +14,10 @@ import java.lang.annotation.Target;
  * May stand on classes, interfaces, methods, Spring Data repositories and, as a
  * meta-annotation, on annotations of your own. The nearest one wins: a method's before
  * its type's, a class's before its superclass's before its interfaces'; two on one
- * element that differ are refused at start-up.
+ * element that differ are refused at start-up. On a package it holds for the beans whose
+ * classes, or repositories whose interfaces, lie just there and not below, and that bear
+ * none; {@code app.tenancy.packages} does the same for packages that are named after
+ * their tenants.
  * <p>
  * It is applied by a Spring proxy, always outside {@code @Transactional}. As with every
  * proxy, a bean's calls to itself are not intercepted; a method that can never be
@@ -28,7 +31,7 @@ import java.lang.annotation.Target;
 @Documented
 @Inherited
 @Retention(RetentionPolicy.RUNTIME)
-@Target({ ElementType.TYPE, ElementType.METHOD })
+@Target({ ElementType.TYPE, ElementType.METHOD, ElementType.PACKAGE })
 public @interface Tenant {
 
 	/**

@@ -19,13 +19,13 @@ import org.springframework.boot.context.properties.bind.BindContext;
 import org.springframework.boot.context.properties.bind.BindHandler;
 import org.springframework.boot.context.properties.bind.Bindable;
 import org.springframework.boot.context.properties.bind.Binder;
+import org.springframework.boot.context.properties.bind.PropertySourcesPlaceholdersResolver;
 import org.springframework.boot.context.properties.bind.UnboundConfigurationPropertiesException;
 import org.springframework.boot.context.properties.bind.handler.NoUnboundElementsBindHandler;
 import org.springframework.boot.context.properties.source.ConfigurationProperty;
 import org.springframework.boot.context.properties.source.ConfigurationPropertyName;
 import org.springframework.boot.context.properties.source.ConfigurationPropertyName.Form;
 import org.springframework.boot.context.properties.source.ConfigurationPropertySource;
-import org.springframework.boot.context.properties.source.ConfigurationPropertySources;
 import org.springframework.boot.context.properties.source.IterableConfigurationPropertySource;
 import org.springframework.boot.origin.Origin;
 import org.springframework.boot.origin.PropertySourceOrigin;
@@ -63,15 +63,21 @@ final class BoundProperties {
 	/** Names that were written in brackets, and so exactly as they are. */
 	private final Set<String> bracketed = new HashSet<>();
 
-	BoundProperties(Environment environment, Collection<String> mistakes) {
+	/**
+	 * Reads.
+	 * @param sources the configuration, and what else is read like it, in order
+	 * @param environment resolves placeholders
+	 * @param mistakes where mistakes go
+	 */
+	BoundProperties(List<ConfigurationPropertySource> sources, Environment environment, Collection<String> mistakes) {
 		this.mistakes = mistakes;
-		for (ConfigurationPropertySource source : ConfigurationPropertySources.get(environment)) {
+		for (ConfigurationPropertySource source : sources) {
 			if (source instanceof IterableConfigurationPropertySource iterable) {
 				iterable.forEach((name) -> scan(iterable, name));
 			}
 		}
-		this.declaredNames = new TreeSet<>(declaredNames(environment));
-		Binder binder = Binder.get(environment);
+		Binder binder = new Binder(sources, new PropertySourcesPlaceholdersResolver(environment));
+		this.declaredNames = new TreeSet<>(declaredNames(binder));
 		CollectingHandler handler = new CollectingHandler();
 		Bindable<Map<String, SourceProperties>> map = Bindable.mapOf(String.class, SourceProperties.class);
 		this.sources = new TreeMap<>(binder.bind(DATASOURCES, map, handler).orElseGet(Map::of));
@@ -95,10 +101,11 @@ final class BoundProperties {
 
 	/** What an environment declares, for conditions. */
 	static Set<String> declaredNames(Environment environment) {
-		return Binder.get(environment)
-			.bind(DATASOURCES, Bindable.mapOf(String.class, Object.class))
-			.map(Map::keySet)
-			.orElseGet(Set::of);
+		return declaredNames(Binder.get(environment));
+	}
+
+	static Set<String> declaredNames(Binder binder) {
+		return binder.bind(DATASOURCES, Bindable.mapOf(String.class, Object.class)).map(Map::keySet).orElseGet(Set::of);
 	}
 
 	@Nullable Origin origin(String source) {

@@ -22,18 +22,17 @@ import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.bind.Bindable;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.jdbc.autoconfigure.JdbcConnectionDetails;
-import org.springframework.boot.origin.Origin;
 import org.springframework.core.env.Environment;
 import org.springframework.core.io.ResourceLoader;
 import org.springframework.util.ClassUtils;
 import org.springframework.util.StringUtils;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.catalog.CatalogSettings;
 import io.multidb.routing.Route;
 import io.multidb.routing.Shards;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.DatabaseProduct;
-import io.multidb.source.DatabaseUrl;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
@@ -63,13 +62,13 @@ final class DatasourcesReader {
 	private static final Set<String> NOT_OF_POOL = Set.of("poolname", "initializationfailtimeout", "jdbcurl",
 			"username", "password", "driverclassname");
 
-	private static final Pattern SOURCE_NAME = Pattern.compile("[a-z0-9]([a-z0-9_-]*[a-z0-9])?");
+	static final Pattern SOURCE_NAME = Pattern.compile("[a-z0-9]([a-z0-9_-]*[a-z0-9])?");
 
 	/** Of a template. */
 	private static final Pattern PLACEHOLDER = Pattern.compile("\\{([^{}]*)}");
 
 	/** Of the environment, which leaves those in place that it cannot resolve. */
-	private static final Pattern UNRESOLVED = Pattern.compile("\\$\\{([^{}:]*)}");
+	static final Pattern UNRESOLVED = Pattern.compile("\\$\\{([^{}:]*)}");
 
 	static final Set<String> RESOLVERS = Set.of("header", "subdomain", "path", "session", "cookie", "principal");
 
@@ -98,20 +97,7 @@ final class DatasourcesReader {
 	/** Names that other sources give as their replicas. */
 	private final Set<String> replicas = new HashSet<>();
 
-	/** Addresses in environment variables. */
-	private final DiscoveredUrls discovered;
-
-	/** Where addresses were found, if not in properties. */
-	private final Map<String, String> foundAt = new HashMap<>();
-
-	/** Known names that have no source of their own. */
-	private final Set<String> ofDefault = new LinkedHashSet<>();
-
-	/** Names whose address has a mistake that was told. */
-	private final Set<String> misaddressed = new HashSet<>();
-
-	/** For the log. */
-	private final List<String> notes = new ArrayList<>();
+	private final Addresses addresses;
 
 	/** The routes that spread their tenants over a source, by its name. */
 	private final Map<String, String> shardOf = new HashMap<>();
@@ -125,19 +111,26 @@ final class DatasourcesReader {
 	 * @param resourceLoader finds Spring Boot's default change log
 	 * @param connectionDetails where Spring Boot would connect to, such as a container;
 	 * {@code null} if only properties say so
+	 * @param beans the application's own definitions, by the names of their beans
 	 * @param isBean whether there is a bean of a name, for resolvers of the application's
 	 * own
 	 */
 	DatasourcesReader(Environment environment, ResourceLoader resourceLoader,
-			@Nullable JdbcConnectionDetails connectionDetails, Predicate<String> isBean) {
+			@Nullable JdbcConnectionDetails connectionDetails, Map<String, SourceDefinition> beans,
+			Predicate<String> isBean) {
 		this.environment = environment;
 		this.resourceLoader = resourceLoader;
 		this.connectionDetails = connectionDetails;
 		this.isBean = isBean;
-		this.properties = new BoundProperties(environment, this.mistakes);
+		KnownNames known = KnownNames.of(environment, resourceLoader, this.mistakes);
+		OwnDefinitions own = new OwnDefinitions(environment, this.mistakes).withBeans(beans)
+			.withFiles(known.packages(), resourceLoader);
+		this.properties = new BoundProperties(own.sources(), environment, this.mistakes);
 		this.tenancy = this.properties.tenancy();
 		this.migration = migration(this.tenancy.liquibase(), Binder.get(environment));
-		this.discovered = new DiscoveredUrls(environment);
+		this.names.addAll(this.properties.declaredNames());
+		this.addresses = new Addresses(this.properties, known, own,
+				new DiscoveredUrls(environment, known.all(), this.names), this.names, this.mistakes);
 	}
 
 	/**
@@ -146,14 +139,13 @@ final class DatasourcesReader {
 	 * @throws InvalidDatasourcesException if it has mistakes; all are listed
 	 */
 	Datasources read() {
-		this.names.addAll(this.properties.declaredNames());
-		discover();
+		this.addresses.find();
 		checkNames();
 		this.properties.sources().values().forEach((source) -> this.replicas.addAll(source.replicas()));
 		this.properties.sources().forEach(this::define);
 		defineDefault();
-		checkDiscovered();
-		List<Route> routes = withDiscovered(routes());
+		this.addresses.check();
+		List<Route> routes = this.addresses.route(routes());
 		List<SourceDefinition> sources = new ArrayList<>();
 		List<SourceTemplate> templates = new ArrayList<>();
 		this.definitions.forEach((name, definition) -> {
@@ -171,12 +163,14 @@ final class DatasourcesReader {
 		templates.sort(Comparator.comparingInt((template) -> positionOf(template, routes)));
 		checkRoutes(routes);
 		checkTenancy();
+		checkCatalog();
 		String noTenant = noTenant();
 		checkTogether(sources, templates);
 		if (!this.mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(List.copyOf(this.mistakes));
 		}
-		return new Datasources(sources, templates, routes, noTenant, this.tenancy, List.copyOf(this.notes));
+		return new Datasources(sources, templates, routes, noTenant, this.tenancy, this.addresses.ofDefault(),
+				this.addresses.notes());
 	}
 
 	/** The registry knows best which sources exclude each other. */
@@ -200,7 +194,8 @@ final class DatasourcesReader {
 			}
 			String same = byFold.putIfAbsent(SourceRegistry.fold(name), name);
 			if (same != null) {
-				this.mistakes.add("The names '" + same + "'" + at(same) + " and '" + name + "'" + at(name)
+				this.mistakes.add("The names '" + same + "'" + this.addresses.at(same) + " and '" + name + "'"
+						+ this.addresses.at(name)
 						+ " are the same to property binding, which leaves out case, '-' and '_': rename one. In the name of an"
 						+ " environment variable, '_' stands for either.");
 				this.properties.sources().remove(name);
@@ -208,145 +203,17 @@ final class DatasourcesReader {
 		}
 	}
 
-	private String at(String source) {
-		String found = this.foundAt.get(source);
-		return (found != null) ? " (" + found + ")" : BoundProperties.at(this.properties.origin(source));
-	}
-
-	/** Puts the addresses in place that are not, or not yet, those of JDBC. */
-	private void discover() {
-		Map<String, SourceProperties> sources = this.properties.sources();
-		sources.replaceAll((name, source) -> {
-			String url = source.url();
-			return (StringUtils.hasText(url) && !url.startsWith("jdbc:") && !UNRESOLVED.matcher(url).find())
-					? separated(name, source, url) : source;
-		});
-		Set<String> known = new LinkedHashSet<>(sources.keySet());
-		known.addAll(this.discovered.names());
-		for (String name : known) {
-			SourceProperties declared = sources.get(name);
-			String url = this.discovered.find(name);
-			if (url != null) {
-				String variable = DiscoveredUrls.variable(name);
-				if (declared != null && StringUtils.hasText(declared.url())) {
-					this.notes.add("'" + name + "' is at " + variable + ", which goes before 'app.datasources." + name
-							+ ".url'" + at(name));
-				}
-				this.foundAt.put(name, "environment variable " + variable);
-				DatabaseUrl found = parse("The environment variable " + variable, url);
-				if (found == null) {
-					this.misaddressed.add(name);
-				}
-				sources.put(name,
-						((declared != null) ? declared : undeclared()).at((found != null) ? found.jdbcUrl() : null,
-								(found != null) ? found.username() : null, (found != null) ? found.password() : null));
-				this.names.add(name);
-			}
-			else if (declared == null && !this.names.contains(name) && !name.equals(DEFAULT)) {
-				this.ofDefault.add(name);
-			}
-		}
-	}
-
-	/** Where a URL of properties has credentials in it, they are taken out. */
-	private SourceProperties separated(String name, SourceProperties source, String url) {
-		String property = "'app.datasources." + name + ".url'" + at(name);
-		DatabaseUrl parsed = parse(property, url);
-		if (parsed == null) {
-			this.misaddressed.add(name);
-			return source.at(null, source.username(), source.password());
-		}
-		boolean credentials = parsed.username() != null || parsed.password() != null;
-		if (credentials && (source.username() != null || source.password() != null)) {
-			this.mistakes.add(property + " has a user or password in it, and there is a 'username' or 'password' beside"
-					+ " it: remove one of both.");
-		}
-		return credentials ? source.at(parsed.jdbcUrl(), parsed.username(), parsed.password())
-				: source.at(parsed.jdbcUrl(), source.username(), source.password());
-	}
-
-	private @Nullable DatabaseUrl parse(String where, String url) {
-		if (url.isBlank()) {
-			this.mistakes.add(where + " is empty: remove it, or set the address of a database.");
-			return null;
-		}
-		try {
-			return DatabaseUrl.parse(url.strip());
-		}
-		catch (IllegalArgumentException ex) {
-			this.mistakes.add(where + " " + ex.getMessage() + ".");
-			return null;
-		}
-	}
-
-	private SourceProperties undeclared() {
-		return new Binder().bindOrCreate("none", SourceProperties.class);
-	}
-
-	private void checkDiscovered() {
-		Map<String, String> byVariable = new HashMap<>();
-		Set<String> all = new LinkedHashSet<>(this.names);
-		all.addAll(this.ofDefault);
-		for (String name : all) {
-			String other = byVariable.putIfAbsent(DiscoveredUrls.variable(name), name);
-			if (other != null && this.discovered.find(name) != null) {
-				this.mistakes.add("The environment variable " + DiscoveredUrls.variable(name) + " could be that of '"
-						+ other + "' and of '" + name + "': rename one of them.");
-			}
-		}
-		for (String name : this.ofDefault) {
-			if (!SOURCE_NAME.matcher(name).matches()) {
-				this.mistakes.add("'app.tenancy.discovery.names' has '" + name
-						+ "', which is no plain source name: use a-z, 0-9, '-' and '_'.");
-			}
-			else if (!this.names.contains(DEFAULT)) {
-				this.mistakes.add("'app.tenancy.discovery.names' has '" + name + "', for which there is neither "
-						+ DiscoveredUrls.variable(name) + " nor 'app.datasources." + name
-						+ ".url', and no source 'default', which DATABASE_URL would be.");
-			}
-		}
-	}
-
-	/**
-	 * Each known name leads to its source, or else to the default one, whatever pattern
-	 * would take it; unless a route was written for just this name.
-	 */
-	private List<Route> withDiscovered(List<Route> written) {
-		List<Route> routes = new ArrayList<>();
-		for (String name : this.discovered.names()) {
-			SourceProperties source = this.properties.sources().get(name);
-			boolean reachable = (source == null) ? this.names.contains(DEFAULT)
-					: !source.internal() && !isTemplate(String.valueOf(source.url()));
-			if (reachable && SOURCE_NAME.matcher(name).matches() && !isRouted(written, NamePattern.of(name))) {
-				routes.add(new Route(List.of(NamePattern.of(name)), this.ofDefault.contains(name) ? DEFAULT : name));
-			}
-		}
-		if (written.isEmpty()) {
-			if (this.ofDefault.isEmpty()) {
-				return written;
-			}
-			routes.add(Route.EACH_ITS_OWN);
-		}
-		routes.addAll(written);
-		return routes;
-	}
-
-	private static boolean isRouted(List<Route> routes, NamePattern name) {
-		return routes.stream()
-			.flatMap((route) -> route.tenants().stream())
-			.anyMatch((each) -> each.covers(name) && name.covers(each));
-	}
-
 	private void define(String name, SourceProperties source) {
 		String property = "app.datasources." + name;
 		Map<String, String> hikari = hikari("'" + property + "'", source.hikari());
 		String url = source.url();
-		if (!StringUtils.hasText(url) && this.misaddressed.contains(name)) {
+		if (!StringUtils.hasText(url) && this.addresses.isMistaken(name)) {
 			return;
 		}
 		if (!StringUtils.hasText(url)) {
-			this.mistakes.add("'" + property + ".url'" + at(name) + " is missing. Every source needs one, such as"
-					+ " jdbc:sqlite:" + name + ".db or jdbc:postgresql://localhost/" + name + ".");
+			this.mistakes
+				.add("'" + property + ".url'" + this.addresses.at(name) + " is missing. Every source needs one, such as"
+						+ " jdbc:sqlite:" + name + ".db or jdbc:postgresql://localhost/" + name + ".");
 			return;
 		}
 		if (refuseUnresolved(property + ".url", url, false)) {
@@ -355,27 +222,27 @@ final class DatasourcesReader {
 		refuseUnresolved(property + ".username", source.username(), true);
 		refuseUnresolved(property + ".password", source.password(), true);
 		if (!url.startsWith("jdbc:")) {
-			this.mistakes.add("'" + property + ".url'" + at(name) + " must be a JDBC URL, which starts with 'jdbc:'.");
+			this.mistakes.add("'" + property + ".url'" + this.addresses.at(name)
+					+ " must be a JDBC URL, which starts with 'jdbc:'.");
 			return;
 		}
 		if (isPrivateMemory(url)) {
-			this.mistakes.add("'" + property + ".url'" + at(name)
+			this.mistakes.add("'" + property + ".url'" + this.addresses.at(name)
 					+ " is a SQLite database in memory, of which every connection has its own. Use a file.");
 		}
 		boolean template = isTemplate(url);
 		String forTemplates = (source.maintenance() != null) ? "maintenance"
 				: (source.create() != CreatePolicy.NEVER) ? "create" : (source.copy() != null) ? "copy" : null;
 		if (!template && forTemplates != null) {
-			this.mistakes.add("'" + property + "." + forTemplates + "'" + at(name)
+			this.mistakes.add("'" + property + "." + forTemplates + "'" + this.addresses.at(name)
 					+ " is for templates, and the URL has no placeholder such as {id}.");
 		}
 		boolean replica = this.replicas.contains(name);
 		boolean readOnly = source.readOnly() || replica;
 		if (readOnly && source.liquibase().enabled() && source.liquibase().changeLog() != null) {
-			this.mistakes.add("'" + property + ".liquibase.change-log'" + at(name) + " can never be run: the source is "
-					+ (replica ? "a replica" : "read-only") + ".");
+			this.mistakes.add("'" + property + ".liquibase.change-log'" + this.addresses.at(name)
+					+ " can never be run: the source is " + (replica ? "a replica" : "read-only") + ".");
 		}
-		Origin origin = this.properties.origin(name);
 		this.definitions.put(name,
 				SourceDefinition.named(name)
 					.url(url)
@@ -392,7 +259,7 @@ final class DatasourcesReader {
 					.replicas(replicas(name, source))
 					.fallback(fallback(name, source))
 					.attributes(source.attributes())
-					.origin(this.foundAt.getOrDefault(name, (origin != null) ? origin.toString() : "app.datasources"))
+					.origin(this.addresses.origin(name))
 					.build());
 	}
 
@@ -401,7 +268,7 @@ final class DatasourcesReader {
 		if (server == null) {
 			return null;
 		}
-		String property = "'app.datasources." + name + ".server'" + at(name);
+		String property = "'app.datasources." + name + ".server'" + this.addresses.at(name);
 		TenancyProperties.Server settings = this.tenancy.servers().get(server);
 		if (url.startsWith("jdbc:sqlite:")) {
 			this.mistakes.add(property + " is set, but SQLite has no server: remove it.");
@@ -424,12 +291,12 @@ final class DatasourcesReader {
 		for (String replica : source.replicas()) {
 			SourceProperties declared = this.properties.sources().get(replica);
 			if (!this.names.contains(replica)) {
-				this.mistakes.add(property + ".replicas'" + at(name) + " names '" + replica + "', which is no source."
-						+ PropertyKeys.suggest(replica, this.names));
+				this.mistakes.add(property + ".replicas'" + this.addresses.at(name) + " names '" + replica
+						+ "', which is no source." + PropertyKeys.suggest(replica, this.names));
 			}
 			else if (declared != null && PLACEHOLDER.matcher(String.valueOf(declared.url())).find()) {
-				this.mistakes
-					.add(property + ".replicas'" + at(name) + " names '" + replica + "', which is a template.");
+				this.mistakes.add(property + ".replicas'" + this.addresses.at(name) + " names '" + replica
+						+ "', which is a template.");
 			}
 			else if (declared != null && String.valueOf(declared.url()).startsWith("jdbc:")) {
 				known.add(replica);
@@ -438,21 +305,22 @@ final class DatasourcesReader {
 		Duration maxLag = source.maxLag();
 		Duration sticky = source.sticky();
 		if (source.replicas().isEmpty() && (maxLag != null || sticky != null)) {
-			this.mistakes.add(property + ((maxLag != null) ? ".max-lag'" : ".sticky'") + at(name)
+			this.mistakes.add(property + ((maxLag != null) ? ".max-lag'" : ".sticky'") + this.addresses.at(name)
 					+ " is for sources that have 'replicas'.");
 		}
 		boolean measured = String.valueOf(source.url()).startsWith("jdbc:postgresql:");
 		if (maxLag != null && !measured && !source.replicas().isEmpty()) {
-			this.mistakes.add(property + ".max-lag'" + at(name)
+			this.mistakes.add(property + ".max-lag'" + this.addresses.at(name)
 					+ " cannot be heeded: how far a replica is behind is measured on PostgreSQL only.");
 		}
 		if (maxLag != null && maxLag.compareTo(ReplicaSettings.SHORTEST_MAX_LAG) < 0) {
-			this.mistakes.add(property + ".max-lag'" + at(name) + " must be at least "
+			this.mistakes.add(property + ".max-lag'" + this.addresses.at(name) + " must be at least "
 					+ ReplicaSettings.SHORTEST_MAX_LAG.toMillis() + " ms: lag is not measured more finely.");
 			maxLag = null;
 		}
 		if (sticky != null && sticky.isNegative()) {
-			this.mistakes.add(property + ".sticky'" + at(name) + " must not be negative; 0 is for not at all.");
+			this.mistakes
+				.add(property + ".sticky'" + this.addresses.at(name) + " must not be negative; 0 is for not at all.");
 			sticky = null;
 		}
 		Duration lag = (maxLag != null) ? maxLag : ReplicaSettings.DEFAULT_MAX_LAG;
@@ -465,24 +333,24 @@ final class DatasourcesReader {
 		String fallback = source.fallback();
 		if (fallback == null) {
 			if (source.fallbackReadOnly() != null) {
-				this.mistakes
-					.add(property + ".fallback-read-only'" + at(name) + " is for sources that have a 'fallback'.");
+				this.mistakes.add(property + ".fallback-read-only'" + this.addresses.at(name)
+						+ " is for sources that have a 'fallback'.");
 			}
 			return null;
 		}
 		SourceProperties declared = this.properties.sources().get(fallback);
 		if (!this.names.contains(fallback) && !fallback.equals(DEFAULT)) {
-			this.mistakes.add(property + ".fallback'" + at(name) + " names '" + fallback + "', which is no source."
-					+ PropertyKeys.suggest(fallback, this.names));
+			this.mistakes.add(property + ".fallback'" + this.addresses.at(name) + " names '" + fallback
+					+ "', which is no source." + PropertyKeys.suggest(fallback, this.names));
 			return null;
 		}
 		if (isTemplate(String.valueOf(source.url()))) {
-			this.mistakes.add(property + ".fallback'" + at(name)
+			this.mistakes.add(property + ".fallback'" + this.addresses.at(name)
 					+ " is not for templates: all their tenants would share one database.");
 			return null;
 		}
 		if (declared != null && isTemplate(String.valueOf(declared.url()))) {
-			this.mistakes.add(property + ".fallback'" + at(name) + " names '" + fallback
+			this.mistakes.add(property + ".fallback'" + this.addresses.at(name) + " names '" + fallback
 					+ "', which is a template: all tenants of the source share one database.");
 			return null;
 		}
@@ -518,7 +386,8 @@ final class DatasourcesReader {
 		PoolSettings.names().forEach((name) -> known.put(SourceRegistry.fold(name), name));
 		written.forEach((key, value) -> {
 			String name = known.get(SourceRegistry.fold(key.replace(".", "")));
-			hikari.put((name != null) ? name : key, value);
+			// What comes first decides, however it is spelt.
+			hikari.putIfAbsent((name != null) ? name : key, value);
 		});
 		List<String> mistakes = PoolSettings.mistakes(hikari);
 		mistakes.forEach((mistake) -> this.mistakes.add("In " + where + ": " + mistake + "."));
@@ -585,14 +454,14 @@ final class DatasourcesReader {
 		}
 		ClassLoader classLoader = Objects.requireNonNullElse(this.resourceLoader.getClassLoader(),
 				getClass().getClassLoader());
-		DefaultConnection connection = discovered(
-				DefaultConnection.find(this.environment, this.connectionDetails, classLoader));
+		DefaultConnection connection = this.addresses
+			.ofDefault(DefaultConnection.find(this.environment, this.connectionDetails, classLoader));
 		if (connection == null) {
 			return;
 		}
 		if (!this.names.add(DEFAULT)) {
-			this.mistakes.add("Both '" + connection.origin() + "' and 'app.datasources.default'" + at(DEFAULT)
-					+ " define the source 'default': remove one.");
+			this.mistakes.add("Both '" + connection.origin() + "' and 'app.datasources.default'"
+					+ this.addresses.at(DEFAULT) + " define the source 'default': remove one.");
 			return;
 		}
 		String url = connection.url();
@@ -627,25 +496,6 @@ final class DatasourcesReader {
 					(changeLog != null && isLiquibaseEnabled()) ? liquibase(changeLog, none) : LiquibaseSettings.NONE)
 			.origin(connection.origin())
 			.build());
-	}
-
-	/** A {@code default} that is declared has its variable's address by now. */
-	private @Nullable DefaultConnection discovered(@Nullable DefaultConnection configured) {
-		String url = this.names.contains(DEFAULT) ? null : this.discovered.find(DEFAULT);
-		if (url == null) {
-			return configured;
-		}
-		String variable = DiscoveredUrls.variable(DEFAULT);
-		DatabaseUrl found = parse("The environment variable " + variable, url);
-		if (found == null) {
-			this.names.add(DEFAULT);
-			return null;
-		}
-		if (configured != null) {
-			this.notes.add("'default' is at " + variable + ", which goes before '" + configured.origin() + "'");
-		}
-		return new DefaultConnection(found.jdbcUrl(), found.username(), found.password(), null,
-				"environment variable " + variable);
 	}
 
 	private static int positionOf(SourceTemplate template, List<Route> routes) {
@@ -888,6 +738,37 @@ final class DatasourcesReader {
 		refuseUnknownSource("'app.tenancy.no-tenant' must be 'refuse' or a source; '" + noTenant + "' is neither.",
 				noTenant);
 		return noTenant;
+	}
+
+	private void checkCatalog() {
+		TenancyProperties.Catalog catalog = this.tenancy.catalog();
+		if (!StringUtils.hasText(catalog.source())) {
+			return;
+		}
+		String property = "'app.tenancy.catalog.source' is '" + catalog.source() + "', which ";
+		SourceDefinition source = this.definitions.get(catalog.source());
+		if (source == null && this.names.contains(catalog.source())) {
+			// Its own mistakes are told.
+			return;
+		}
+		if (source == null || isTemplate(source)) {
+			this.mistakes.add(property + "is no declared source." + PropertyKeys.suggest(catalog.source(), this.names));
+		}
+		else if (source.url().product() == DatabaseProduct.OTHER) {
+			this.mistakes.add(property + "is neither SQLite nor PostgreSQL.");
+		}
+		else if (source.readOnly() || this.replicas.contains(source.name())) {
+			this.mistakes.add(property + "is read-only.");
+		}
+		else if (source.fallback() != null) {
+			this.mistakes.add(property + "has a 'fallback': what that has would be taken for the catalog.");
+		}
+		try {
+			CatalogSettings unused = catalog.settings((name) -> null);
+		}
+		catch (IllegalArgumentException ex) {
+			this.mistakes.add("In 'app.tenancy.catalog': " + ex.getMessage());
+		}
 	}
 
 	private void checkTenancy() {

@@ -1,14 +1,10 @@
 package io.multidb.autoconfigure;
 
-import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 
 import org.jspecify.annotations.Nullable;
 
-import org.springframework.boot.context.properties.bind.Bindable;
-import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.core.env.ConfigurableEnvironment;
 import org.springframework.core.env.Environment;
 import org.springframework.core.env.PropertySource;
@@ -26,23 +22,16 @@ final class DiscoveredUrls {
 	private final @Nullable PropertySource<?> variables;
 
 	/** The names that are looked up although nothing else is said of them. */
-	private final Set<String> names;
+	private final Set<String> known;
 
 	private final Set<String> declared;
 
-	DiscoveredUrls(Environment environment) {
+	DiscoveredUrls(Environment environment, Set<String> known, Set<String> declared) {
 		this.variables = (environment instanceof ConfigurableEnvironment configurable)
 				? configurable.getPropertySources().get(StandardEnvironment.SYSTEM_ENVIRONMENT_PROPERTY_SOURCE_NAME)
 				: null;
-		this.names = new LinkedHashSet<>(Binder.get(environment)
-			.bind("app.tenancy.discovery.names", Bindable.listOf(String.class))
-			.orElseGet(List::of));
-		this.declared = BoundProperties.declaredNames(environment);
-	}
-
-	/** Names that are known without being declared. */
-	Set<String> names() {
-		return this.names;
+		this.known = Set.copyOf(known);
+		this.declared = Set.copyOf(declared);
 	}
 
 	/**
@@ -60,9 +49,9 @@ final class DiscoveredUrls {
 	 * @return the value, perhaps empty; {@code null} if it is not set
 	 */
 	@Nullable String find(String source) {
-		boolean known = this.names.contains(source) || this.declared.contains(source)
-				|| (source.equals(DatasourcesReader.DEFAULT) && !this.names.isEmpty());
-		Object value = (known && this.variables != null) ? this.variables.getProperty(variable(source)) : null;
+		boolean looked = this.known.contains(source) || this.declared.contains(source)
+				|| (source.equals(DatasourcesReader.DEFAULT) && !this.known.isEmpty());
+		Object value = (looked && this.variables != null) ? this.variables.getProperty(variable(source)) : null;
 		return (value != null) ? value.toString() : null;
 	}
 

@@ -4,7 +4,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import org.springframework.aop.config.AopConfigUtils;
-import org.springframework.beans.factory.BeanFactory;
+import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.beans.factory.config.BeanDefinition;
@@ -32,8 +32,10 @@ import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.routing.ShardMap;
 import io.multidb.routing.ShardTables;
+import io.multidb.routing.TargetAccess;
 import io.multidb.routing.TenantMappings;
 import io.multidb.source.CallerSession;
+import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.transaction.BoundResourceReader;
@@ -52,10 +54,10 @@ public final class MultiDbAutoConfiguration {
 	private static final Logger logger = LoggerFactory.getLogger(MultiDbAutoConfiguration.class);
 
 	@Bean
-	Datasources datasources(Environment environment, ResourceLoader resourceLoader, BeanFactory beanFactory,
+	Datasources datasources(Environment environment, ResourceLoader resourceLoader, ListableBeanFactory beanFactory,
 			ObjectProvider<JdbcConnectionDetails> connectionDetails) {
 		Datasources datasources = new DatasourcesReader(environment, resourceLoader, connectionDetails.getIfAvailable(),
-				beanFactory::containsBean)
+				beanFactory.getBeansOfType(SourceDefinition.class, true, false), beanFactory::containsBean)
 			.read();
 		logger.info("{}", datasources.summary());
 		datasources.notes().forEach(logger::info);
@@ -105,22 +107,23 @@ public final class MultiDbAutoConfiguration {
 	@Bean
 	@Primary
 	@ConditionalOnMissingBean
-	RoutingDataSource routingDataSource(Routes routes) {
-		return new RoutingDataSource(routes);
+	RoutingDataSource routingDataSource(Routes routes, ObjectProvider<TargetAccess> access) {
+		return new RoutingDataSource(routes, access.getIfAvailable());
 	}
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
-	static SourceDataSourceRegistrar sourceDataSourceRegistrar(Environment environment) {
-		return new SourceDataSourceRegistrar(environment);
+	static SourceDataSourceRegistrar sourceDataSourceRegistrar(Environment environment, ResourceLoader resourceLoader) {
+		return new SourceDataSourceRegistrar(environment, resourceLoader);
 	}
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
 	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
-			ConfigurableBeanFactory beanFactory) {
-		return new TargetAdvisor(routes::getObject, switches::getObject, beanFactory::resolveEmbeddedValue);
+			Environment environment, ObjectProvider<TargetAccess> access, ConfigurableBeanFactory beanFactory) {
+		return new TargetAdvisor(routes::getObject, switches::getObject, KnownNames.packages(environment),
+				beanFactory::resolveEmbeddedValue, access::getIfAvailable);
 	}
 
 	/** In force from the start, also where beans are made lazily. */

@@ -1,17 +1,22 @@
 package io.multidb.autoconfigure;
 
+import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.boot.autoconfigure.condition.ConditionMessage;
 import org.springframework.boot.autoconfigure.condition.ConditionOutcome;
 import org.springframework.boot.autoconfigure.condition.SpringBootCondition;
 import org.springframework.context.annotation.ConditionContext;
+import org.springframework.context.annotation.ConfigurationCondition;
 import org.springframework.core.env.Environment;
 import org.springframework.core.type.AnnotatedTypeMetadata;
 
+import io.multidb.source.SourceDefinition;
+
 /**
- * Matches when sources are declared and {@code app.tenancy.enabled} is not false: until
- * then the starter changes nothing.
+ * Matches when sources are declared, or known, and {@code app.tenancy.enabled} is not
+ * false: until then the starter changes nothing. Asked once the application's own beans
+ * are registered, of which one may declare a source.
  */
-class OnDatasourcesCondition extends SpringBootCondition {
+class OnDatasourcesCondition extends SpringBootCondition implements ConfigurationCondition {
 
 	static boolean matches(Environment environment) {
 		return isEnabled(environment) && hasNames(environment);
@@ -22,8 +27,17 @@ class OnDatasourcesCondition extends SpringBootCondition {
 	}
 
 	private static boolean hasNames(Environment environment) {
-		return !BoundProperties.declaredNames(environment).isEmpty()
-				|| !new DiscoveredUrls(environment).names().isEmpty();
+		return !BoundProperties.declaredNames(environment).isEmpty() || KnownNames.exist(environment);
+	}
+
+	private static boolean hasBeans(ConditionContext context) {
+		ListableBeanFactory beans = context.getBeanFactory();
+		return beans != null && beans.getBeanNamesForType(SourceDefinition.class, true, false).length > 0;
+	}
+
+	@Override
+	public ConfigurationPhase getConfigurationPhase() {
+		return ConfigurationPhase.REGISTER_BEAN;
 	}
 
 	@Override
@@ -32,9 +46,10 @@ class OnDatasourcesCondition extends SpringBootCondition {
 		if (!isEnabled(context.getEnvironment())) {
 			return ConditionOutcome.noMatch(message.because("app.tenancy.enabled is false"));
 		}
-		if (!hasNames(context.getEnvironment())) {
-			return ConditionOutcome
-				.noMatch(message.didNotFind("a source").items("app.datasources.*", "app.tenancy.discovery.names"));
+		if (!hasNames(context.getEnvironment()) && !hasBeans(context)) {
+			return ConditionOutcome.noMatch(message.didNotFind("a source")
+				.items("app.datasources.*", "app.tenancy.discovery.names", "app.tenancy.packages",
+						"SourceDefinition beans"));
 		}
 		return ConditionOutcome.match(message.foundExactly("sources"));
 	}

@@ -1,5 +1,6 @@
 package io.multidb.autoconfigure;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -19,8 +20,10 @@ import org.springframework.beans.factory.support.BeanDefinitionRegistry;
 import org.springframework.beans.factory.support.BeanDefinitionRegistryPostProcessor;
 import org.springframework.beans.factory.support.RootBeanDefinition;
 import org.springframework.boot.context.properties.bind.Binder;
+import org.springframework.boot.context.properties.bind.PropertySourcesPlaceholdersResolver;
 import org.springframework.boot.jdbc.autoconfigure.JdbcConnectionDetails;
 import org.springframework.core.env.Environment;
+import org.springframework.core.io.ResourceLoader;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.routing.RoutingDataSource;
@@ -37,8 +40,11 @@ class SourceDataSourceRegistrar implements BeanDefinitionRegistryPostProcessor {
 
 	private final Environment environment;
 
-	SourceDataSourceRegistrar(Environment environment) {
+	private final ResourceLoader resourceLoader;
+
+	SourceDataSourceRegistrar(Environment environment, ResourceLoader resourceLoader) {
 		this.environment = environment;
+		this.resourceLoader = resourceLoader;
 	}
 
 	@Override
@@ -47,17 +53,22 @@ class SourceDataSourceRegistrar implements BeanDefinitionRegistryPostProcessor {
 			// They were generated from the definitions that are made here.
 			return;
 		}
-		Binder binder = Binder.get(this.environment);
-		DiscoveredUrls discovered = new DiscoveredUrls(this.environment);
-		Set<String> names = new LinkedHashSet<>(BoundProperties.declaredNames(this.environment));
-		Stream.concat(discovered.names().stream(), Stream.of(DatasourcesReader.DEFAULT))
+		List<String> toldByTheReader = new ArrayList<>();
+		KnownNames known = KnownNames.of(this.environment, this.resourceLoader, toldByTheReader);
+		OwnDefinitions own = new OwnDefinitions(this.environment, toldByTheReader).withFiles(known.packages(),
+				this.resourceLoader);
+		Binder binder = new Binder(own.sources(), new PropertySourcesPlaceholdersResolver(this.environment));
+		Set<String> names = new LinkedHashSet<>(BoundProperties.declaredNames(binder));
+		DiscoveredUrls discovered = new DiscoveredUrls(this.environment, known.all(), names);
+		Stream.concat(known.all().stream(), Stream.of(DatasourcesReader.DEFAULT))
 			.filter((name) -> discovered.find(name) != null)
 			.forEach(names::add);
 		for (String source : names) {
 			String found = discovered.find(source);
 			String url = (found != null) ? found
 					: binder.bind("app.datasources[" + source + "].url", String.class).orElse("");
-			if (!DatasourcesReader.isTemplate(url)) {
+			boolean ofDefault = url.isEmpty() && known.all().contains(source);
+			if (!ofDefault && !DatasourcesReader.isTemplate(url)) {
 				register(source, registry);
 			}
 		}

@@ -235,12 +235,8 @@ public final class Routes {
 	}
 
 	private Source reachable(String tenant, String name, String way) {
-		Source source = this.registry.find(name);
-		if ((source == null || source.isGone()) && this.registry.isClosed()) {
-			// Which says so: it is no reason to take the tenant for unknown.
-			return this.registry.get(name);
-		}
-		if (source == null || source.isGone() || source.definition().template() != null) {
+		Source source = this.registry.findOrWait(name);
+		if (source == null || source.definition().template() != null) {
 			throw new UnknownTenantException(tenant, way + " the source '" + name + "', which does not exist.");
 		}
 		if (source.definition().internal()) {

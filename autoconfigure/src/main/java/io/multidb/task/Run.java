@@ -17,6 +17,7 @@ import org.springframework.util.ClassUtils;
 
 import io.multidb.Scope;
 import io.multidb.Target;
+import io.multidb.access.TaskUser;
 
 /**
  * One call of a task for many. Used once.
@@ -138,12 +139,13 @@ final class Run<T extends @Nullable Object> {
 
 	private static Runnable withContext(Runnable work) {
 		Target target = Target.current();
+		TaskUser user = TaskUser.current();
 		Map<String, String> logged = MDC.getCopyOfContextMap();
 		Runnable targeted = () -> {
 			if (logged != null) {
 				MDC.setContextMap(logged);
 			}
-			TargetTaskDecorator.run(target, work);
+			TargetTaskDecorator.run(target, user, work);
 		};
 		return CONTEXT_PROPAGATION ? Tracing.wrap(targeted) : targeted;
 	}

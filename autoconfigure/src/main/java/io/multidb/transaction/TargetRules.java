@@ -31,11 +31,13 @@ import org.springframework.util.StringValueResolver;
 import io.multidb.OpenTransaction;
 import io.multidb.Tenant;
 import io.multidb.UseSource;
+import io.multidb.discovery.TenantPackages;
 
 /**
  * Finds what {@link Tenant @Tenant} and {@link UseSource @UseSource} ask for on a method:
  * the method's own annotation before its type's, a class's before its superclass's before
- * its interfaces'. Thread-safe; each class and each method is looked at once.
+ * its interfaces', and any of them before what a package says. Thread-safe; each class
+ * and each method is looked at once.
  */
 final class TargetRules {
 
@@ -49,18 +51,21 @@ final class TargetRules {
 
 	private final Map<MethodClassKey, Optional<TargetRule>> rules = new ConcurrentHashMap<>();
 
+	private final PackageTargets packages;
+
 	private final StringValueResolver placeholders;
 
 	private final AnnotationTransactionAttributeSource transactions = new AnnotationTransactionAttributeSource(false);
 
-	TargetRules(StringValueResolver placeholders) {
+	TargetRules(TenantPackages packages, StringValueResolver placeholders) {
+		this.packages = new PackageTargets(packages);
 		this.placeholders = placeholders;
 		this.transactions.setEmbeddedValueResolver(placeholders);
 	}
 
 	/**
-	 * Whether either annotation concerns a class. All of its annotations are read then,
-	 * so that a mistake fails the start and not a later call.
+	 * Whether either annotation, or a package, concerns a class. All of its annotations
+	 * are read then, so that a mistake fails the start and not a later call.
 	 * @param type the class of a bean
 	 * @return whether it is concerned
 	 * @throws IllegalStateException if an annotation can never work, or would be ignored
@@ -79,8 +84,14 @@ final class TargetRules {
 	private boolean read(Class<?> type) {
 		Set<Class<?>> hierarchy = new LinkedHashSet<>();
 		collect(type, hierarchy);
-		if (hierarchy.stream().noneMatch(this::bearsAnnotation)) {
+		PackageTargets.Speaker speaker = this.packages.find(type);
+		if (speaker == null && hierarchy.stream().noneMatch(this::bearsAnnotation)) {
 			return false;
+		}
+		if (speaker != null && PackageTargets.isFinal(type) && type.getInterfaces().length == 0) {
+			throw new IllegalStateException("Package " + speaker.its().getName() + " says whose work " + type.getName()
+					+ " does, but no proxy can be made of a final class: remove 'final', or put it in another package"
+					+ " and enter the tenant with TenantContext.");
 		}
 		for (Class<?> each : hierarchy) {
 			for (Method method : ReflectionUtils.getDeclaredMethods(each)) {
@@ -113,7 +124,7 @@ final class TargetRules {
 	}
 
 	/** Most beans are: looking through their many methods would only slow the start. */
-	private static boolean isSprings(Class<?> type) {
+	static boolean isSprings(Class<?> type) {
 		return type.getName().startsWith("org.springframework.");
 	}
 
@@ -131,7 +142,7 @@ final class TargetRules {
 				&& rule != null && !method.isSynthetic() && !isSprings(method.getDeclaringClass());
 		if (ignored) {
 			throw new IllegalStateException("@Tenant or @UseSource on " + method
-					+ " would be ignored: a proxy cannot intercept a private, static or final method. Make it"
+					+ ", its type or package would be ignored: a proxy cannot intercept a private, static or final method. Make it"
 					+ " overridable, or enter the tenant in its body with TenantContext.");
 		}
 	}
@@ -166,7 +177,20 @@ final class TargetRules {
 		if (rule == null && !specific.equals(method)) {
 			rule = read(method, specific, type);
 		}
-		return (rule != null) ? rule : read(ClassUtils.getUserClass(type), specific, type);
+		if (rule == null) {
+			rule = read(ClassUtils.getUserClass(type), specific, type);
+		}
+		return (rule != null) ? rule : ofPackage(specific, type);
+	}
+
+	private @Nullable TargetRule ofPackage(Method method, Class<?> type) {
+		PackageTargets.Speaker speaker = this.packages.find(ClassUtils.getUserClass(type));
+		if (speaker == null) {
+			return null;
+		}
+		String tenant = speaker.tenant();
+		return (tenant == null) ? read(speaker.its(), method, type) : TargetRule.of(TargetRule.Kind.TENANT, tenant,
+				false, isSuspending(method, type), speaker.its().toString(), method, method, this.placeholders);
 	}
 
 	private @Nullable TargetRule read(AnnotatedElement element, Method method, Class<?> type) {
@@ -188,9 +212,11 @@ final class TargetRules {
 	 * anyway, only after the switch and not for every manager.
 	 */
 	private boolean isSuspending(MergedAnnotation<?> annotation, Method method, Class<?> type) {
-		if (annotation.getEnum("transaction", OpenTransaction.class) == OpenTransaction.SUSPEND) {
-			return true;
-		}
+		return annotation.getEnum("transaction", OpenTransaction.class) == OpenTransaction.SUSPEND
+				|| isSuspending(method, type);
+	}
+
+	private boolean isSuspending(Method method, Class<?> type) {
 		TransactionAttribute transaction = this.transactions.getTransactionAttribute(method, type);
 		return transaction != null
 				&& (transaction.getPropagationBehavior() == TransactionDefinition.PROPAGATION_REQUIRES_NEW

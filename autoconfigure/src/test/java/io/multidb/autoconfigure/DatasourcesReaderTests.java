@@ -1112,7 +1112,7 @@ class DatasourcesReaderTests {
 		};
 		resourceLoader.addProtocolResolver((location, loader) -> location.startsWith("classpath:/")
 				? loader.getResource(location.substring("classpath:".length())) : null);
-		return new DatasourcesReader(environment, resourceLoader, null, "byToken"::equals).read();
+		return new DatasourcesReader(environment, resourceLoader, null, Map.of(), "byToken"::equals).read();
 	}
 
 }

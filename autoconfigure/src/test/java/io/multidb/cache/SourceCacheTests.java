@@ -211,7 +211,7 @@ class SourceCacheTests {
 		SourceRegistry registry = context.getBean(SourceRegistry.class);
 		registry.remove("porto");
 		registry.add(SourceDefinition.named("porto").url("jdbc:sqlite:" + this.directory.resolve("new.db")).build());
-		fill(JdbcClient.create(new SourceDataSource(registry, "porto")), "the new porto");
+		fill(JdbcClient.create(new SourceDataSource(registry, "porto", null)), "the new porto");
 	}
 
 	private static void fill(JdbcClient jdbc, String name) {

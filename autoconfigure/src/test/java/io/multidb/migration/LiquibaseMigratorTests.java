@@ -225,6 +225,41 @@ class LiquibaseMigratorTests {
 	}
 
 	@Test
+	void aChangeSetIsCommittedTogetherWithTheRowThatSaysSo() throws Exception {
+		LiquibaseSettings settings = changeLog("t:1\ncreate table a (x int);",
+				"t:2 splitStatements:false\ncreate trigger dies before insert on databasechangelog when new.id = '3'"
+						+ " begin select raise(abort, 'killed'); end;",
+				"t:3\ncreate table b (x int);");
+		assertThatExceptionOfType(MigrationFailedException.class).isThrownBy(() -> migrate("a", settings))
+			.withMessageContaining("killed");
+		assertThat(query("a", "select group_concat(name) from sqlite_schema where name in ('a', 'b')")).isEqualTo("a");
+		try (Connection connection = connect("a")) {
+			Sources.execute(connection, "drop trigger dies");
+		}
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(query("a", "select count(*) from b")).isEqualTo("0");
+		assertThat(query("a", "select count(*) from databasechangelog")).isEqualTo("3");
+	}
+
+	@Test
+	void aChangeSetThatIsSkippedOrMayFailLeavesWhatFollowsWhole() throws Exception {
+		LiquibaseSettings settings = changeLog(
+				"t:1\n--preconditions onFail:CONTINUE\n"
+						+ "--precondition-sql-check expectedResult:1 select 0\ncreate table a (x int);",
+				"t:2 failOnError:false\nthis is no sql;",
+				"t:3\n--preconditions onFail:MARK_RAN\n--precondition-sql-check expectedResult:1 select 0\n"
+						+ "create table c (x int);",
+				"t:4 runInTransaction:false\ncreate table d (x int);\npragma foreign_keys = on;",
+				"t:5\ncreate table e (x int);");
+		migrate("a", settings);
+		assertThat(query("a", "select group_concat(name) from sqlite_schema where name in ('a', 'c', 'd', 'e')"))
+			.isEqualTo("d,e");
+		assertThat(query("a", "select group_concat(id || exectype) from databasechangelog"))
+			.isEqualTo("3MARK_RAN,4EXECUTED,5EXECUTED");
+		assertThat(query("a", "select locked from databasechangeloglock")).isEqualTo("0");
+	}
+
+	@Test
 	void whatAMigrationSetsOnItsConnectionNeverReachesTheApplication() throws Exception {
 		LiquibaseSettings settings = changeLog("t:1\ncreate temp table left_over (x int);\npragma busy_timeout = 7;");
 		Source source = this.sources.with(Sources.sqlite("a", this.directory).liquibase(settings)).registry().get("a");

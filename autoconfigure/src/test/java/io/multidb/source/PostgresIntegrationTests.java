@@ -241,6 +241,28 @@ class PostgresIntegrationTests {
 		assertThat(Sources.query(registry.get("main"), "select count(*) from second")).isEqualTo("0");
 	}
 
+	@Test
+	void aChangeSetIsCommittedTogetherWithTheRowThatSaysSo(@TempDir Path directory) throws Exception {
+		postgres.run("CREATE DATABASE election_main");
+		SourceRegistry registry = this.sources.with(postgres.source("main", "election_main")
+			.liquibase(Sources.changeLog(directory, "t:1\ncreate table a (x int);",
+					"t:2 splitStatements:false\ncreate function dies() returns trigger language plpgsql as $$"
+							+ " begin if new.id = '3' then raise exception 'killed'; end if; return new; end $$;",
+					"t:3\ncreate trigger dies before insert on databasechangelog"
+							+ " for each row execute function dies();\ncreate table b (x int);")))
+			.registry();
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.prepare("main"))
+			.withMessageContaining("killed");
+		try (Connection connection = postgres.connect("election_main")) {
+			assertThat(Sources.query(connection, "select to_regclass('a') is null")).isEqualTo("f");
+			assertThat(Sources.query(connection, "select to_regclass('b') is null")).isEqualTo("t");
+			Sources.execute(connection,
+					"create or replace function dies() returns trigger language plpgsql as $$ begin return new; end $$");
+		}
+		registry.retry("main");
+		assertThat(Sources.query(registry.get("main"), "select count(*) from b")).isEqualTo("0");
+	}
+
 	/** As the process was another host's, its session has to tell. */
 	@Test
 	void aMigrationsLockIsTakenOverWhenTheSessionThatHasItIsOver(@TempDir Path directory) throws Exception {

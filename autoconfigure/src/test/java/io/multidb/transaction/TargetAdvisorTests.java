@@ -70,6 +70,7 @@ import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
 import io.multidb.UseSource;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
+import io.multidb.discovery.TenantPackages;
 import io.multidb.source.SourceEvent;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -388,7 +389,7 @@ class TargetAdvisorTests {
 
 	@Test
 	void rulesAreReadOnce() throws Exception {
-		TargetRules rules = new TargetRules((value) -> value);
+		TargetRules rules = new TargetRules(TenantPackages.NONE, (value) -> value);
 		TargetRule rule = rules.find(Elections.class.getDeclaredMethod("target", Long.class), Elections.class);
 		assertThat(rule).isNotNull()
 			.isSameAs(rules.find(Elections.class.getDeclaredMethod("target", Long.class), Elections.class));

@@ -24,6 +24,7 @@ import org.springframework.aop.support.DefaultPointcutAdvisor;
 
 import io.multidb.Target;
 import io.multidb.Tenant;
+import io.multidb.discovery.TenantPackages;
 import io.multidb.transaction.TargetAdvisor;
 
 /**
@@ -86,7 +87,7 @@ public class AdviceBenchmark {
 					throw new UnsupportedOperationException();
 				}, () -> {
 					throw new UnsupportedOperationException();
-				}, (text) -> text)) : List.of(new DefaultPointcutAdvisor(doesNothing));
+				}, TenantPackages.NONE, (text) -> text)) : List.of(new DefaultPointcutAdvisor(doesNothing));
 		ProxyFactory factory = new ProxyFactory(new Service());
 		factory.addAdvisors(advisors);
 		this.service = (Service) factory.getProxy();

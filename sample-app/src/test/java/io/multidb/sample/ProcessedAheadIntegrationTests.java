@@ -28,11 +28,18 @@ class ProcessedAheadIntegrationTests {
 			sample.results("unknown").expectStatus().isNotFound();
 			sample.write("1001", "Kept").expectStatus().isCreated();
 			sample.write("77", "Hello").expectStatus().isCreated();
+			sample.add("auth", "Ada").expectStatus().isCreated();
+			sample.add("user", "Grace").expectStatus().isCreated();
 			sample.health().expectStatus().isOk();
 			SampleFiles files = new SampleFiles(this.folder.resolve("data"));
-			assertThat(files.list()).isEqualTo(new TreeSet<>(List.of("archive.db", "elections/mayor.db", "main.db")));
+			assertThat(files.list())
+				.isEqualTo(new TreeSet<>(List.of("apps.db", "archive.db", "elections/mayor.db", "main.db", "user.db")));
 			assertThat(files.open("archive.db").sql("SELECT text FROM message").query(String.class).list())
 				.containsExactly("Kept");
+			assertThat(files.open("apps.db").sql("SELECT text FROM login").query(String.class).list())
+				.containsExactly("Ada");
+			assertThat(files.open("user.db").sql("SELECT text FROM profile").query(String.class).list())
+				.containsExactly("Grace");
 		}
 		finally {
 			process.kill();

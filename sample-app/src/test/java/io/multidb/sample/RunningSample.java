@@ -6,9 +6,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
@@ -31,19 +33,55 @@ record RunningSample(String name, Process process, Path output) {
 	 * @param options of the JVM
 	 */
 	static RunningSample start(String name, Path folder, String... options) throws IOException {
+		return start(name, folder, Map.of(), options);
+	}
+
+	/**
+	 * Starts a process on the class path of the tests.
+	 * @param name what to call it
+	 * @param folder where it runs
+	 * @param variables of its environment, beside ours
+	 * @param options of the JVM
+	 */
+	static RunningSample start(String name, Path folder, Map<String, String> variables, String... options)
+			throws IOException {
+		List<String> application = new ArrayList<>(List.of("-cp", System.getProperty("java.class.path")));
+		application.addAll(List.of(options));
+		application.add(SampleApplication.class.getName());
+		return start(name, folder, variables, application);
+	}
+
+	/**
+	 * Starts the jar that was built, as its users do.
+	 * @param name what to call it
+	 * @param folder where it runs
+	 * @param variables of its environment, beside ours
+	 */
+	static RunningSample startJar(String name, Path folder, Map<String, String> variables) throws IOException {
+		try (Stream<Path> files = Files.list(Path.of("target"))) {
+			List<Path> jars = files
+				.filter((file) -> file.getFileName().toString().matches("multidb-sample-app-.*\\.jar"))
+				.toList();
+			assertThat(jars).as("made by the build before").hasSize(1);
+			return start(name, folder, variables, List.of("-jar", jars.get(0).toAbsolutePath().toString()));
+		}
+	}
+
+	private static RunningSample start(String name, Path folder, Map<String, String> variables,
+			List<String> application) throws IOException {
 		Path output = folder.resolve(name + ".log");
 		List<String> command = new ArrayList<>(
 				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
-						"-Xmx256m", "-cp", System.getProperty("java.class.path")));
-		command.addAll(List.of(options));
-		command.addAll(List.of(SampleApplication.class.getName(), "--server.port=0",
+						"-Xmx256m"));
+		command.addAll(application);
+		command.addAll(List.of("--server.port=0",
 				// The tests' logging shows warnings only.
 				"--logging.level.org.springframework.boot.tomcat=info", "--logging.level.io.multidb.sample=info"));
-		Process process = new ProcessBuilder(command).directory(folder.toFile())
+		ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile())
 			.redirectErrorStream(true)
-			.redirectOutput(output.toFile())
-			.start();
-		return new RunningSample(name, process, output);
+			.redirectOutput(output.toFile());
+		builder.environment().putAll(variables);
+		return new RunningSample(name, builder.start(), output);
 	}
 
 	SampleClient connect() {

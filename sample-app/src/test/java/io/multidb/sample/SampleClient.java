@@ -36,6 +36,14 @@ public record SampleClient(String address, RestTestClient http) {
 		return get("/chats/" + chat + "/messages");
 	}
 
+	public ResponseSpec add(String app, String text) {
+		return post("/apps/" + app + "/records", Map.of("text", text));
+	}
+
+	public ResponseSpec records(String app) {
+		return get("/apps/" + app + "/records");
+	}
+
 	public ResponseSpec health() {
 		return get("/actuator/health");
 	}

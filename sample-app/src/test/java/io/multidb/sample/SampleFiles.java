@@ -31,7 +31,8 @@ public record SampleFiles(Path data) {
 			throw new UncheckedIOException(ex);
 		}
 		return Map.of("app.datasources.main.url", url("main.db"), "app.datasources.archive.url", url("archive.db"),
-				"app.datasources.election.url", url("elections/{id}.db"));
+				"app.datasources.election.url", url("elections/{id}.db"), "app.datasources.default.url", url("apps.db"),
+				"app.datasources.user.url", url("user.db"));
 	}
 
 	/**

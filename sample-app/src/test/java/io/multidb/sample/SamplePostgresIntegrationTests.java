@@ -44,6 +44,7 @@ class SamplePostgresIntegrationTests {
 	@DynamicPropertySource
 	static void useServer(DynamicPropertyRegistry registry) {
 		TestSampleApplication.properties(server).forEach((name, value) -> registry.add(name, () -> value));
+		registry.add("app.datasources.user.url", () -> "jdbc:sqlite:" + data.resolve("user.db"));
 		registry.add("app.datasources.village.url", () -> "jdbc:sqlite:" + data.resolve("{id}.db"));
 	}
 
@@ -141,6 +142,20 @@ class SamplePostgresIntegrationTests {
 		this.sample.messages("77").expectBody().json("[{\"text\":\"Hello\"}]");
 		assertThat(chatsIn("archive")).containsExactly("1001");
 		assertThat(chatsIn("main")).containsExactly("77");
+	}
+
+	@Test
+	void appsShareADatabaseOnTheServerAndOneKeepsItsFile() {
+		this.sample.add("auth", "Ada").expectStatus().isCreated();
+		this.sample.add("driver", "to Sintra").expectStatus().isCreated();
+		this.sample.add("user", "Grace").expectStatus().isCreated();
+		this.sample.records("auth").expectBody().json("[{\"text\":\"Ada\"}]");
+		assertThat(TestSampleApplication.open(server, "apps")
+			.sql("SELECT text FROM login UNION SELECT text FROM trip UNION SELECT text FROM profile ORDER BY text")
+			.query(String.class)
+			.list()).containsExactly("Ada", "to Sintra");
+		assertThat(new SampleFiles(data).open("user.db").sql("SELECT text FROM profile").query(String.class).list())
+			.containsExactly("Grace");
 	}
 
 	@Test

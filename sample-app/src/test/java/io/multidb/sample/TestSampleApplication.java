@@ -27,7 +27,7 @@ public final class TestSampleApplication {
 	}
 
 	/**
-	 * Makes the two databases that compose.yaml makes otherwise.
+	 * Makes the databases that compose.yaml makes otherwise.
 	 * @param server a new server
 	 * @return what application-postgres.yaml wants to know
 	 */
@@ -35,6 +35,7 @@ public final class TestSampleApplication {
 		JdbcClient jdbc = open(server, "postgres");
 		jdbc.sql("CREATE DATABASE main").update();
 		jdbc.sql("CREATE DATABASE archive").update();
+		jdbc.sql("CREATE DATABASE apps").update();
 		URI address = address(server);
 		return Map.of("POSTGRES_HOST", address.getHost(), "POSTGRES_PORT", Integer.toString(address.getPort()),
 				"POSTGRES_USER", server.username(), "POSTGRES_PASSWORD", server.password());

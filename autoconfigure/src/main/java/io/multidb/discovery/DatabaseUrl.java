@@ -1,4 +1,4 @@
-package io.multidb.source;
+package io.multidb.discovery;
 
 import java.net.URLEncoder;
 import java.nio.ByteBuffer;
@@ -14,6 +14,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 import org.jspecify.annotations.Nullable;
+
+import io.multidb.source.JdbcUrl;
 
 /**
  * Where a database is, and as whom to connect, read from a JDBC URL or from what

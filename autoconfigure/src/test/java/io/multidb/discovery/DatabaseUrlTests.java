@@ -1,4 +1,4 @@
-package io.multidb.source;
+package io.multidb.discovery;
 
 import java.sql.DriverManager;
 
