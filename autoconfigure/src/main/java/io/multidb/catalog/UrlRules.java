@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
 
-import io.multidb.source.DatabaseUrl;
+import io.multidb.discovery.DatabaseUrl;
 
 /**
  * Which URLs rows of a catalog may have. Whoever may write a row would otherwise have a
