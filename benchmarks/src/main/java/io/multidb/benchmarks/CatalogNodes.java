@@ -93,13 +93,11 @@ public final class CatalogNodes {
 		private final Catalog catalog;
 
 		Node(String url) {
-			this.registry = new SourceRegistry(
-					List.of(SourceDefinition.named("main")
-						.url(url)
-						.username(USER)
-						.hikari(Map.of("maximum-pool-size", "2"))
-						.build()),
-					List.of(), SourceMigrator.NONE, this::on);
+			this.registry = new SourceRegistry(List.of(SourceDefinition.named("main")
+				.url(url)
+				.username(USER)
+				.hikari(Map.of("maximum-pool-size", "2"))
+				.build()), List.of(), SourceMigrator.NONE, this::on);
 			CatalogSettings settings = new CatalogSettings("main", "multidb_", Duration.ofHours(1), false,
 					new UrlRules(List.of("postgresql"), Map.of(), null),
 					new CatalogCredentials(List.of(), (name) -> null, Map.of(), null, true));
