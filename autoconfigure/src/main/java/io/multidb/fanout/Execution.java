@@ -42,6 +42,10 @@ final class Execution<T, P> {
 	/** How often to look for threads that do not come back. */
 	private static final long TICK = TimeUnit.MILLISECONDS.toNanos(10);
 
+	private static final long LEAST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(20);
+
+	private static final long FIRST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(50);
+
 	private final long start = System.nanoTime();
 
 	private final String id = UUID.randomUUID().toString();
@@ -73,6 +77,9 @@ final class Execution<T, P> {
 
 	private int open;
 
+	/** How many nanoseconds an answer takes, by and large; 0 before the first. */
+	private long typical;
+
 	/** Sources that threads of one kind work on. */
 	private final class Lane {
 
@@ -87,11 +94,15 @@ final class Execution<T, P> {
 			this.kind = kind;
 		}
 
-		/** As many more as do not come back, twice as many in fact: they may be many. */
+		/** As many more as do not come back. */
 		private void grow(Workers workers, long now) {
+			if (this.waiting.isEmpty()) {
+				return;
+			}
 			this.runners.removeIf((runner) -> !runner.isWorking());
-			int stuck = (int) this.runners.stream().filter((runner) -> runner.isStuck(now)).count();
-			int more = Math.min(this.kind.first() + 2 * stuck - this.runners.size(), this.waiting.size());
+			long patience = patience();
+			int stuck = (int) this.runners.stream().filter((runner) -> runner.busyFor(now) > patience).count();
+			int more = Math.min(this.kind.first() + stuck - this.runners.size(), this.waiting.size());
 			for (int i = 0; i < more; i++) {
 				Runner runner = new Runner(workers, this.kind);
 				if (!workers.start(this.kind, () -> work(runner))) {
@@ -139,6 +150,14 @@ final class Execution<T, P> {
 		this.journal = journal.begin(this.id, sources);
 	}
 
+	/**
+	 * Longer than nearly every answer takes that comes at all. Where all take long,
+	 * because there is so much to do, more threads would only make it worse.
+	 */
+	private long patience() {
+		return (this.typical == 0) ? FIRST_PATIENCE : Math.max(LEAST_PATIENCE, 4 * this.typical);
+	}
+
 	/** By which threads a source is asked. */
 	interface KindOf {
 
@@ -184,7 +203,7 @@ final class Execution<T, P> {
 		}
 		finally {
 			if (this.open > 0) {
-				closeAll(interrupted || workers.isClosed());
+				closeAll(workers, interrupted || workers.isClosed());
 			}
 			if (interrupted) {
 				Thread.currentThread().interrupt();
@@ -220,7 +239,8 @@ final class Execution<T, P> {
 	}
 
 	/** Who has not answered by now does not. */
-	private void closeAll(boolean cancelled) {
+	private void closeAll(Workers workers, boolean cancelled) {
+		List<Item<P>> working = new ArrayList<>();
 		for (Item<P> item : this.items) {
 			if (this.outcomes[item.index()] != null) {
 				continue;
@@ -230,12 +250,16 @@ final class Execution<T, P> {
 				settle(item, closing.answer());
 				continue;
 			}
-			Runner working = closing.working();
-			if (working != null) {
-				working.giveUp();
-				item.cut();
+			Runner runner = closing.working();
+			if (runner != null) {
+				runner.giveUp();
+				working.add(item);
 			}
 			settle(item, cancelled, closing);
+		}
+		if (!working.isEmpty()) {
+			// It may take a while where there is much to do.
+			workers.beside(() -> working.forEach(Item::cut));
 		}
 	}
 
@@ -252,6 +276,7 @@ final class Execution<T, P> {
 	}
 
 	private void settle(Item<P> item, Item.Answer<P> answer) {
+		this.typical = (this.typical == 0) ? answer.nanos() : (7 * this.typical + answer.nanos()) / 8;
 		Throwable failure = answer.failure();
 		Merge.Part<P> part = answer.part();
 		if (failure == null && part != null) {

@@ -1,6 +1,5 @@
 package io.multidb.fanout;
 
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -8,9 +7,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  * all that work. Thread-safe.
  */
 final class Runner {
-
-	/** Longer than nearly every answer takes that comes at all. */
-	private static final long STUCK = TimeUnit.MILLISECONDS.toNanos(20);
 
 	private static final int WORKING = 0;
 
@@ -40,9 +36,9 @@ final class Runner {
 		return this.state.get() == WORKING;
 	}
 
-	/** Whether another one should work in its place, as it may not come back. */
-	boolean isStuck(long now) {
-		return now - this.since > STUCK;
+	/** For how many nanoseconds it has worked on what it does. */
+	long busyFor(long now) {
+		return now - this.since;
 	}
 
 	/** Nobody waits for it any more: its place is another's. */

@@ -109,6 +109,16 @@ final class Workers implements AutoCloseable {
 		return started;
 	}
 
+	/** Does something without a place; in this thread, once it is closed. */
+	void beside(Runnable work) {
+		try {
+			executor(this.sqlite).execute(work);
+		}
+		catch (RejectedExecutionException | OutOfMemoryError ex) {
+			work.run();
+		}
+	}
+
 	void release(Kind kind) {
 		kind.permits.release();
 	}

@@ -91,16 +91,23 @@ final class Background implements AutoCloseable {
 	 * @return whether it will be run
 	 */
 	boolean later(Runnable task, Duration delay) {
+		ScheduledExecutorService prober;
 		this.lock.lock();
 		try {
 			if (this.refusing) {
 				return false;
 			}
-			Future<?> unused = scheduler(PROBER, 1).schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
-			return true;
+			prober = scheduler(PROBER, 1);
 		}
 		finally {
 			this.lock.unlock();
+		}
+		try {
+			Future<?> unused = prober.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+			return true;
+		}
+		catch (RejectedExecutionException ex) {
+			return false;
 		}
 	}
 
@@ -114,16 +121,23 @@ final class Background implements AutoCloseable {
 	 * @return whether it is done
 	 */
 	boolean beside(Runnable task) {
+		ExecutorService executor;
 		this.lock.lock();
 		try {
 			if (this.refusing) {
 				return false;
 			}
-			this.executors.computeIfAbsent(BESIDE, Background::atOnce).execute(task);
-			return true;
+			executor = this.executors.computeIfAbsent(BESIDE, Background::atOnce);
 		}
 		finally {
 			this.lock.unlock();
+		}
+		try {
+			executor.execute(task);
+			return true;
+		}
+		catch (RejectedExecutionException ex) {
+			return false;
 		}
 	}
 

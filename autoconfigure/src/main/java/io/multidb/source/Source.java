@@ -310,7 +310,7 @@ public final class Source {
 				return connection;
 			}
 			Deadline deadline = Deadline.current();
-			connection = (deadline != null) ? openWithin(deadline) : open();
+			connection = (deadline != null && !pinsThreads()) ? openWithin(deadline) : open();
 			if (connection != null) {
 				return connection;
 			}
@@ -327,8 +327,8 @@ public final class Source {
 	}
 
 	/**
-	 * On another thread, which goes on when the time is over: whoever comes next is to
-	 * know whether its server answers.
+	 * Of a server: on another thread, which goes on when the time is over: whoever comes
+	 * next is to know whether its server answers.
 	 */
 	private @Nullable Connection openWithin(Deadline deadline) throws SQLException {
 		CompletableFuture<@Nullable Void> opened = new CompletableFuture<>();
