@@ -3,6 +3,7 @@ package io.multidb;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +33,13 @@ public final class Target {
 	 */
 	private static final Map<String, Target> KNOWN = new ConcurrentHashMap<>();
 
+	/**
+	 * Counts what is let go of: once before, so that what was looked up until then is not
+	 * remembered after it, and once after, as whoever looked in between saw it still
+	 * there.
+	 */
+	private static final AtomicLong FORGOTTEN = new AtomicLong();
+
 	private final @Nullable String tenant;
 
 	private final @Nullable String source;
@@ -41,6 +49,9 @@ public final class Target {
 
 	/** What a router made of this target; a race only repeats the look-up. */
 	private volatile @Nullable Object resolution;
+
+	/** When it was last known that the resolution had not been let go of. */
+	private volatile long asOf;
 
 	private Target(@Nullable String tenant, @Nullable String source, @Nullable Object work) {
 		this.tenant = tenant;
@@ -87,11 +98,25 @@ public final class Target {
 	}
 
 	/**
-	 * Makes this the calling thread's target until the scope is closed.
+	 * Makes this the calling thread's target until the scope is closed. Where the tenant
+	 * leads is decided anew if it was mapped to another source since this target was
+	 * used; scopes that are open stay where they are.
 	 * @return the scope, to be closed on this thread
 	 */
 	public Scope enter() {
-		return Scope.open(this);
+		return Scope.open(renewed());
+	}
+
+	private Target renewed() {
+		long now = FORGOTTEN.get();
+		if (this.asOf == now || this.tenant == null || this.source != null || this.resolution == null) {
+			return this;
+		}
+		if (KNOWN.get(this.tenant) == this) {
+			this.asOf = now;
+			return this;
+		}
+		return ofTenant(this.tenant);
 	}
 
 	/**
@@ -141,7 +166,7 @@ public final class Target {
 	}
 
 	/**
-	 * What a router remembered with {@link #resolution(Object)}.
+	 * What a router remembered with {@link #resolution(Object, long)}.
 	 * @return the remembered value, or {@code null} when there is none
 	 */
 	public @Nullable Object resolution() {
@@ -153,18 +178,34 @@ public final class Target {
 	 * per tenant and not once per connection. Meant for routers; the value must be safe
 	 * to share between threads and must know whose it is.
 	 * @param resolution the value to remember
+	 * @param forgotten what {@link #forgotten()} said before it was looked up: if
+	 * anything was let go of since, only this target remembers it, and not the tenant's
+	 * next scope
 	 */
-	public void resolution(Object resolution) {
+	public void resolution(Object resolution, long forgotten) {
 		if (this == NONE) {
 			return;
 		}
-		if (this.resolution == null && this.source == null && this.tenant != null && this.work == null) {
+		boolean first = this.resolution == null;
+		this.asOf = forgotten;
+		this.resolution = resolution;
+		if (first && this.source == null && this.tenant != null && this.work == null) {
 			if (KNOWN.size() >= MAX_KNOWN) {
 				KNOWN.clear();
 			}
-			KNOWN.put(this.tenant, this);
+			// Whoever lets go counts first and removes afterwards, so it is noticed here
+			// or removes this.
+			KNOWN.compute(this.tenant, (tenant, known) -> (FORGOTTEN.get() == forgotten) ? this : known);
 		}
-		this.resolution = resolution;
+	}
+
+	/**
+	 * How often anything was let go of. To be asked before something is looked up that is
+	 * to be remembered.
+	 * @return a number that only grows
+	 */
+	public static long forgotten() {
+		return FORGOTTEN.get();
 	}
 
 	/**
@@ -172,16 +213,21 @@ public final class Target {
 	 * any of them may lead to is gone; those of open scopes stay. Meant for registries.
 	 */
 	public static void forgetResolutions() {
+		FORGOTTEN.incrementAndGet();
 		KNOWN.clear();
+		FORGOTTEN.incrementAndGet();
 	}
 
 	/**
-	 * Lets go of one tenant's target and of what it leads to, because that is gone; those
-	 * of open scopes stay. Meant for registries.
+	 * Lets go of one tenant's target and of what it leads to, because it is gone or the
+	 * tenant leads elsewhere now; those of open scopes stay. Meant for registries and
+	 * routers.
 	 * @param tenant the tenant's id
 	 */
 	public static void forgetResolution(String tenant) {
+		FORGOTTEN.incrementAndGet();
 		KNOWN.remove(tenant);
+		FORGOTTEN.incrementAndGet();
 	}
 
 	/**

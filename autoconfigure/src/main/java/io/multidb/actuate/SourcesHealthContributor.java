@@ -53,6 +53,8 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 	private final SourceRegistry registry;
 
+	private final Map<String, HealthIndicator> others;
+
 	private final Duration timeout;
 
 	/** Tests under way, by source. */
@@ -67,7 +69,18 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	 * @param timeout how long one source may take to answer
 	 */
 	public SourcesHealthContributor(SourceRegistry registry, Duration timeout) {
+		this(registry, timeout, Map.of());
+	}
+
+	/**
+	 * Creates the contributor, with children beside the sources.
+	 * @param registry the sources
+	 * @param timeout how long one source may take to answer
+	 * @param others further children, by names that no source can have
+	 */
+	public SourcesHealthContributor(SourceRegistry registry, Duration timeout, Map<String, HealthIndicator> others) {
 		this.registry = registry;
+		this.others = Map.copyOf(others);
 		this.timeout = timeout;
 		AtomicInteger number = new AtomicInteger();
 		this.executor = new ThreadPoolExecutor(THREADS, THREADS, 10, TimeUnit.SECONDS, new LinkedBlockingQueue<>(),
@@ -81,6 +94,10 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 	@Override
 	public @Nullable HealthContributor getContributor(String name) {
+		HealthIndicator other = this.others.get(name);
+		if (other != null) {
+			return other;
+		}
 		Source source = this.registry.find(name);
 		return (source != null) ? new Report(List.of(source)).indicator(source) : null;
 	}
@@ -94,6 +111,10 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 		Stream<HealthContributors.Entry> entries = listed.stream()
 			.map((source) -> new HealthContributors.Entry(source.name(), report.indicator(source)));
 		int rest = all.size() - listed.size();
+		Stream<HealthContributors.Entry> further = this.others.entrySet()
+			.stream()
+			.map((other) -> new HealthContributors.Entry(other.getKey(), other.getValue()));
+		entries = Stream.concat(entries, further);
 		return (rest > 0) ? Stream.concat(entries, Stream.of(new HealthContributors.Entry(REST, count(rest))))
 				: entries;
 	}

@@ -66,6 +66,11 @@ final class Addresses {
 		return List.copyOf(this.notes);
 	}
 
+	/** Known names that have no source of their own. */
+	Set<String> ofDefault() {
+		return Set.copyOf(this.ofDefault);
+	}
+
 	/** Whether a source's address has a mistake that was told. */
 	boolean isMistaken(String source) {
 		return this.mistaken.contains(source);

@@ -1,6 +1,7 @@
 package io.multidb.autoconfigure;
 
 import java.util.List;
+import java.util.Set;
 
 import org.jspecify.annotations.Nullable;
 
@@ -16,10 +17,11 @@ import io.multidb.source.SourceTemplate;
  * @param routes the routes in order, empty where none was written
  * @param noTenant the source for work without a tenant, or {@code null} to refuse it
  * @param tenancy everything else
+ * @param ofDefault known names that have no source of their own
  * @param notes what was found twice, and which of both is used
  */
 record Datasources(List<SourceDefinition> sources, List<SourceTemplate> templates, List<Route> routes,
-		@Nullable String noTenant, TenancyProperties tenancy, List<String> notes) {
+		@Nullable String noTenant, TenancyProperties tenancy, Set<String> ofDefault, List<String> notes) {
 
 	private static final int SHOWN = 10;
 

@@ -28,7 +28,9 @@ import org.springframework.util.ClassUtils;
 import org.springframework.util.StringUtils;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.catalog.CatalogSettings;
 import io.multidb.routing.Route;
+import io.multidb.routing.Shards;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.DatabaseProduct;
 import io.multidb.source.FallbackSettings;
@@ -97,6 +99,9 @@ final class DatasourcesReader {
 
 	private final Addresses addresses;
 
+	/** The routes that spread their tenants over a source, by its name. */
+	private final Map<String, String> shardOf = new HashMap<>();
+
 	/** Sources in routes whose patterns have mistakes of their own. */
 	private final Set<String> misrouted = new HashSet<>();
 
@@ -158,12 +163,14 @@ final class DatasourcesReader {
 		templates.sort(Comparator.comparingInt((template) -> positionOf(template, routes)));
 		checkRoutes(routes);
 		checkTenancy();
+		checkCatalog();
 		String noTenant = noTenant();
 		checkTogether(sources, templates);
 		if (!this.mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(List.copyOf(this.mistakes));
 		}
-		return new Datasources(sources, templates, routes, noTenant, this.tenancy, this.addresses.notes());
+		return new Datasources(sources, templates, routes, noTenant, this.tenancy, this.addresses.ofDefault(),
+				this.addresses.notes());
 	}
 
 	/** The registry knows best which sources exclude each other. */
@@ -493,7 +500,7 @@ final class DatasourcesReader {
 
 	private static int positionOf(SourceTemplate template, List<Route> routes) {
 		for (int i = 0; i < routes.size(); i++) {
-			if (routes.get(i).source().equals(template.name())) {
+			if (template.name().equals(routes.get(i).source())) {
 				return i;
 			}
 		}
@@ -512,7 +519,7 @@ final class DatasourcesReader {
 			List<Route> routes) {
 		String name = definition.name();
 		List<NamePattern> patterns = routes.stream()
-			.filter((route) -> route.source().equals(name))
+			.filter((route) -> name.equals(route.source()))
 			.flatMap((route) -> route.tenants().stream())
 			.toList();
 		if (this.misrouted.contains(name)) {
@@ -616,8 +623,18 @@ final class DatasourcesReader {
 			if (route.tenants().isEmpty()) {
 				this.mistakes.add(property + ".tenants' is missing: name tenants or a pattern, such as \"chat-*\".");
 			}
+			if (route.sources() != null) {
+				Shards shards = shards(property, route, route.sources());
+				if (shards != null && !patterns.isEmpty()) {
+					routes.add(new Route(patterns, shards));
+				}
+				continue;
+			}
+			if (route.generation() != null) {
+				this.mistakes.add(property + ".generation' is for 'sources', of which there are none.");
+			}
 			if (!StringUtils.hasText(route.source())) {
-				this.mistakes.add(property + ".source' is missing: name a source or template.");
+				this.mistakes.add(property + ".source' is missing: name a source or template, or several 'sources'.");
 				continue;
 			}
 			if (patterns.size() < Math.max(1, route.tenants().size())) {
@@ -628,6 +645,33 @@ final class DatasourcesReader {
 			}
 		}
 		return routes;
+	}
+
+	private @Nullable Shards shards(String property, TenancyProperties.Route route, List<String> sources) {
+		if (StringUtils.hasText(route.source())) {
+			this.mistakes.add(property + "' has both a 'source' and 'sources': remove one of them.");
+		}
+		if (sources.isEmpty() || !sources.stream().allMatch(StringUtils::hasText)) {
+			this.mistakes.add(property + ".sources' is empty, or has an empty name: name the sources over which the"
+					+ " tenants are spread.");
+			return null;
+		}
+		int generation = (route.generation() != null) ? route.generation() : 1;
+		if (generation < 1) {
+			this.mistakes.add(property + ".generation' must be 1 or more.");
+		}
+		Set<String> once = new LinkedHashSet<>();
+		for (String source : sources) {
+			if (!once.add(source)) {
+				this.mistakes.add(property + ".sources' has '" + source + "' twice: name each source once.");
+			}
+			String other = this.shardOf.putIfAbsent(source, property);
+			if (other != null && !other.equals(property)) {
+				this.mistakes.add(property + ".sources' has '" + source + "', which is one of " + other
+						+ ".sources', too. A source records one list; give the one route the tenants of both.");
+			}
+		}
+		return new Shards(List.copyOf(once), Math.max(1, generation));
 	}
 
 	private void checkRoutes(List<Route> routes) {
@@ -641,17 +685,39 @@ final class DatasourcesReader {
 						.add("The route " + route + " can never match '" + pattern + "': the earlier pattern '" + before
 								+ "' takes all of it. Change their order, or remove one."));
 				earlier.add(pattern);
-				refuseUnknownPlaceholders("The source of the route " + route, route.source(), pattern);
+				if (route.source() != null) {
+					refuseUnknownPlaceholders("The source of the route " + route, route.source(), pattern);
+				}
 			}
-			checkSource(route);
+			if (route.source() != null && !PLACEHOLDER.matcher(route.source()).find()) {
+				checkSource(route, route.source());
+			}
+			if (route.shards() != null) {
+				route.shards().sources().forEach((name) -> checkShard(route, name));
+			}
 		}
 	}
 
-	private void checkSource(Route route) {
-		String name = route.source();
+	private void checkShard(Route route, String name) {
+		SourceDefinition source = this.definitions.get(name);
 		if (PLACEHOLDER.matcher(name).find()) {
-			return;
+			this.mistakes.add("The route " + route + " leads to '" + name
+					+ "', which has a placeholder: tenants are spread over sources that are named as they are.");
 		}
+		else if (source != null && isTemplate(source)) {
+			this.mistakes.add("The route " + route + " leads to '" + name
+					+ "', which is a template: each of its tenants has a database of its own, so none is spread.");
+		}
+		else if (source != null && source.readOnly() && !source.internal()) {
+			this.mistakes.add("The route " + route + " leads to '" + name
+					+ "', which is read-only: it could not remember the tenants that are placed in it.");
+		}
+		else {
+			checkSource(route, name);
+		}
+	}
+
+	private void checkSource(Route route, String name) {
 		SourceDefinition source = this.definitions.get(name);
 		if (source == null && !this.names.contains(name)) {
 			this.mistakes.add("The route " + route + " leads to '" + name + "', which is no source."
@@ -672,6 +738,37 @@ final class DatasourcesReader {
 		refuseUnknownSource("'app.tenancy.no-tenant' must be 'refuse' or a source; '" + noTenant + "' is neither.",
 				noTenant);
 		return noTenant;
+	}
+
+	private void checkCatalog() {
+		TenancyProperties.Catalog catalog = this.tenancy.catalog();
+		if (!StringUtils.hasText(catalog.source())) {
+			return;
+		}
+		String property = "'app.tenancy.catalog.source' is '" + catalog.source() + "', which ";
+		SourceDefinition source = this.definitions.get(catalog.source());
+		if (source == null && this.names.contains(catalog.source())) {
+			// Its own mistakes are told.
+			return;
+		}
+		if (source == null || isTemplate(source)) {
+			this.mistakes.add(property + "is no declared source." + PropertyKeys.suggest(catalog.source(), this.names));
+		}
+		else if (source.url().product() == DatabaseProduct.OTHER) {
+			this.mistakes.add(property + "is neither SQLite nor PostgreSQL.");
+		}
+		else if (source.readOnly() || this.replicas.contains(source.name())) {
+			this.mistakes.add(property + "is read-only.");
+		}
+		else if (source.fallback() != null) {
+			this.mistakes.add(property + "has a 'fallback': what that has would be taken for the catalog.");
+		}
+		try {
+			CatalogSettings unused = catalog.settings((name) -> null);
+		}
+		catch (IllegalArgumentException ex) {
+			this.mistakes.add("In 'app.tenancy.catalog': " + ex.getMessage());
+		}
 	}
 
 	private void checkTenancy() {

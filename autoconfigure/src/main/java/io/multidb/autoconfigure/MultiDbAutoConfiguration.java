@@ -6,6 +6,7 @@ import org.slf4j.LoggerFactory;
 import org.springframework.aop.config.AopConfigUtils;
 import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.beans.factory.config.BeanDefinition;
 import org.springframework.beans.factory.config.ConfigurableBeanFactory;
 import org.springframework.beans.factory.support.BeanDefinitionRegistry;
@@ -26,8 +27,13 @@ import org.springframework.core.io.ResourceLoader;
 import org.springframework.core.type.AnnotationMetadata;
 import org.springframework.util.function.SingletonSupplier;
 
+import io.multidb.routing.MappingStore;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.ShardMap;
+import io.multidb.routing.ShardTables;
+import io.multidb.routing.TargetAccess;
+import io.multidb.routing.TenantMappings;
 import io.multidb.source.CallerSession;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
@@ -68,21 +74,41 @@ public final class MultiDbAutoConfiguration {
 	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
 			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession) {
 		return new SourceRegistry(datasources.sources(), datasources.templates(),
-				migrator.getIfAvailable(() -> SourceMigrator.NONE), events,
+				migrator.getIfAvailable(() -> SourceMigrator.NONE), events::accept,
 				callerSession.getIfAvailable(() -> CallerSession.NONE), datasources.tenancy().limits());
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	Routes routes(Datasources datasources, SourceRegistry registry) {
-		return new Routes(datasources.routes(), datasources.noTenant(), registry);
+	TenantMappings tenantMappings(SourceRegistry registry, ObjectProvider<MappingStore> store,
+			SourceEventPublisher events) {
+		return new TenantMappings(registry, store.getIfAvailable(() -> MappingStore.NONE), events::accept);
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	ShardMap shardMap(SourceRegistry registry) {
+		return new ShardTables(registry);
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	Routes routes(Datasources datasources, SourceRegistry registry, TenantMappings mappings, ShardMap shardMap) {
+		return new Routes(datasources.routes(), datasources.noTenant(), registry, mappings, shardMap);
+	}
+
+	/** After declared sources were migrated, as it opens those of sharded routes. */
+	@Bean
+	@Lazy(false)
+	static SmartInitializingSingleton shardCheck(ObjectProvider<Routes> routes) {
+		return () -> routes.ifAvailable(Routes::checkShards);
 	}
 
 	@Bean
 	@Primary
 	@ConditionalOnMissingBean
-	RoutingDataSource routingDataSource(Routes routes) {
-		return new RoutingDataSource(routes);
+	RoutingDataSource routingDataSource(Routes routes, ObjectProvider<TargetAccess> access) {
+		return new RoutingDataSource(routes, access.getIfAvailable());
 	}
 
 	@Bean
@@ -95,9 +121,9 @@ public final class MultiDbAutoConfiguration {
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
 	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
-			Environment environment, ConfigurableBeanFactory beanFactory) {
+			Environment environment, ObjectProvider<TargetAccess> access, ConfigurableBeanFactory beanFactory) {
 		return new TargetAdvisor(routes::getObject, switches::getObject, KnownNames.packages(environment),
-				beanFactory::resolveEmbeddedValue);
+				beanFactory::resolveEmbeddedValue, access::getIfAvailable);
 	}
 
 	/** In force from the start, also where beans are made lazily. */

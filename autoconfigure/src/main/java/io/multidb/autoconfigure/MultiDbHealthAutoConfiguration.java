@@ -6,6 +6,7 @@ import java.util.Map;
 
 import javax.sql.DataSource;
 
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.beans.factory.support.SimpleAutowireCandidateResolver;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
@@ -21,7 +22,10 @@ import org.springframework.boot.jdbc.health.DataSourceHealthIndicator;
 import org.springframework.context.annotation.Bean;
 import org.springframework.jdbc.core.JdbcTemplate;
 
+import io.multidb.actuate.CatalogHealthIndicator;
 import io.multidb.actuate.SourcesHealthContributor;
+import io.multidb.catalog.Catalog;
+import io.multidb.discovery.ProvidedSources;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.routing.SourceDataSource;
 import io.multidb.source.SourceRegistry;
@@ -30,7 +34,8 @@ import io.multidb.source.SourceRegistry;
  * Auto-configuration of the health of every source, in place of Spring Boot's {@code db},
  * which looks at a DataSource once and without a tenant.
  */
-@AutoConfiguration(after = MultiDbAutoConfiguration.class, before = DataSourceHealthContributorAutoConfiguration.class)
+@AutoConfiguration(after = { MultiDbAutoConfiguration.class, MultiDbCatalogAutoConfiguration.class },
+		before = DataSourceHealthContributorAutoConfiguration.class)
 @ConditionalOnClass({ HealthContributor.class, JdbcTemplate.class, ConditionalOnEnabledHealthIndicator.class })
 @ConditionalOnBean(SourceRegistry.class)
 public final class MultiDbHealthAutoConfiguration {
@@ -41,8 +46,15 @@ public final class MultiDbHealthAutoConfiguration {
 	@Bean
 	@ConditionalOnMissingBean(name = "datasourcesHealthContributor")
 	@ConditionalOnEnabledHealthIndicator("datasources")
-	SourcesHealthContributor datasourcesHealthContributor(SourceRegistry registry) {
-		return new SourcesHealthContributor(registry, TIMEOUT);
+	SourcesHealthContributor datasourcesHealthContributor(SourceRegistry registry, ObjectProvider<Catalog> catalog,
+			ObjectProvider<ProvidedSources> provided) {
+		Catalog found = catalog.getIfAvailable();
+		if (found == null) {
+			return new SourcesHealthContributor(registry, TIMEOUT);
+		}
+		CatalogHealthIndicator indicator = new CatalogHealthIndicator(found::status,
+				() -> provided.stream().findFirst().map(ProvidedSources::problems).orElseGet(Map::of));
+		return new SourcesHealthContributor(registry, TIMEOUT, Map.of(CatalogHealthIndicator.NAME, indicator));
 	}
 
 	/**

@@ -26,6 +26,7 @@ import org.springframework.web.servlet.HandlerExceptionResolver;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.routing.Routes;
+import io.multidb.routing.TargetAccess;
 import io.multidb.source.CallerSession;
 import io.multidb.web.ClaimTenantResolver;
 import io.multidb.web.HttpCallerSession;
@@ -65,13 +66,13 @@ public final class MultiDbWebAutoConfiguration {
 	@Bean
 	@ConditionalOnMissingBean(value = TenantFilter.class, parameterizedContainer = FilterRegistrationBean.class)
 	FilterRegistrationBean<TenantFilter> tenantFilter(Datasources datasources, Environment environment,
-			BeanFactory beans, ObjectProvider<TenantResolver> resolvers,
+			BeanFactory beans, ObjectProvider<TenantResolver> resolvers, ObjectProvider<TargetAccess> access,
 			@Qualifier("handlerExceptionResolver") ObjectProvider<HandlerExceptionResolver> exceptionResolver) {
 		TenancyProperties.Web web = datasources.tenancy().web();
 		TenantFilter filter;
 		try {
 			filter = new TenantFilter(resolvers(web, beans, resolvers), excluded(web, environment),
-					exceptionResolver.getIfAvailable());
+					exceptionResolver.getIfAvailable(), access.getIfAvailable());
 		}
 		catch (IllegalArgumentException ex) {
 			throw new InvalidDatasourcesException(List.of("Under 'app.tenancy.web': " + ex.getMessage() + "."));

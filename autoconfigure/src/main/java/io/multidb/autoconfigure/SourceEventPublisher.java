@@ -13,22 +13,21 @@ import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.context.ApplicationListener;
 import org.springframework.context.event.ContextClosedEvent;
 
-import io.multidb.source.SourceEvent;
-
 /**
- * Hands source events to Spring, in order. Events from before all beans are there are
- * kept until they are: publishing would create listeners on the thread of a migration,
- * amid the start. After the context is closed there is nobody to tell. Thread-safe.
+ * Hands events of sources and mappings to Spring, in order. Events from before all beans
+ * are there are kept until they are: publishing would create listeners on the thread of a
+ * migration, amid the start. After the context is closed there is nobody to tell.
+ * Thread-safe.
  */
 class SourceEventPublisher
-		implements Consumer<SourceEvent>, SmartInitializingSingleton, ApplicationListener<ContextClosedEvent> {
+		implements Consumer<Object>, SmartInitializingSingleton, ApplicationListener<ContextClosedEvent> {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceEventPublisher.class);
 
 	private final ApplicationEventPublisher publisher;
 
 	/** Kept events; {@code null} once they have been handed on. Guarded by this. */
-	private @Nullable List<SourceEvent> kept = new ArrayList<>();
+	private @Nullable List<Object> kept = new ArrayList<>();
 
 	private volatile boolean closed;
 
@@ -37,7 +36,7 @@ class SourceEventPublisher
 	}
 
 	@Override
-	public void accept(SourceEvent event) {
+	public void accept(Object event) {
 		synchronized (this) {
 			if (this.kept != null) {
 				this.kept.add(event);
@@ -52,19 +51,19 @@ class SourceEventPublisher
 	/**
 	 * A listener that fails must neither fail the start nor keep the others from hearing.
 	 */
-	private void publish(SourceEvent event) {
+	private void publish(Object event) {
 		try {
 			this.publisher.publishEvent(event);
 		}
 		catch (RuntimeException ex) {
-			logger.warn("{}: a listener failed on {}", event.source(), event, ex);
+			logger.warn("A listener failed on {}", event, ex);
 		}
 	}
 
 	@Override
 	public void afterSingletonsInstantiated() {
 		while (true) {
-			List<SourceEvent> next;
+			List<Object> next;
 			synchronized (this) {
 				next = this.kept;
 				this.kept = (next == null || next.isEmpty()) ? null : new ArrayList<>();

@@ -1,15 +1,20 @@
 package io.multidb.autoconfigure;
 
+import java.io.File;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
+import io.multidb.catalog.CatalogCredentials;
+import io.multidb.catalog.CatalogSettings;
+import io.multidb.catalog.UrlRules;
 import io.multidb.jpa.HibernateProduct;
 import io.multidb.source.PoolLimits;
 import io.multidb.source.ServerSettings;
@@ -37,18 +42,22 @@ import io.multidb.source.ServerSettings;
  * how many of their sources may be open, by the name that sources give as their server,
  * or by host and port. A PostgreSQL server that is not among them is asked.
  * @param discovery Whose databases environment variables may name.
+ * @param catalog A table of sources in one of the declared ones.
  * @param liquibase Defaults and limits for migrating all sources.
  * @param web How a request's tenant is found.
  * @param cache How Spring's caches are kept apart.
  * @param jpa What Hibernate must know of the sources.
+ * @param access Who may use which source.
+ * @param cli The command line.
  * @param fanOut How many sources are asked at the same time.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue List<String> packages, @DefaultValue("1000") int maxOpen,
 		@DefaultValue("wait") PoolLimits.WhenFull whenFull, @DefaultValue("10m") Duration idleTimeout,
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
-		@DefaultValue Discovery discovery, @DefaultValue Liquibase liquibase, @DefaultValue Web web,
-		@DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue FanOut fanOut) {
+		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
+		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
+		@DefaultValue Cli cli, @DefaultValue FanOut fanOut) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -90,12 +99,82 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	}
 
 	/**
+	 * A table of sources in one of the declared ones.
+	 *
+	 * @param source Declared source that has the catalog's tables, on SQLite or
+	 * PostgreSQL. Without it there is no catalog.
+	 * @param tablePrefix How the names of the catalog's tables begin.
+	 * @param pollInterval How often the catalog is looked at when nobody tells of a
+	 * change.
+	 * @param permissions Whether users need permissions, which the catalog has, for its
+	 * sources.
+	 * @param allowedDrivers Products that URLs in the catalog may have, as they stand
+	 * behind 'jdbc:'.
+	 * @param parameters Parameters that URLs in the catalog may have beside those known
+	 * to be harmless, by product.
+	 * @param sqliteDirectory Directory below which SQLite files of the catalog must be.
+	 * By default anywhere.
+	 * @param credentials Which passwords the catalog may have.
+	 */
+	record Catalog(@Nullable String source, @DefaultValue("multidb_") String tablePrefix,
+			@DefaultValue("10s") Duration pollInterval, @DefaultValue("false") boolean permissions, @DefaultValue( {
+					"sqlite", "postgresql", "mysql", "mariadb" }) List<String> allowedDrivers,
+			@DefaultValue Map<String, List<String>> parameters, @Nullable File sqliteDirectory,
+			@DefaultValue Credentials credentials){
+
+		/**
+		 * What is made of it.
+		 * @param properties looks up a property that a row refers to
+		 * @throws IllegalArgumentException if something is wrong; the message is a
+		 * sentence
+		 */
+		CatalogSettings settings(Function<String, @Nullable String> properties) {
+			return new CatalogSettings(String.valueOf(this.source), this.tablePrefix, this.pollInterval,
+					this.permissions,
+					new UrlRules(this.allowedDrivers, this.parameters,
+							(this.sqliteDirectory != null) ? this.sqliteDirectory.toPath() : null),
+					this.credentials.of(properties));
+		}
+
+		/**
+		 * Which passwords the catalog may have.
+		 *
+		 * @param references Beginnings of the names of properties that a password in the
+		 * catalog may refer to, as in ${COURTS_NY_PASSWORD}. None by default.
+		 * @param keys AES keys that decrypt passwords of the catalog, by their ids: 16 or
+		 * 32 bytes in Base64.
+		 * @param activeKey Id of the key that encrypts what is saved.
+		 * @param plainText Whether passwords of the catalog may be readable.
+		 */
+		record Credentials(@DefaultValue List<String> references, @DefaultValue Map<String, String> keys,
+				@Nullable String activeKey, @DefaultValue("false") boolean plainText) {
+
+			CatalogCredentials of(Function<String, @Nullable String> properties) {
+				return new CatalogCredentials(this.references, properties, this.keys, this.activeKey, this.plainText);
+			}
+
+			/** Keys are secret. */
+			@Override
+			public String toString() {
+				return "Credentials[references=" + this.references + ", keys=" + this.keys.keySet() + "]";
+			}
+
+		}
+
+	}
+
+	/**
 	 * One route.
 	 *
 	 * @param tenants Tenant ids or patterns: literal text with at most one * or {name}.
 	 * @param source Source or template. May contain {tenant} and the patterns' names.
+	 * @param sources Sources over which the tenants are spread, in place of source. Each
+	 * tenant stays where it was placed at its first use.
+	 * @param generation How often the list of sources was changed, beginning with 1,
+	 * which is the default. To be raised by one with each change.
 	 */
-	record Route(@DefaultValue List<String> tenants, @Nullable String source) {
+	record Route(@DefaultValue List<String> tenants, @Nullable String source, @Nullable List<String> sources,
+			@Nullable Integer generation) {
 
 	}
 
@@ -248,6 +327,36 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 */
 	record Jpa(@DefaultValue List<HibernateProduct> products,
 			@DefaultValue Map<HibernateProduct, Map<String, String>> properties) {
+
+	}
+
+	/**
+	 * Who may use which source; the rules are SourceAccess beans.
+	 *
+	 * @param audit What is told of uses and refusals.
+	 */
+	record Access(@DefaultValue Audit audit) {
+
+		/**
+		 * What is told of uses and refusals, as audit events of Spring Boot's.
+		 *
+		 * @param uses Whether uses are told, too, and not only refusals.
+		 * @param interval How long the same user's use, or refusal, of the same source
+		 * for the same tenant is not told again, but counted.
+		 */
+		record Audit(@DefaultValue("true") boolean uses, @DefaultValue("1m") Duration interval) {
+
+		}
+
+	}
+
+	/**
+	 * The command line.
+	 *
+	 * @param enabled Whether the first argument 'datasources' runs a command in the place
+	 * of the application.
+	 */
+	record Cli(@DefaultValue("true") boolean enabled) {
 
 	}
 

@@ -41,14 +41,11 @@ final class SourceCache implements Cache {
 		String identity();
 
 		/**
-		 * Whether the work of the calling thread began on another source, since replaced:
-		 * a transaction goes on there, and what it reads is not kept for the new one; or
-		 * is done on the source's fallback.
+		 * Whether the work of the calling thread began on another source, since replaced,
+		 * or its tenant was mapped to another since: a transaction goes on there, and
+		 * what it reads is not kept for the new one; or is done on the source's fallback.
 		 */
 		boolean hasMoved();
-
-		/** Whether it is done on the source's fallback. */
-		boolean isFallenBack();
 
 	}
 
@@ -92,13 +89,16 @@ final class SourceCache implements Cache {
 		}
 	}
 
-	/** Whose work it is may be decided by the loader's first statement only. */
+	/**
+	 * Whose work it is may be decided by the loader's first statement only, and its
+	 * tenant may be mapped to another source while it goes on.
+	 */
 	private <T> @Nullable T load(Object its, Callable<T> valueLoader) {
 		AtomicReference<@Nullable NotKept<T>> notKept = new AtomicReference<>();
 		try {
 			return this.cache.get(its, () -> {
 				T value = valueLoader.call();
-				if (this.source.isFallenBack()) {
+				if (this.source.hasMoved()) {
 					notKept.set(new NotKept<>(value));
 					throw new IllegalStateException("not to be kept");
 				}

@@ -80,12 +80,6 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 			return !hasNone(target) && (routes().hasMoved(target) || routes().resolve(target).isFallenBack());
 		}
 
-		@Override
-		public boolean isFallenBack() {
-			Target target = Target.current();
-			return !hasNone(target) && routes().resolve(target).isFallenBack();
-		}
-
 		/**
 		 * What is computed without a target can come from no source, so it is kept for
 		 * those without; a target that leads nowhere is refused.

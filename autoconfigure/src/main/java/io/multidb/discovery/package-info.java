@@ -1,5 +1,6 @@
 /**
- * Where definitions of sources come from.
+ * Where definitions of sources come from, and how their changes become changes of the
+ * registry.
  */
 @NullMarked
 package io.multidb.discovery;

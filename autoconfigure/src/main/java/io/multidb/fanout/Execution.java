@@ -24,6 +24,7 @@ import org.springframework.core.NestedExceptionUtils;
 
 import io.multidb.MultiDbException;
 import io.multidb.Scope;
+import io.multidb.SourceAccessDeniedException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.fanout.SourceOutcome.Status;
@@ -319,7 +320,7 @@ final class Execution<T, P> {
 		Throwable cause = failure;
 		// Causes may go round in circles.
 		for (int depth = 0; cause != null && depth < 50; depth++) {
-			if (isRefusal(cause)) {
+			if (cause instanceof SourceAccessDeniedException) {
 				return Status.REFUSED;
 			}
 			if (cause instanceof SourceUnavailableException) {
@@ -328,11 +329,6 @@ final class Execution<T, P> {
 			cause = cause.getCause();
 		}
 		return (System.nanoTime() - this.end >= 0) ? Status.TIMED_OUT : status;
-	}
-
-	/** Whether the caller may not use the source. */
-	private static boolean isRefusal(Throwable cause) {
-		return cause instanceof SecurityException;
 	}
 
 	private static String describe(Throwable failure) {

@@ -30,6 +30,7 @@ import liquibase.changelog.filter.ContextChangeSetFilter;
 import liquibase.changelog.filter.DbmsChangeSetFilter;
 import liquibase.changelog.filter.IgnoreChangeSetFilter;
 import liquibase.changelog.filter.LabelChangeSetFilter;
+import liquibase.change.CheckSum;
 import liquibase.changelog.visitor.ListVisitor;
 import liquibase.exception.LiquibaseException;
 import liquibase.integration.spring.SpringLiquibase;
@@ -43,6 +44,7 @@ import org.springframework.jdbc.datasource.SingleConnectionDataSource;
 import org.springframework.util.StringUtils;
 
 import io.multidb.source.LiquibaseSettings;
+import io.multidb.source.MigrationState;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 
@@ -208,6 +210,45 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		return () -> !fingerprint.files().haveChanged();
 	}
 
+	@Override
+	public @Nullable MigrationState state(SourceDefinition definition, Connection connection) throws Exception {
+		if (definition.liquibase().changeLog() == null) {
+			return null;
+		}
+		Key key = key(definition, connection);
+		Map<String, Row> rows = new HashMap<>();
+		if (hasTable(key, connection)) {
+			rows(key, connection).forEach((row) -> rows.put(row.identity(), row));
+		}
+		int pending = 0;
+		try {
+			for (ChangeSet changeSet : new Look(key, connection).selected()) {
+				Row row = rows.get(identity(changeSet.getId(), changeSet.getAuthor(), changeSet.getFilePath()));
+				if (row == null || !row.isRun() || changeSet.isAlwaysRun()
+						|| (changeSet.isRunOnChange() && !changeSet.isCheckSumValid(CheckSum.parse(row.checksum())))) {
+					pending++;
+				}
+			}
+		}
+		finally {
+			endTransaction(connection);
+		}
+		return new MigrationState((int) rows.values().stream().filter(Row::isRun).count(), pending);
+	}
+
+	/** Asked for it, a database without it would end a transaction. */
+	private static boolean hasTable(Key key, Connection connection) throws SQLException {
+		for (String name : List.of("DATABASECHANGELOG", "databasechangelog")) {
+			try (ResultSet tables = connection.getMetaData()
+				.getTables(connection.getCatalog(), key.schema(), name, null)) {
+				if (tables.next()) {
+					return true;
+				}
+			}
+		}
+		return false;
+	}
+
 	/**
 	 * Liquibase's lock is a row of a table, and processes that start together fail in
 	 * making that table. PostgreSQL has locks that need none; they belong to the session,
@@ -334,8 +375,42 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		return id + "\n" + author + "\n" + DatabaseChangeLog.normalizePath(path);
 	}
 
+	/** Liquibase on one connection. */
+	private class Look extends SpringLiquibase {
+
+		private final Connection connection;
+
+		Look(Key key, Connection connection) {
+			this.connection = connection;
+			setResourceLoader(LiquibaseMigrator.this.resourceLoader);
+			setChangeLog(key.settings().changeLog());
+			setContexts(StringUtils.collectionToCommaDelimitedString(key.settings().contexts()));
+			setLabelFilter(StringUtils.collectionToCommaDelimitedString(key.settings().labelFilter()));
+			setChangeLogParameters(key.settings().parameters());
+			setAnalyticsEnabled(false);
+		}
+
+		/** What would run on an empty database. */
+		Set<ChangeSet> selected() throws LiquibaseException {
+			// Closing is the caller's.
+			return selected(createLiquibase(this.connection));
+		}
+
+		Set<ChangeSet> selected(Liquibase liquibase) throws LiquibaseException {
+			Contexts contexts = new Contexts(getContexts());
+			LabelExpression labels = new LabelExpression(getLabelFilter());
+			ListVisitor visitor = new ListVisitor();
+			new ChangeLogIterator(liquibase.getDatabaseChangeLog(), new ContextChangeSetFilter(contexts),
+					new LabelChangeSetFilter(labels), new DbmsChangeSetFilter(liquibase.getDatabase()),
+					new IgnoreChangeSetFilter())
+				.run(visitor, new RuntimeEnvironment(liquibase.getDatabase(), contexts, labels));
+			return new HashSet<>(visitor.getSeenChangeSets());
+		}
+
+	}
+
 	/** One run of Liquibase on one connection. */
-	private final class Run extends SpringLiquibase {
+	private final class Run extends Look {
 
 		private final Key key;
 
@@ -351,20 +426,15 @@ public final class LiquibaseMigrator implements SourceMigrator {
 		private final SignedLockService.Migration migration;
 
 		Run(Key key, Connection connection, SignedLockService.Migration migration) {
+			super(key, connection);
 			this.key = key;
 			this.migration = migration;
 			this.connection = connection;
 			this.before = lastRun();
 			this.files = new ChangeLogFiles(LiquibaseMigrator.this.resourceLoader);
-			setResourceLoader(LiquibaseMigrator.this.resourceLoader);
 			// Closing is the caller's.
 			setDataSource(new SingleConnectionDataSource(connection, true));
-			setChangeLog(key.settings().changeLog());
-			setContexts(StringUtils.collectionToCommaDelimitedString(key.settings().contexts()));
-			setLabelFilter(StringUtils.collectionToCommaDelimitedString(key.settings().labelFilter()));
-			setChangeLogParameters(key.settings().parameters());
 			setShowSummary(UpdateSummaryEnum.OFF);
-			setAnalyticsEnabled(false);
 		}
 
 		@Override
@@ -440,17 +510,6 @@ public final class LiquibaseMigrator implements SourceMigrator {
 				fingerprint.add(row.toString());
 			}
 			return fingerprint;
-		}
-
-		private Set<ChangeSet> selected(Liquibase liquibase) throws LiquibaseException {
-			Contexts contexts = new Contexts(getContexts());
-			LabelExpression labels = new LabelExpression(getLabelFilter());
-			ListVisitor visitor = new ListVisitor();
-			new ChangeLogIterator(liquibase.getDatabaseChangeLog(), new ContextChangeSetFilter(contexts),
-					new LabelChangeSetFilter(labels), new DbmsChangeSetFilter(liquibase.getDatabase()),
-					new IgnoreChangeSetFilter())
-				.run(visitor, new RuntimeEnvironment(liquibase.getDatabase(), contexts, labels));
-			return new HashSet<>(visitor.getSeenChangeSets());
 		}
 
 	}

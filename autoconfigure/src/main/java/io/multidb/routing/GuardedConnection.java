@@ -13,22 +13,30 @@ import io.multidb.source.Source;
  * A connection that knows its source and refuses work once the thread's target is another
  * source, or none. Two tenants of one source share it.
  */
-final class GuardedConnection extends LeasedConnection {
+class GuardedConnection extends LeasedConnection {
 
 	private final Routes.Resolution taken;
 
 	GuardedConnection(Routes.Resolution taken) throws SQLException {
-		super(taken.source(), Deadline.of(taken.target()));
+		this(taken, false);
+	}
+
+	/**
+	 * Takes a connection.
+	 * @param reading whether it refuses writes throughout
+	 */
+	GuardedConnection(Routes.Resolution taken, boolean reading) throws SQLException {
+		super(taken.source(), reading, Deadline.of(taken.target()));
 		this.taken = taken;
 	}
 
 	@Override
-	public Source source() {
+	public final Source source() {
 		return this.taken.source();
 	}
 
 	@Override
-	protected void check() throws SQLException {
+	protected final void check() throws SQLException {
 		super.check();
 		Target current = Target.current();
 		if (current != this.taken.target()) {

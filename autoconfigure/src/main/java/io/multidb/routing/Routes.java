@@ -6,8 +6,13 @@ import java.util.Map;
 import java.util.Objects;
 
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
+import io.multidb.InvalidDatasourcesException;
+import io.multidb.MultiDbException;
 import io.multidb.NoTenantException;
+import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
@@ -16,11 +21,13 @@ import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
 
 /**
- * The ordered list of routes; the first that matches a tenant names its source.
- * Thread-safe and immutable; what a target resolves to is remembered in the target, so
- * that only the first connection of a scope pays for the look-up.
+ * The ordered list of routes; the first that matches a tenant names its source, unless it
+ * was mapped to one at run time. Thread-safe; what a target resolves to is remembered in
+ * the target, so that only the first connection of a scope pays for the look-up.
  */
 public final class Routes {
+
+	private static final Logger logger = LoggerFactory.getLogger(Routes.class);
 
 	private final List<Route> routes;
 
@@ -31,16 +38,39 @@ public final class Routes {
 
 	private final SourceRegistry registry;
 
+	private final TenantMappings mappings;
+
+	private final ShardMap shardMap;
+
+	private final Placements placements;
+
 	/**
-	 * Creates the routes.
+	 * Creates routes without mappings.
 	 * @param routes the routes in order; empty means {@link Route#EACH_ITS_OWN}
 	 * @param noTenant the source for work without a tenant, or {@code null} to refuse it
 	 * @param registry where sources are found
 	 */
 	public Routes(List<Route> routes, @Nullable String noTenant, SourceRegistry registry) {
+		this(routes, noTenant, registry, new TenantMappings(registry, MappingStore.NONE, (event) -> {
+		}), new ShardTables(registry));
+	}
+
+	/**
+	 * Creates the routes.
+	 * @param routes the routes in order; empty means {@link Route#EACH_ITS_OWN}
+	 * @param noTenant the source for work without a tenant, or {@code null} to refuse it
+	 * @param registry where sources are found
+	 * @param mappings tenants for which the routes are not asked
+	 * @param shardMap where tenants were placed whose route has several sources
+	 */
+	public Routes(List<Route> routes, @Nullable String noTenant, SourceRegistry registry, TenantMappings mappings,
+			ShardMap shardMap) {
 		this.routes = routes.isEmpty() ? List.of(Route.EACH_ITS_OWN) : List.copyOf(routes);
 		this.noTenant = noTenant;
 		this.registry = registry;
+		this.mappings = mappings;
+		this.shardMap = shardMap;
+		this.placements = new Placements(shardMap);
 		for (int i = 0; i < this.routes.size(); i++) {
 			for (NamePattern pattern : this.routes.get(i).tenants()) {
 				if (pattern.isLiteral()) {
@@ -51,25 +81,53 @@ public final class Routes {
 	}
 
 	/**
-	 * The source of a target. Nothing is opened.
+	 * The source of a target. Nothing is opened, unless its route has several sources and
+	 * this process does not know yet in which of them the tenant was placed.
 	 * @param target the target
 	 * @return the source
 	 * @throws NoTenantException if the target is empty and no source is set for that
 	 * @throws UnknownTenantException if no route leads from the tenant to a source
 	 * @throws UnknownSourceException if the source that was named directly does not exist
+	 * @throws SourceUnavailableException if it cannot be told now where the tenant is
 	 */
 	public Source resolve(Target target) {
 		return resolution(target).source;
 	}
 
 	/**
-	 * Whether a target led to another source before: what was read under it may be of
-	 * either, and must not be kept for those who come later.
+	 * Whether a target led to another source before, or its tenant was mapped to another
+	 * since: what was read under it may be of either, and must not be kept for those who
+	 * come later.
 	 * @param target the target, resolved again if its source is gone
 	 * @return whether its source was replaced since it was first resolved
 	 */
 	public boolean hasMoved(Target target) {
-		return resolution(target).moved;
+		Resolution resolution = resolution(target);
+		return resolution.moved || (target.source() == null && target.tenant() != null
+				&& this.mappings.isChangedSince(resolution.version, target.tenant()));
+	}
+
+	/**
+	 * Whether going from one target to another changes nothing: they are the same, and
+	 * the tenant was not mapped to another source between their scopes.
+	 * @param from the target of what is open
+	 * @param to the target to be entered
+	 * @return whether both lead to the same source; of two that are the same and lead
+	 * nowhere, too, as what is left of a removed source may be finished
+	 */
+	public boolean isSame(Target from, Target to) {
+		if (from == to || !from.isSameAs(to)) {
+			return from == to;
+		}
+		if (!(from.resolution() instanceof Resolution known) || known.routes != this || known.source.isGone()) {
+			return true;
+		}
+		try {
+			return resolve(to) == known.source;
+		}
+		catch (MultiDbException ex) {
+			return false;
+		}
 	}
 
 	Resolution resolution(Target target) {
@@ -80,28 +138,44 @@ public final class Routes {
 			}
 			former = known;
 		}
+		// Before the look-up, so that a change while it goes on is noticed.
+		long forgotten = Target.forgotten();
+		long version = this.mappings.version();
 		Source source = lookUp(target);
 		boolean moved = former != null && (former.moved || !former.source.identity().equals(source.identity()));
-		Resolution found = new Resolution(this, target, source, moved);
-		target.resolution(found);
+		Resolution found = new Resolution(this, target, source, version, moved);
+		target.resolution(found, forgotten);
 		return found;
 	}
 
 	/**
 	 * What a target means to these routes; others may lead elsewhere.
 	 *
+	 * @param version the number of the last change of mappings that it may know of
 	 * @param moved whether it led to another source before
 	 */
-	record Resolution(Routes routes, Target target, Source source, boolean moved) {
+	record Resolution(Routes routes, Target target, Source source, long version, boolean moved) {
 	}
 
 	/**
-	 * The source of a tenant. Nothing is opened.
+	 * The source of a tenant. Nothing is opened, unless its route has several sources and
+	 * this process does not know yet in which of them the tenant was placed.
 	 * @param tenant a well-formed tenant id
 	 * @return the source
 	 * @throws UnknownTenantException if no route leads from the tenant to a source
+	 * @throws SourceUnavailableException if it cannot be told now where the tenant is
 	 */
 	public Source resolve(String tenant) {
+		String mapped = this.mappings.find(tenant);
+		return (mapped != null) ? mapped(tenant, mapped) : route(tenant);
+	}
+
+	/** Never falls back to the routes: what the tenant has is in that source. */
+	private Source mapped(String tenant, String name) {
+		return reachable(tenant, name, "It is mapped to");
+	}
+
+	private Source route(String tenant) {
 		Integer literal = this.literals.get(tenant);
 		int end = (literal != null) ? literal : this.routes.size();
 		for (int i = 0; i < end; i++) {
@@ -150,24 +224,47 @@ public final class Routes {
 	}
 
 	private Source follow(Route route, NamePattern pattern, String tenant) {
-		if (this.registry.isTemplate(route.source())) {
-			return this.registry.get(route.source(), tenant);
+		if (route.shards() != null) {
+			return reachable(tenant, this.placements.find(tenant, route.shards()), "It was placed in");
 		}
-		String name = pattern.fill(route.source(), tenant);
-		Source source = this.registry.find(name);
-		if ((source == null || source.isGone()) && this.registry.isClosed()) {
-			// Which says so: it is no reason to take the tenant for unknown.
-			return this.registry.get(name);
+		String source = Objects.requireNonNull(route.source());
+		if (this.registry.isTemplate(source)) {
+			return this.registry.get(source, tenant);
 		}
-		if (source == null || source.isGone() || source.definition().template() != null) {
-			throw new UnknownTenantException(tenant,
-					"Its route " + route + " leads to the source '" + name + "', which does not exist.");
+		return reachable(tenant, pattern.fill(source, tenant), "Its route " + route + " leads to");
+	}
+
+	private Source reachable(String tenant, String name, String way) {
+		Source source = this.registry.findOrWait(name);
+		if (source == null || source.definition().template() != null) {
+			throw new UnknownTenantException(tenant, way + " the source '" + name + "', which does not exist.");
 		}
 		if (source.definition().internal()) {
-			throw new UnknownTenantException(tenant, "Its route " + route + " leads to the source '" + name
-					+ "', which is internal: no tenant reaches it.");
+			throw new UnknownTenantException(tenant,
+					way + " the source '" + name + "', which is internal: no tenant reaches it.");
 		}
 		return source;
+	}
+
+	/**
+	 * Compares the sources over which tenants are spread with those that were recorded.
+	 * Opens them.
+	 * @throws InvalidDatasourcesException if they may not be changed so; it says how to
+	 * go on
+	 */
+	public void checkShards() {
+		for (Route route : this.routes) {
+			if (route.shards() == null) {
+				continue;
+			}
+			try {
+				this.shardMap.check(route.shards());
+			}
+			catch (SourceUnavailableException ex) {
+				logger.warn("The sources of the route {} could not be compared with those that were recorded; until"
+						+ " then, it places no tenant anew. {}", route, ex.getMessage());
+			}
+		}
 	}
 
 	/**

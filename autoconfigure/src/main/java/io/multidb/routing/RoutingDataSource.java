@@ -11,12 +11,15 @@ import java.util.Map;
 
 import javax.sql.DataSource;
 
+import org.jspecify.annotations.Nullable;
+
 import org.springframework.jdbc.datasource.lookup.AbstractRoutingDataSource;
 
 import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.UnknownSourceException;
+import io.multidb.access.Permit;
 
 /**
  * The one {@link DataSource} in front of all sources: each connection belongs to the
@@ -35,12 +38,26 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 
 	private final Routes routes;
 
+	/** {@code null} where there are no rules. */
+	private final @Nullable TargetAccess access;
+
 	/**
 	 * Creates the DataSource.
 	 * @param routes the way from a target to a source
 	 */
 	public RoutingDataSource(Routes routes) {
+		this(routes, null);
+	}
+
+	/**
+	 * Creates the DataSource.
+	 * @param routes the way from a target to a source
+	 * @param access asked before a connection is taken, or {@code null} if everybody may
+	 * use every source
+	 */
+	public RoutingDataSource(Routes routes, @Nullable TargetAccess access) {
 		this.routes = routes;
+		this.access = access;
 		super.setLenientFallback(false);
 		super.setTargetDataSources(Map.of());
 	}
@@ -49,17 +66,19 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 	 * Takes a connection of the current target's source.
 	 * @return a connection that refuses work under another source's target
 	 * @throws SQLTransientConnectionException if the source is unavailable
-	 * @throws SQLNonTransientConnectionException if there is no target, or it leads to no
-	 * source; the cause says which
+	 * @throws SQLNonTransientConnectionException if there is no target, it leads to no
+	 * source, or the user may not use that; the cause says which
 	 */
 	@Override
 	public Connection getConnection() throws SQLException {
 		Target target = Target.current();
 		try {
 			while (true) {
-				Routes.Resolution resolution = this.routes.resolution(target);
+				Routes.Resolution resolution = (this.access == null) ? this.routes.resolution(target)
+						: this.access.resolution(target);
 				try {
-					return new GuardedConnection(resolution);
+					return (this.access == null) ? new GuardedConnection(resolution)
+							: permitted(this.access, resolution);
 				}
 				catch (UnknownSourceException ex) {
 					if (!resolution.source().isGone()) {
@@ -73,6 +92,19 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 		catch (MultiDbException ex) {
 			throw asSqlException(ex);
 		}
+	}
+
+	private static Connection permitted(TargetAccess access, Routes.Resolution resolution) throws SQLException {
+		Permit permit = access.permit(resolution.target(), resolution.source().name());
+		return permit.isReadOnly() ? new ReadingConnection(resolution, permit) : new GuardedConnection(resolution);
+	}
+
+	/**
+	 * The rules that are asked before a connection is taken.
+	 * @return the rules, or {@code null} if there are none
+	 */
+	public @Nullable TargetAccess access() {
+		return this.access;
 	}
 
 	/**

@@ -8,8 +8,14 @@ import java.util.logging.Logger;
 
 import javax.sql.DataSource;
 
+import org.jspecify.annotations.Nullable;
+
 import io.multidb.MultiDbException;
+import io.multidb.SourceAccessDeniedException;
+import io.multidb.Target;
 import io.multidb.UnknownSourceException;
+import io.multidb.access.Permit;
+import io.multidb.source.LeasedConnection;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
 
@@ -27,14 +33,20 @@ public final class SourceDataSource implements DataSource {
 
 	private final String source;
 
+	/** {@code null} where there are no rules. */
+	private final @Nullable TargetAccess access;
+
 	/**
 	 * Creates the DataSource; nothing is looked up or opened.
 	 * @param registry where the source is found
 	 * @param source the source's name
+	 * @param access asked before a connection is taken, or {@code null} if everybody may
+	 * use every source
 	 */
-	public SourceDataSource(SourceRegistry registry, String source) {
+	public SourceDataSource(SourceRegistry registry, String source, @Nullable TargetAccess access) {
 		this.registry = registry;
 		this.source = source;
+		this.access = access;
 	}
 
 	/**
@@ -42,7 +54,7 @@ public final class SourceDataSource implements DataSource {
 	 * @return a connection that works under any target
 	 * @throws java.sql.SQLTransientConnectionException if the source is unavailable
 	 * @throws java.sql.SQLNonTransientConnectionException if there is no such source (any
-	 * more); the cause says so
+	 * more), or the user may not use it; the cause says which
 	 */
 	@Override
 	public Connection getConnection() throws SQLException {
@@ -50,7 +62,7 @@ public final class SourceDataSource implements DataSource {
 			while (true) {
 				Source found = this.registry.get(this.source);
 				try {
-					return found.getConnection();
+					return (this.access == null) ? found.getConnection() : permitted(this.access, found);
 				}
 				catch (UnknownSourceException ex) {
 					if (!found.isGone()) {
@@ -64,6 +76,37 @@ public final class SourceDataSource implements DataSource {
 		catch (MultiDbException ex) {
 			throw RoutingDataSource.asSqlException(ex);
 		}
+	}
+
+	private static Connection permitted(TargetAccess access, Source found) throws SQLException {
+		Permit permit = access.permit(Target.ofSource(found.name()), found.name());
+		return permit.isReadOnly() ? new Reading(found, permit) : found.getConnection();
+	}
+
+	/** Of a user who may read only, or wants to. */
+	private static final class Reading extends LeasedConnection {
+
+		private final Source source;
+
+		private final Permit permit;
+
+		Reading(Source source, Permit permit) throws SQLException {
+			super(source, true);
+			this.source = source;
+			this.permit = permit;
+		}
+
+		@Override
+		public Source source() {
+			return this.source;
+		}
+
+		@Override
+		protected SQLException writeRefused(SQLException failure) {
+			SourceAccessDeniedException denied = this.permit.writeDenied();
+			return (denied != null) ? RoutingDataSource.asSqlException(denied) : super.writeRefused(failure);
+		}
+
 	}
 
 	@Override

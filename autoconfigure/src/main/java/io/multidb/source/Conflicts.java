@@ -25,6 +25,9 @@ final class Conflicts {
 	/** Names that sources have given as their fallback, those too that are gone. */
 	private final Set<String> fallbacks = ConcurrentHashMap.newKeySet();
 
+	/** Names that sources have given as their replicas, likewise. */
+	private final Set<String> replicas = ConcurrentHashMap.newKeySet();
+
 	/**
 	 * Creates it.
 	 * @param sources all that are there, by name; may change
@@ -41,6 +44,7 @@ final class Conflicts {
 		if (fallback != null) {
 			this.fallbacks.add(fallback.source());
 		}
+		this.replicas.addAll(definition.replicas().sources());
 	}
 
 	/** What speaks against a template beside those that came before it. */
@@ -264,6 +268,12 @@ final class Conflicts {
 
 	/** The source that names another as its replica, or {@code null}. */
 	@Nullable Source primaryOf(String replica) {
+		if (!this.replicas.contains(replica) && this.templates.values()
+			.stream()
+			.noneMatch((template) -> template.definition().replicas().sources().contains(replica))) {
+			// There may be a hundred thousand sources to look through.
+			return null;
+		}
 		return inOrder().stream()
 			.filter((source) -> source.definition().replicas().sources().contains(replica))
 			.findFirst()

@@ -14,11 +14,12 @@ import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 
 /**
- * A connection of a source that has replicas or a fallback. Which database it leads to is
- * decided at the first statement: Spring takes the connection of a transaction first, and
- * then asks for a read-only one. Between replicas and their primary it is decided anew
- * when {@code setReadOnly} is called between two transactions, as in a session that stays
- * open in view; between source and fallback it never is.
+ * A connection of a source that has replicas or a fallback, or that is lent to read only.
+ * Which database it leads to is decided at the first statement: Spring takes the
+ * connection of a transaction first, and then asks for a read-only one. Between replicas
+ * and their primary it is decided anew when {@code setReadOnly} is called between two
+ * transactions, as in a session that stays open in view; between source and fallback it
+ * never is.
  * <p>
  * Nothing is taken by a transaction without a statement. {@code close}, {@code abort} and
  * {@code isClosed} may be called from any thread; otherwise as thread-safe as the
@@ -46,6 +47,9 @@ final class DeferredConnection extends ForwardingConnection {
 	private final Source primary;
 
 	private final Lenders lenders;
+
+	/** Whether it refuses writes for as long as it is lent. */
+	private final boolean reading;
 
 	/** {@code null} where there are no replicas. */
 	private final RecentWrites.@Nullable Caller caller;
@@ -80,9 +84,11 @@ final class DeferredConnection extends ForwardingConnection {
 	private record NetworkTimeout(Executor executor, int milliseconds) {
 	}
 
-	DeferredConnection(Source primary, Lenders lenders) {
+	DeferredConnection(Source primary, Lenders lenders, boolean reading) {
 		this.primary = primary;
 		this.lenders = lenders;
+		this.reading = reading;
+		this.readOnly = reading;
 		this.caller = lenders.caller();
 		this.autoCommit = lenders.autoCommit();
 	}
@@ -91,6 +97,20 @@ final class DeferredConnection extends ForwardingConnection {
 	Connection target() throws SQLException {
 		Taken current = this.taken;
 		return (current != null) ? current.connection() : take();
+	}
+
+	/** The same, which has decided already, as there is nothing to decide. */
+	DeferredConnection taken() throws SQLException {
+		try {
+			Connection unused = take();
+			return this;
+		}
+		catch (SQLException ex) {
+			if (ex.getCause() instanceof MultiDbException failure) {
+				throw failure;
+			}
+			throw ex;
+		}
 	}
 
 	private Connection take() throws SQLException {
@@ -123,7 +143,10 @@ final class DeferredConnection extends ForwardingConnection {
 		try {
 			Lenders.Lent lent = this.lenders.lend(this.readOnly, this.caller, this.side);
 			this.side = lent.side();
-			boolean always = lent.fallback() != null && lent.fallback().refusesWrites();
+			if (this.reading) {
+				lent = refusing(lent);
+			}
+			boolean always = this.reading || (lent.fallback() != null && lent.fallback().refusesWrites());
 			boolean replica = lent.fallback() == null && lent.source() != this.primary;
 			return new Taken(lent, this.readOnly && !always && !replica);
 		}
@@ -132,6 +155,56 @@ final class DeferredConnection extends ForwardingConnection {
 		}
 		catch (MultiDbException ex) {
 			throw new SQLNonTransientConnectionException(ex.getMessage(), "08003", ex);
+		}
+	}
+
+	private static Lenders.Lent refusing(Lenders.Lent lent) throws SQLException {
+		boolean ready = false;
+		try {
+			boolean refusing = lent.refusing() || lent.source().refuseWritesThroughout(lent.connection());
+			ready = true;
+			return new Lenders.Lent(lent.source(), lent.connection(), lent.fallback(), refusing);
+		}
+		finally {
+			if (!ready) {
+				lent.source().discard(lent.connection());
+				Fallback.giveBack(lent);
+			}
+		}
+	}
+
+	boolean isReading() {
+		return this.reading;
+	}
+
+	static SQLException notUnwrapped() {
+		return new SQLException("A connection that is lent to read only is not unwrapped: with the driver's own,"
+				+ " anything can be done", "25006");
+	}
+
+	/** Whoever has the driver's own connection may do anything to it. */
+	@Override
+	public <T> T unwrap(Class<T> type) throws SQLException {
+		if (this.reading && !type.isInstance(this)) {
+			throw notUnwrapped();
+		}
+		return super.unwrap(type);
+	}
+
+	@Override
+	public boolean isWrapperFor(Class<?> type) throws SQLException {
+		return type.isInstance(this) || (!this.reading && super.isWrapperFor(type));
+	}
+
+	/** Asked before anything is run. */
+	private void refuseToWrite(Taken current, @Nullable String sql) throws SQLException {
+		Source source = current.lent().source();
+		if ((sql != null && ReadingText.mayWrite(source.product(), sql))
+				|| !ReadOnlySession.isIntact(source.product(), current.connection())) {
+			throw new SQLException(
+					"This connection of source '" + this.primary.name()
+							+ "' was taken to read only, and the statement did not run, as it might change that",
+					"25006");
 		}
 	}
 
@@ -209,6 +282,10 @@ final class DeferredConnection extends ForwardingConnection {
 	@Override
 	Connection using(@Nullable String sql) throws SQLException {
 		Connection connection = target();
+		Taken current = this.taken;
+		if (this.reading && current != null) {
+			refuseToWrite(current, sql);
+		}
 		this.begun = !this.autoCommit;
 		boolean ownWork = this.side == Fallback.Side.SOURCE && !this.readOnly;
 		if (sql != null && ownWork && (!this.autoCommit || !isQuery(sql))) {
@@ -288,7 +365,7 @@ final class DeferredConnection extends ForwardingConnection {
 	@Override
 	public void setReadOnly(boolean readOnly) throws SQLException {
 		refuseClosed();
-		if (readOnly == this.readOnly) {
+		if (this.reading || readOnly == this.readOnly) {
 			return;
 		}
 		if (this.begun) {

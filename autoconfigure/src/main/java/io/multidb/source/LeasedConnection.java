@@ -78,17 +78,29 @@ public abstract class LeasedConnection implements Connection {
 	 * @see Source#getConnection()
 	 */
 	protected LeasedConnection(Source source) throws SQLException {
-		this(source, null);
+		this(source, false);
+	}
+
+	/**
+	 * Takes a connection of a source, opening the source if that is needed.
+	 * @param source the source
+	 * @param reading whether it refuses writes for as long as it is lent, whatever it is
+	 * told; the database refuses them, and what would make it accept them is refused here
+	 * @throws SQLException if there is none to be had
+	 */
+	protected LeasedConnection(Source source, boolean reading) throws SQLException {
+		this(source, reading, null);
 	}
 
 	/**
 	 * Takes a connection of a source, for work that must be over at a time.
 	 * @param source the source
+	 * @param reading whether it refuses writes for as long as it is lent
 	 * @param deadline when it must be over, or {@code null} for no such time
 	 * @throws SQLException if there is none to be had, or not in time
 	 */
-	protected LeasedConnection(Source source, @Nullable Deadline deadline) throws SQLException {
-		this.delegate = source.acquire();
+	protected LeasedConnection(Source source, boolean reading, @Nullable Deadline deadline) throws SQLException {
+		this.delegate = reading ? source.acquireReading() : source.acquire();
 		this.timed = TimedLease.of(deadline, source, this.delegate);
 	}
 
@@ -176,6 +188,9 @@ public abstract class LeasedConnection implements Connection {
 	/** Something of the driver's own is given away, with which anything can be done. */
 	final void expose() throws SQLException {
 		check();
+		if (isReading()) {
+			throw DeferredConnection.notUnwrapped();
+		}
 		if (lent() instanceof SqliteLease lease) {
 			lease.expose();
 		}
@@ -196,6 +211,22 @@ public abstract class LeasedConnection implements Connection {
 		return (this.delegate instanceof DeferredConnection deferred) ? deferred.using(null) : this.delegate;
 	}
 
+	/** Whether it refuses writes for as long as it is lent. */
+	private boolean isReading() {
+		return this.delegate instanceof DeferredConnection deferred && deferred.isReading();
+	}
+
+	/**
+	 * Says why a write was refused on a connection that is lent to read only.
+	 * @param failure the database's refusal
+	 * @return what is thrown instead
+	 */
+	protected SQLException writeRefused(SQLException failure) {
+		return new SQLException(
+				"This connection of source '" + source().name() + "' was taken to read only: " + failure.getMessage(),
+				READ_ONLY_TRANSACTION, failure.getErrorCode(), failure);
+	}
+
 	/** Says why a write was refused; any other failure is as the driver made it. */
 	final SQLException explain(SQLException failure) {
 		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.current() : this.delegate;
@@ -203,6 +234,9 @@ public abstract class LeasedConnection implements Connection {
 			lease.failed(failure);
 		}
 		SourceDefinition definition = source().definition();
+		if (isReading() && isRefusedWrite(definition, failure)) {
+			return writeRefused(failure);
+		}
 		if (!definition.readOnly() && !isReadOnly()) {
 			return (this.delegate instanceof DeferredConnection deferred) ? explain(deferred, definition, failure)
 					: failure;
@@ -328,6 +362,11 @@ public abstract class LeasedConnection implements Connection {
 		if (!readOnly && !isReadOnly() && source().definition().readOnly()) {
 			throw new SQLException("Source '" + source().name() + "' is read-only ("
 					+ source().definition().property("read-only") + ") and cannot be switched", READ_ONLY_TRANSACTION);
+		}
+		if (!readOnly && !isReadOnly() && isReading()) {
+			throw new SQLException(
+					"This connection of source '" + source().name() + "' was taken to read only and cannot be switched",
+					READ_ONLY_TRANSACTION);
 		}
 		int former = this.mark;
 		if (former == CHANGING || former == CLOSED || !MARK.compareAndSet(this, former, CHANGING)) {

@@ -65,6 +65,11 @@ final class Lenders {
 				? new Lenders(primary, replicas, fallback, registry.callerSession()) : null;
 	}
 
+	/** A source that lends all its connections itself. */
+	static Lenders only(Source source) {
+		return new Lenders(source, null, null, CallerSession.NONE);
+	}
+
 	/** Whether connections of the source commit by themselves when they are taken. */
 	boolean autoCommit() {
 		return this.autoCommit;

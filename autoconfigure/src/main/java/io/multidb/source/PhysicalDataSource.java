@@ -39,6 +39,8 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private static final String DEFAULT_BUSY_TIMEOUT = "5000";
 
+	private static final String JOURNAL_MODE = "journal_mode";
+
 	private static final String OPEN_MODE = "open_mode";
 
 	private static final String SOCKET_TIMEOUT = "socketTimeout";
@@ -53,7 +55,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private final Driver driver;
 
-	private final boolean liftSocketTimeout;
+	private volatile boolean liftSocketTimeout;
 
 	/** Run on every connection, that of a migration included; {@code null} for none. */
 	private final @Nullable String initSql;
@@ -94,7 +96,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 				if (!definition.readOnly()) {
 					// A mode that stays in the file, so it cannot be set on a read-only
 					// one.
-					this.properties.setProperty("journal_mode", "WAL");
+					this.properties.setProperty(JOURNAL_MODE, "WAL");
 				}
 				this.properties.setProperty(BUSY_TIMEOUT, DEFAULT_BUSY_TIMEOUT);
 				this.properties.setProperty("foreign_keys", "true");
@@ -151,6 +153,20 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	void makeNoFile() {
 		// SQLITE_OPEN_READWRITE without SQLITE_OPEN_CREATE
 		this.properties.putIfAbsent(OPEN_MODE, "2");
+	}
+
+	/**
+	 * Connections change nothing, not even a mode that stays in a SQLite file, and wait
+	 * for no answer for longer than for a connection. Who gets them sees to the rest: a
+	 * file that is opened read-only leaves others beside it. To be called before any is
+	 * made.
+	 */
+	void onlyLook(SourceDefinition definition) {
+		this.liftSocketTimeout = false;
+		this.properties.remove(JOURNAL_MODE);
+		if (definition.product() == DatabaseProduct.POSTGRESQL) {
+			refuseWrites(definition.product());
+		}
 	}
 
 	/** After everything else, as no other setting may lift it. */

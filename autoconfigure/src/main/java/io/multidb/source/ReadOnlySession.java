@@ -5,6 +5,9 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 
+import org.postgresql.core.BaseConnection;
+import org.postgresql.core.QueryExecutor;
+
 /**
  * Lets a connection refuse writes for a while, outside of transactions too, whatever
  * {@code setReadOnly} is told meanwhile.
@@ -58,6 +61,14 @@ final class ReadOnlySession {
 		return !former;
 	}
 
+	/**
+	 * Whether transactions that begin now still refuse writes, as far as the server has
+	 * said, which tells of each change since version 14.
+	 */
+	static boolean isIntact(DatabaseProduct product, Connection connection) throws SQLException {
+		return product != DatabaseProduct.POSTGRESQL || Postgres.isIntact(connection);
+	}
+
 	/** Ends it on a connection that nobody uses any more; rolls back what is open. */
 	static void end(DatabaseProduct product, Connection connection) throws SQLException {
 		if (product == DatabaseProduct.SQLITE) {
@@ -71,6 +82,20 @@ final class ReadOnlySession {
 		try (Statement statement = connection.createStatement()) {
 			statement.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE");
 		}
+	}
+
+	/** Loaded where the driver is there. */
+	private static final class Postgres {
+
+		static boolean isIntact(Connection connection) throws SQLException {
+			if (!connection.isWrapperFor(BaseConnection.class)) {
+				return true;
+			}
+			QueryExecutor server = connection.unwrap(BaseConnection.class).getQueryExecutor();
+			return !"off".equals(server.getParameterStatus("default_transaction_read_only"))
+					|| "on".equals(server.getParameterStatus("in_hot_standby"));
+		}
+
 	}
 
 }

@@ -58,6 +58,9 @@ public final class Source {
 	/** {@code null} if it lends all its connections itself. */
 	private final @Nullable Lenders lenders;
 
+	/** Itself, once somebody may only read; a race only makes another. */
+	private volatile @Nullable Lenders lender;
+
 	/** The one that lends; changed by its life. */
 	private volatile @Nullable Pool pool;
 
@@ -97,6 +100,11 @@ public final class Source {
 	void define(SourceDefinition replacement) {
 		this.definition = replacement;
 		this.product = replacement.product();
+		this.lender = null;
+	}
+
+	DatabaseProduct product() {
+		return this.product;
 	}
 
 	/**
@@ -295,7 +303,26 @@ public final class Source {
 	 * becomes right for its first statement; {@link #giveBack} ends the lease.
 	 */
 	Connection acquire() throws SQLException {
-		return (this.lenders != null) ? new DeferredConnection(this, this.lenders) : take();
+		return (this.lenders != null) ? new DeferredConnection(this, this.lenders, false) : take();
+	}
+
+	/**
+	 * A connection that refuses writes for as long as it is lent; {@link #giveBack} ends
+	 * the lease. It makes no database.
+	 */
+	Connection acquireReading() throws SQLException {
+		if (this.pool == null && this.definition.create() == CreatePolicy.ON_FIRST_USE) {
+			life().transitions().requireDatabase();
+		}
+		if (this.lenders != null) {
+			return new DeferredConnection(this, this.lenders, true);
+		}
+		Lenders who = this.lender;
+		if (who == null) {
+			who = Lenders.only(this);
+			this.lender = who;
+		}
+		return new DeferredConnection(this, who, true).taken();
 	}
 
 	/**

@@ -283,6 +283,26 @@ final class SourceLife {
 	}
 
 	/**
+	 * Is defined otherwise without being opened, if it is cold and nobody is at it.
+	 * @return the old definition; {@code null} if it is not cold
+	 */
+	@Nullable SourceDefinition redefine(SourceDefinition replacement) {
+		this.lock.lock();
+		try {
+			if (this.state != COLD || this.transition != null || !this.draining.isEmpty()) {
+				return null;
+			}
+			SourceDefinition before = this.source.definition();
+			this.source.define(replacement);
+			this.events.add(new SourceEvent.Replaced(this.source.name(), replacement.url().masked(), 0));
+			return before;
+		}
+		finally {
+			this.lock.unlock();
+		}
+	}
+
+	/**
 	 * Begins a transition, unless another is under way.
 	 * @return the one that is under way now; {@code null} if the source is gone
 	 */

@@ -54,4 +54,16 @@ public interface SourceMigrator {
 		return null;
 	}
 
+	/**
+	 * How far a database has been migrated; nothing is changed. By default nobody knows.
+	 * @param definition the source
+	 * @param connection a connection of it, which may refuse writes, and which the caller
+	 * closes
+	 * @return the state; {@code null} if the source is not migrated, or it cannot be told
+	 * @throws Exception if the database or the change log cannot be read
+	 */
+	default @Nullable MigrationState state(SourceDefinition definition, Connection connection) throws Exception {
+		return null;
+	}
+
 }

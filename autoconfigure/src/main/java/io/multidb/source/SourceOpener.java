@@ -2,8 +2,10 @@ package io.multidb.source;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Properties;
@@ -163,6 +165,57 @@ final class SourceOpener implements AutoCloseable {
 		}
 	}
 
+	/**
+	 * Reads from a database, of which nothing is made, migrated or changed.
+	 * @return what was found; {@code null} if there is no database, and it could be made
+	 */
+	<T> @Nullable T look(SourceDefinition definition, ConnectionReader<T> reader) throws Exception {
+		if (isMissingFile(definition) && (definition.template() != null || isWritable(definition))) {
+			return null;
+		}
+		PhysicalDataSource physical = physical(definition, PoolSettings.read(definition.hikari()), false);
+		physical.onlyLook(definition);
+		Connection connection;
+		try {
+			connection = connect(definition, physical);
+		}
+		catch (MissingDatabaseException ex) {
+			return null;
+		}
+		try {
+			refuseWrites(definition, connection);
+			return reader.read(definition, connection);
+		}
+		finally {
+			close(connection);
+		}
+	}
+
+	private static void refuseWrites(SourceDefinition definition, Connection connection)
+			throws SQLException, CannotConnectException {
+		if (definition.product() != DatabaseProduct.SQLITE) {
+			connection.setReadOnly(true);
+			return;
+		}
+		if (!definition.readOnly()) {
+			SqliteQueryOnly.set(connection, true);
+		}
+		// SQLite reads nothing of a file when it opens it.
+		try (Statement statement = connection.createStatement()) {
+			statement.execute("PRAGMA schema_version");
+		}
+		catch (SQLException ex) {
+			throw new CannotConnectException(definition, ex);
+		}
+	}
+
+	/** Whether its file could be made. */
+	private static boolean isWritable(SourceDefinition definition) {
+		Path directory = definition.url().sqliteFile().toAbsolutePath().normalize().getParent();
+		return !definition.readOnly() && directory != null && Files.isDirectory(directory)
+				&& Files.isWritable(directory);
+	}
+
 	private static boolean isPlainFile(SourceDefinition definition) {
 		return definition.product() == DatabaseProduct.SQLITE && definition.url().isPlainSqliteFile();
 	}
@@ -176,9 +229,13 @@ final class SourceOpener implements AutoCloseable {
 			throw new CannotConnectException(definition,
 					"its file is gone. A file that was there is not made anew: put it back, or restart the application.");
 		}
+		return physical(definition, config,
+				(mayMakeFile || !isPlainFile(definition)) && definition.template() == null && !definition.temporary());
+	}
+
+	private PhysicalDataSource physical(SourceDefinition definition, HikariConfig config, boolean mayCreateFile)
+			throws CannotConnectException {
 		try {
-			boolean mayCreateFile = (mayMakeFile || !isPlainFile(definition)) && definition.template() == null
-					&& !definition.temporary();
 			return new PhysicalDataSource(definition, properties(config), config.getConnectionInitSql(), mayCreateFile,
 					this.budgets.find(definition), Duration.ofMillis(config.getConnectionTimeout()));
 		}

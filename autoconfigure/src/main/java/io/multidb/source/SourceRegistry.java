@@ -18,6 +18,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -85,6 +86,12 @@ public final class SourceRegistry implements AutoCloseable {
 	private final AtomicBoolean watchingIdle = new AtomicBoolean();
 
 	private final CallerSession callerSession;
+
+	/** Sources whose changes whoever makes them tells himself, many at a time. */
+	private final Set<String> quiet = ConcurrentHashMap.newKeySet();
+
+	/** Why a name that is unknown may be a source's all the same. */
+	private volatile Function<String, @Nullable String> absences = (name) -> null;
 
 	/** Only for times that are shown. */
 	private final Clock clock;
@@ -201,7 +208,7 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @throws UnknownSourceException if there is none
 	 * @throws InvalidTenantException if a template cannot make a database name of it
 	 * @throws SourceUnavailableException if there is none because the application has
-	 * ended
+	 * ended, or it cannot be told yet whether there is one
 	 */
 	public Source get(String name) {
 		Source source = this.sources.get(name);
@@ -213,12 +220,54 @@ public final class SourceRegistry implements AutoCloseable {
 				return get(template, name);
 			}
 		}
-		if (this.closed) {
-			throw ended(name);
+		source = findOrWait(name);
+		if (source != null) {
+			return source;
 		}
 		throw new UnknownSourceException(name,
 				"No source of this name is declared under 'app.datasources', was added, or"
 						+ " is made by a template. Known: " + known() + ".");
+	}
+
+	/**
+	 * The source with a name, as {@link #find} gives it, unless it cannot be told whether
+	 * there is one.
+	 * @param name the name
+	 * @return the source, or {@code null} if there is certainly none
+	 * @throws SourceUnavailableException if the application has ended, or whoever
+	 * provides sources does not know, or knows of one that cannot be used
+	 * @see #explainAbsences
+	 */
+	public @Nullable Source findOrWait(String name) {
+		Source source = this.sources.get(name);
+		if (source != null && !source.isGone()) {
+			return source;
+		}
+		if (this.closed) {
+			throw ended(name);
+		}
+		String reason = this.absences.apply(name);
+		// Looked up again: it may have come between the look-up and the question.
+		source = this.sources.get(name);
+		if (source != null && !source.isGone()) {
+			return source;
+		}
+		if (reason != null) {
+			throw new SourceUnavailableException(name, "Source '" + name + "' cannot be used: " + reason,
+					Failures.FIRST_RETRY, null);
+		}
+		return null;
+	}
+
+	/**
+	 * Sets who is asked why a name that is unknown may be a source's all the same, such
+	 * as a catalog that could not be read yet. While he gives a reason, the name is
+	 * unavailable and not unknown.
+	 * @param absences gives a sentence, or {@code null} if there is certainly none of
+	 * that name; called by any thread, must not wait
+	 */
+	public void explainAbsences(Function<String, @Nullable String> absences) {
+		this.absences = absences;
 	}
 
 	/**
@@ -290,6 +339,15 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Whether a template makes the source of a name, if its database exists.
+	 * @param name the name
+	 * @return whether one does
+	 */
+	public boolean isServedByTemplate(String name) {
+		return this.templates.values().stream().anyMatch((template) -> template.names().matches(name));
+	}
+
+	/**
 	 * Makes the database of a template's source unless it exists: created under a
 	 * temporary name, migrated, and published in one step. Of many threads and processes
 	 * one makes it.
@@ -345,22 +403,46 @@ public final class SourceRegistry implements AutoCloseable {
 	 * is not one
 	 */
 	public void add(SourceDefinition definition) {
+		List<String> mistakes = tryAdd(definition);
+		if (!mistakes.isEmpty()) {
+			throw new InvalidDatasourcesException(mistakes);
+		}
+		publish(new SourceEvent.Added(definition.name(), definition.url().masked()));
+	}
+
+	/**
+	 * Adds many sources, as {@link #add} does. What is wrong with one of them keeps only
+	 * that one out. Listeners hear of each; in the log, the caller says what he did.
+	 * @param definitions the definitions
+	 * @return what is wrong, by name, for those that were not added
+	 */
+	public Map<String, List<String>> addAll(Collection<SourceDefinition> definitions) {
+		Map<String, List<String>> refused = new LinkedHashMap<>();
+		for (SourceDefinition definition : definitions) {
+			List<String> mistakes = tryAdd(definition);
+			if (mistakes.isEmpty()) {
+				tell(new SourceEvent.Added(definition.name(), definition.url().masked()));
+			}
+			else {
+				refused.put(definition.name(), mistakes);
+			}
+		}
+		return refused;
+	}
+
+	private List<String> tryAdd(SourceDefinition definition) {
 		this.changes.lock();
 		try {
 			List<String> mistakes = this.conflicts.ofAddition(definition);
-			if (this.templates.values().stream().anyMatch((each) -> each.names().matches(definition.name()))) {
+			if (isServedByTemplate(definition.name())) {
 				// It may have made one, which was closed.
 				this.predecessors.merge(definition.name(), 1, Integer::sum);
 			}
-			mistakes = mistakes.isEmpty() ? admit(definition) : mistakes;
-			if (!mistakes.isEmpty()) {
-				throw new InvalidDatasourcesException(mistakes);
-			}
+			return mistakes.isEmpty() ? admit(definition) : mistakes;
 		}
 		finally {
 			this.changes.unlock();
 		}
-		publish(new SourceEvent.Added(definition.name(), definition.url().masked()));
 	}
 
 	/**
@@ -393,6 +475,44 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Removes many sources, as {@link #remove} does. Listeners hear of each; in the log,
+	 * the caller says what he did.
+	 * @param names the names; those that are none's are passed over
+	 */
+	public void removeAll(Collection<String> names) {
+		for (String name : names) {
+			this.quiet.add(name);
+			try {
+				remove(name);
+			}
+			finally {
+				this.quiet.remove(name);
+			}
+		}
+	}
+
+	/**
+	 * Gives a source another definition, as {@link #replace} does, but does not open one
+	 * that is cold: its next use finds out whether the definition serves. In the log, the
+	 * caller says what he did.
+	 * @param definition the definition, with the name of a source that is there
+	 * @throws UnknownSourceException if there is none of this name
+	 * @throws InvalidDatasourcesException if the definition is wrong, as with
+	 * {@code replace}
+	 * @throws SourceUnavailableException if it is in use and could not be opened anew;
+	 * nothing has changed
+	 */
+	public void redefine(SourceDefinition definition) {
+		this.quiet.add(definition.name());
+		try {
+			replace(definition, false);
+		}
+		finally {
+			this.quiet.remove(definition.name());
+		}
+	}
+
+	/**
 	 * Gives a source another definition, such as a new password or address, for as long
 	 * as this process runs. It is opened first; when that has succeeded, whoever comes
 	 * next is served by it, and connections that are in use finish their work with the
@@ -406,6 +526,10 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @throws IllegalArgumentException if a template makes the source
 	 */
 	public void replace(SourceDefinition definition) {
+		replace(definition, true);
+	}
+
+	private void replace(SourceDefinition definition, boolean opened) {
 		String name = definition.name();
 		Source source = declared(name, "replaced: change its template");
 		if (source == null) {
@@ -425,7 +549,10 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		SourceDefinition former = null;
 		try {
-			former = source.life().transitions().replace(replacement);
+			former = opened ? null : source.life().redefine(replacement);
+			if (former == null) {
+				former = source.life().transitions().replace(replacement);
+			}
 		}
 		finally {
 			if (former == null) {
@@ -497,6 +624,50 @@ public final class SourceRegistry implements AutoCloseable {
 		if (get(name).life().transitions().prepare() == Transition.Outcome.GONE) {
 			throw new UnknownSourceException(name, "It was removed.");
 		}
+	}
+
+	/**
+	 * Looks at a database over a connection of its own, beside any pool, and leaves all
+	 * as it is: nothing is opened, made, migrated or written, and the source's state does
+	 * not change.
+	 * @param <T> what is found
+	 * @param name the source's name
+	 * @param reader reads from the connection
+	 * @return what it found; {@code null} if there is no database yet: no SQLite file
+	 * where one may be made, or none of a template's tenant
+	 * @throws SourceUnavailableException if it cannot be connected or read
+	 * @throws UnknownSourceException if neither a source nor a template has this name
+	 * @throws InvalidTenantException if a template cannot make a database name of it
+	 */
+	public <T> @Nullable T look(String name, ConnectionReader<T> reader) {
+		SourceDefinition definition = definition(name);
+		try {
+			return this.opener.look(definition, reader);
+		}
+		catch (Exception ex) {
+			if (ex instanceof InterruptedException) {
+				Thread.currentThread().interrupt();
+			}
+			boolean explained = ex instanceof SourceOpener.CannotConnectException || ex instanceof NoPermitException;
+			throw new SourceUnavailableException(name,
+					ConnectFailure.withoutSecrets(definition,
+							explained ? String.valueOf(ex.getMessage())
+									: "Source '" + name + "' could not be read: " + ex),
+					Failures.FIRST_RETRY, ConnectFailure.withoutSecrets(definition, ex));
+		}
+	}
+
+	/** How a source is defined; one of a template need not be in use. */
+	private SourceDefinition definition(String name) {
+		Source source = this.sources.get(name);
+		if (source == null || source.isGone()) {
+			for (SourceTemplate template : this.templates.values()) {
+				if (template.names().matches(name)) {
+					return template.define(TenantContext.check(name));
+				}
+			}
+		}
+		return get(name).definition();
 	}
 
 	/**
@@ -672,9 +843,17 @@ public final class SourceRegistry implements AutoCloseable {
 				|| event instanceof SourceEvent.FellBack) {
 			logger.warn("{}: {}", event.source(), event.message());
 		}
+		else if ((event instanceof SourceEvent.Removed || event instanceof SourceEvent.Replaced)
+				&& this.quiet.contains(event.source())) {
+			logger.debug("{}: {}", event.source(), event.message());
+		}
 		else {
 			logger.info("{}: {}", event.source(), event.message());
 		}
+		tell(event);
+	}
+
+	private void tell(SourceEvent event) {
 		try {
 			this.events.accept(event);
 		}

@@ -30,6 +30,8 @@ final class SqliteText {
 
 	private static final Pattern TEMPORARY = Pattern.compile("(?i)\\btemp(orary)?\\b");
 
+	private static final Pattern PRAGMA = Pattern.compile("(?i)\\bpragma\\b");
+
 	private static final char BYTE_ORDER_MARK = '\uFEFF';
 
 	private SqliteText() {
@@ -65,6 +67,11 @@ final class SqliteText {
 			case 'c', 'C' -> {
 				return begins(sql, start, "create") && TEMPORARY.matcher(sql).region(start, end).find()
 						? Leaves.SETTINGS : Leaves.NOTHING;
+			}
+			case 'e', 'E' -> {
+				// A pragma takes effect when it is prepared.
+				return begins(sql, start, "explain") && PRAGMA.matcher(sql).region(start, end).find() ? Leaves.SETTINGS
+						: Leaves.NOTHING;
 			}
 			default -> {
 				return begins(sql, start, "detach") ? Leaves.SETTINGS : Leaves.NOTHING;

@@ -140,6 +140,24 @@ final class Transitions {
 		}, false);
 	}
 
+	/**
+	 * Looks whether the database is there.
+	 * @throws UnknownTenantException if it is not
+	 */
+	void requireDatabase() throws SQLException {
+		try {
+			if (!this.opener.exists(this.source.definition())) {
+				throw missing();
+			}
+		}
+		catch (UnknownTenantException | SQLException ex) {
+			throw ex;
+		}
+		catch (Exception ex) {
+			throw new SQLException(ConnectFailure.withoutSecrets(this.source.definition(), ex.toString()), "08001", ex);
+		}
+	}
+
 	/** Makes the database of a template's source; {@code ALREADY} if it was there. */
 	Outcome create() {
 		return change(() -> this.opener.create(this.source.definition(), this.life::announce) ? Outcome.DONE

@@ -10,9 +10,10 @@ import org.slf4j.MDC;
 import org.springframework.util.ClassUtils;
 
 import io.multidb.Target;
+import io.multidb.access.TaskUser;
 
 /**
- * What goes along from a thread to those that work for it: its target and logging
+ * What goes along from a thread to those that work for it: its target, user and logging
  * context, and its tracing where Micrometer's context propagation is present; not its
  * transaction. Nothing of it stays behind. Immutable and thread-safe.
  */
@@ -22,6 +23,8 @@ public final class CallerContext {
 		.isPresent("io.micrometer.context.ContextSnapshotFactory", CallerContext.class.getClassLoader());
 
 	private final Target target = Target.current();
+
+	private final TaskUser user = TaskUser.current();
 
 	private final @Nullable Map<String, String> logged = MDC.getCopyOfContextMap();
 
@@ -56,7 +59,7 @@ public final class CallerContext {
 		Map<String, String> former = MDC.getCopyOfContextMap();
 		log(this.logged);
 		try {
-			TargetTaskDecorator.run(this.target, work);
+			TargetTaskDecorator.run(this.target, this.user, work);
 		}
 		finally {
 			log(former);

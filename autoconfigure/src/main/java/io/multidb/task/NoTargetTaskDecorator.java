@@ -5,11 +5,12 @@ import org.jspecify.annotations.Nullable;
 import org.springframework.core.task.TaskDecorator;
 
 import io.multidb.Target;
+import io.multidb.access.TaskUser;
 
 /**
- * Runs a task without a target, whoever submits it, and closes what it forgot to. For
- * schedulers: whose request happened to schedule a job must not decide whose data it
- * works on. Thread-safe.
+ * Runs a task without a target and a user, whoever submits it, and closes what it forgot
+ * to. For schedulers: whose request happened to schedule a job must not decide whose data
+ * it works on. Thread-safe.
  */
 final class NoTargetTaskDecorator implements TaskDecorator {
 
@@ -25,7 +26,7 @@ final class NoTargetTaskDecorator implements TaskDecorator {
 
 	@Override
 	public Runnable decorate(Runnable task) {
-		Runnable untargeted = () -> TargetTaskDecorator.run(Target.none(), task);
+		Runnable untargeted = () -> TargetTaskDecorator.run(Target.none(), TaskUser.none(), task);
 		return (this.own != null) ? this.own.decorate(untargeted) : untargeted;
 	}
 

@@ -8,11 +8,13 @@ import org.springframework.core.task.TaskDecorator;
 
 import io.multidb.Scope;
 import io.multidb.Target;
+import io.multidb.access.TaskUser;
 
 /**
- * Runs a task for the target of the thread that submits it: without one for a thread that
- * has none, whatever the worker may have been used for before. Nothing a task enters
- * outlives it; what it forgot to close is closed and logged as an error. Thread-safe.
+ * Runs a task for the target and the user of the thread that submits it: without one for
+ * a thread that has none, whatever the worker may have been used for before. Nothing a
+ * task enters outlives it; what it forgot to close is closed and logged as an error.
+ * Thread-safe.
  * <p>
  * Executors that are Spring beans, and those made by Spring Boot's builders, have it by
  * themselves. For any other: <pre>
@@ -41,17 +43,20 @@ public final class TargetTaskDecorator implements TaskDecorator {
 	@Override
 	public Runnable decorate(Runnable task) {
 		Target target = Target.current();
+		TaskUser user = TaskUser.current();
 		Runnable decorated = (this.own != null) ? this.own.decorate(task) : task;
-		return () -> run(target, decorated);
+		return () -> run(target, user, decorated);
 	}
 
-	static void run(Target target, Runnable task) {
-		Scope scope = target.enter();
-		try {
-			task.run();
-		}
-		finally {
-			end(scope);
+	static void run(Target target, TaskUser user, Runnable task) {
+		try (TaskUser.Span span = user.enter()) {
+			Scope scope = target.enter();
+			try {
+				task.run();
+			}
+			finally {
+				end(scope);
+			}
 		}
 	}
 

@@ -10,10 +10,12 @@ import org.slf4j.LoggerFactory;
 
 import io.multidb.Scope;
 import io.multidb.Target;
+import io.multidb.access.TaskUser;
 
 /**
- * Lets Micrometer's context propagation carry the target: with it Reactor, and whatever
- * else takes a {@code ContextSnapshot}. Found by its service file. Thread-safe.
+ * Lets Micrometer's context propagation carry the target and the user: with it Reactor,
+ * and whatever else takes a {@code ContextSnapshot}. Found by its service file.
+ * Thread-safe.
  * <p>
  * "No target" is carried like any other, so that work captured without one runs without
  * one, also where something was left. A Reactor context may be given a {@link Target}
@@ -36,7 +38,7 @@ public final class TargetThreadLocalAccessor implements ThreadLocalAccessor<Obje
 	@Override
 	public Object getValue() {
 		Carrying carrying = CARRYING.get();
-		return new Captured(Target.current(), carrying, carrying.entered);
+		return new Captured(Target.current(), TaskUser.current(), carrying, carrying.entered);
 	}
 
 	/**
@@ -48,10 +50,10 @@ public final class TargetThreadLocalAccessor implements ThreadLocalAccessor<Obje
 	@Override
 	public void setValue(Object value) {
 		if (value instanceof Captured captured) {
-			CARRYING.get().enter(captured.target);
+			CARRYING.get().enter(captured.target, captured.user);
 		}
 		else if (value instanceof Target target) {
-			CARRYING.get().enter(target);
+			CARRYING.get().enter(target, null);
 		}
 		else {
 			throw new IllegalArgumentException("Under '" + KEY + "' a context must have a " + Target.class.getName()
@@ -61,7 +63,7 @@ public final class TargetThreadLocalAccessor implements ThreadLocalAccessor<Obje
 
 	@Override
 	public void setValue() {
-		CARRYING.get().enter(Target.none());
+		CARRYING.get().enter(Target.none(), TaskUser.none());
 	}
 
 	/**
@@ -92,9 +94,10 @@ public final class TargetThreadLocalAccessor implements ThreadLocalAccessor<Obje
 		/** How many have ever been entered; numbers them. */
 		private long entered;
 
-		private void enter(Target target) {
+		/** With a target alone, the thread's user stays. */
+		private void enter(Target target, @Nullable TaskUser user) {
 			Scope scope = target.enter();
-			this.carried.push(new Carried(this.entered++, scope));
+			this.carried.push(new Carried(this.entered++, scope, (user != null) ? user.enter() : null));
 		}
 
 		private void end(long number) {
@@ -104,6 +107,9 @@ public final class TargetThreadLocalAccessor implements ThreadLocalAccessor<Obje
 			Carried ended;
 			do {
 				ended = this.carried.pop();
+				if (ended.span != null) {
+					ended.span.close();
+				}
 				try {
 					ended.scope.close();
 				}
@@ -126,30 +132,35 @@ public final class TargetThreadLocalAccessor implements ThreadLocalAccessor<Obje
 
 	}
 
-	private record Carried(long number, Scope scope) {
+	private record Carried(long number, Scope scope, TaskUser.@Nullable Span span) {
 	}
 
 	/**
 	 * A target, and which number would be next on its thread: that of what is set before
-	 * this is restored. Equal to all captures of the same target, which Reactor asks.
+	 * this is restored. Equal to all captures of the same target and user, which Reactor
+	 * asks.
 	 */
 	private static final class Captured {
 
 		private final Target target;
 
+		private final TaskUser user;
+
 		private final Carrying thread;
 
 		private final long entered;
 
-		private Captured(Target target, Carrying thread, long entered) {
+		private Captured(Target target, TaskUser user, Carrying thread, long entered) {
 			this.target = target;
+			this.user = user;
 			this.thread = thread;
 			this.entered = entered;
 		}
 
 		@Override
 		public boolean equals(@Nullable Object other) {
-			return other instanceof Captured captured && this.target == captured.target;
+			return other instanceof Captured captured && this.target == captured.target
+					&& this.user.equals(captured.user);
 		}
 
 		@Override

@@ -58,7 +58,7 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 	@Override
 	public void check(Target from, Target to, boolean leaving) {
 		Map<Object, Object> resources = TransactionSynchronizationManager.getResourceMap();
-		if (!resources.isEmpty() && !from.isSameAs(to)) {
+		if (!resources.isEmpty() && !this.routes.isSame(from, to)) {
 			check(new Switch(from, to, leaving), resources);
 		}
 	}
@@ -143,7 +143,7 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 	@Nullable Suspension suspendFor(Target to) {
 		Map<Object, Object> resources = TransactionSynchronizationManager.getResourceMap();
 		Target from = Target.current();
-		if (resources.isEmpty() || from.isSameAs(to)) {
+		if (resources.isEmpty() || this.routes.isSame(from, to)) {
 			return null;
 		}
 		Map<Object, BoundResource> bound = bound(resources);

@@ -15,10 +15,13 @@ import org.springframework.core.Ordered;
 import org.springframework.util.ClassUtils;
 import org.springframework.util.StringValueResolver;
 
+import io.multidb.Operation;
 import io.multidb.Scope;
 import io.multidb.Target;
+import io.multidb.TenantContext;
 import io.multidb.discovery.TenantPackages;
 import io.multidb.routing.Routes;
+import io.multidb.routing.TargetAccess;
 
 /**
  * Applies {@link io.multidb.Tenant @Tenant}, {@link io.multidb.UseSource @UseSource} and
@@ -45,6 +48,14 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 
 	private final transient Supplier<SwitchCheck> switches;
 
+	private final transient Supplier<@Nullable TargetAccess> accessSupplier;
+
+	/** {@code null} where there are no rules. */
+	private transient @Nullable TargetAccess access;
+
+	/** Written after it. */
+	private transient volatile boolean accessFound;
+
 	private final transient Pointcut pointcut;
 
 	private final transient MethodInterceptor advice;
@@ -59,6 +70,22 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 	 */
 	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, TenantPackages packages,
 			StringValueResolver placeholders) {
+		this(routes, switches, packages, placeholders, () -> null);
+	}
+
+	/**
+	 * Creates the advisor.
+	 * @param routes where databases are made for {@code create = true}; asked when that
+	 * is first needed, as advisors are made before other beans
+	 * @param switches what suspends transactions; asked when that is first needed
+	 * @param packages which packages are named after tenants
+	 * @param placeholders resolves <code>${…}</code> in constants
+	 * @param access the rules that are asked before work begins; asked for once, when
+	 * that is first needed, and {@code null} if there are none
+	 */
+	public TargetAdvisor(Supplier<Routes> routes, Supplier<SwitchCheck> switches, TenantPackages packages,
+			StringValueResolver placeholders, Supplier<@Nullable TargetAccess> access) {
+		this.accessSupplier = access;
 		this.rules = new TargetRules(packages, placeholders);
 		this.routes = routes;
 		this.switches = switches;
@@ -82,14 +109,30 @@ public final class TargetAdvisor extends AbstractPointcutAdvisor {
 		if (rule == null) {
 			return invocation.proceed();
 		}
-		Target to = rule.target(invocation.getArguments(), this.routes);
+		Target to = rule.target(invocation.getArguments());
+		TargetAccess rules = access();
+		if (rules != null) {
+			rules.check((to != null) ? to : Target.current(), rule.create() ? Operation.WRITE : Operation.READ);
+		}
 		if (to == null) {
 			return invocation.proceed();
+		}
+		if (rule.create()) {
+			this.routes.get().create(TenantContext.check(to.tenant()));
 		}
 		try (Suspension suspension = rule.suspend() ? this.switches.get().suspendFor(to) : null;
 				Scope scope = to.enter()) {
 			return invocation.proceed();
 		}
+	}
+
+	/** Asked for once; two threads that do so at first find the same. */
+	private @Nullable TargetAccess access() {
+		if (!this.accessFound) {
+			this.access = this.accessSupplier.get();
+			this.accessFound = true;
+		}
+		return this.access;
 	}
 
 	/**

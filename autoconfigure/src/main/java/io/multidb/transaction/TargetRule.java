@@ -2,7 +2,6 @@ package io.multidb.transaction;
 
 import java.lang.reflect.Method;
 import java.util.Objects;
-import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
 
@@ -11,7 +10,6 @@ import org.springframework.util.StringValueResolver;
 import io.multidb.InvalidTenantException;
 import io.multidb.Target;
 import io.multidb.TenantContext;
-import io.multidb.routing.Routes;
 
 /**
  * What an annotation asks for on one method, ready to be applied. Immutable.
@@ -61,10 +59,9 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 	/**
 	 * The target to be entered.
 	 * @param arguments the call's arguments
-	 * @param routes where databases are made; asked for only when one may be needed
 	 * @return the target, or {@code null} when nothing changes
 	 */
-	@Nullable Target target(@Nullable Object[] arguments, Supplier<Routes> routes) {
+	@Nullable Target target(@Nullable Object[] arguments) {
 		String name = this.constant;
 		if (this.expression != null) {
 			name = this.expression.evaluate(arguments);
@@ -73,13 +70,7 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 			TenantContext.require();
 			return null;
 		}
-		if (this.kind == Kind.SOURCE) {
-			return Target.ofSource(name);
-		}
-		if (this.create) {
-			routes.get().create(TenantContext.check(name));
-		}
-		return Target.ofTenant(name);
+		return (this.kind == Kind.SOURCE) ? Target.ofSource(name) : Target.ofTenant(name);
 	}
 
 }

@@ -9,9 +9,10 @@ import org.springframework.web.context.request.async.CallableProcessingIntercept
 
 import io.multidb.Scope;
 import io.multidb.Target;
+import io.multidb.access.TaskUser;
 
 /**
- * Takes the target to the thread on which a controller's {@code Callable} or
+ * Takes the target and the user to the thread on which a controller's {@code Callable} or
  * {@code StreamingResponseBody} runs, whatever executor that is of. One per request; its
  * methods are called one after another.
  */
@@ -19,20 +20,29 @@ final class CallableTarget implements CallableProcessingInterceptor {
 
 	private Target target = Target.current();
 
+	private TaskUser user = TaskUser.current();
+
 	private @Nullable Scope scope;
+
+	private TaskUser.@Nullable Span span;
 
 	@Override
 	public <T> void beforeConcurrentHandling(NativeWebRequest request, Callable<T> task) {
 		this.target = Target.current();
+		this.user = TaskUser.current();
 	}
 
 	@Override
 	public <T> void preProcess(NativeWebRequest request, Callable<T> task) {
 		this.scope = this.target.enter();
+		this.span = this.user.enter();
 	}
 
 	@Override
 	public <T> void postProcess(NativeWebRequest request, Callable<T> task, @Nullable Object concurrentResult) {
+		if (this.span != null) {
+			this.span.close();
+		}
 		if (this.scope != null) {
 			this.scope.close();
 		}

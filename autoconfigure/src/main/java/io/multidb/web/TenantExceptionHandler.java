@@ -17,6 +17,8 @@ import org.springframework.web.bind.annotation.RestControllerAdvice;
 import io.multidb.InvalidTenantException;
 import io.multidb.MultiDbException;
 import io.multidb.NoTenantException;
+import io.multidb.Operation;
+import io.multidb.SourceAccessDeniedException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
@@ -39,7 +41,7 @@ public final class TenantExceptionHandler {
 	 * @throws Exception what was thrown, if it is for others to answer
 	 */
 	@ExceptionHandler({ NoTenantException.class, InvalidTenantException.class, UnknownTenantException.class,
-			UnknownSourceException.class, SourceUnavailableException.class })
+			UnknownSourceException.class, SourceUnavailableException.class, SourceAccessDeniedException.class })
 	ResponseEntity<ProblemDetail> handle(MultiDbException failure, Exception thrown) throws Exception {
 		ProblemDetail problem = problem(failure);
 		if (problem == null || thrown instanceof ErrorResponse
@@ -55,6 +57,10 @@ public final class TenantExceptionHandler {
 		}
 		if (failure instanceof InvalidTenantException) {
 			return ProblemDetail.forStatusAndDetail(HttpStatus.BAD_REQUEST, failure.getMessage());
+		}
+		if (failure instanceof SourceAccessDeniedException denied) {
+			return ProblemDetail.forStatusAndDetail(HttpStatus.FORBIDDEN,
+					(denied.operation() == Operation.READ) ? "Access denied." : "Access to write denied.");
 		}
 		if (failure instanceof UnknownTenantException unknown) {
 			return ProblemDetail.forStatusAndDetail(HttpStatus.NOT_FOUND, "Unknown tenant '" + unknown.tenant() + "'.");

@@ -18,9 +18,11 @@ import org.springframework.web.servlet.ModelAndView;
 import org.springframework.web.util.pattern.PathPattern;
 
 import io.multidb.MultiDbException;
+import io.multidb.Operation;
 import io.multidb.Scope;
 import io.multidb.Target;
 import io.multidb.TenantContext;
+import io.multidb.routing.TargetAccess;
 
 /**
  * Makes a request's tenant current while it is handled. The first resolver that knows one
@@ -42,6 +44,9 @@ public final class TenantFilter extends OncePerRequestFilter {
 
 	private final @Nullable HandlerExceptionResolver exceptionResolver;
 
+	/** {@code null} where there are no rules. */
+	private final @Nullable TargetAccess access;
+
 	/**
 	 * Creates the filter.
 	 * @param resolvers who knows the tenant, in order
@@ -52,6 +57,22 @@ public final class TenantFilter extends OncePerRequestFilter {
 	 */
 	public TenantFilter(List<TenantResolver> resolvers, List<String> excluded,
 			@Nullable HandlerExceptionResolver exceptionResolver) {
+		this(resolvers, excluded, exceptionResolver, null);
+	}
+
+	/**
+	 * Creates the filter.
+	 * @param resolvers who knows the tenant, in order
+	 * @param excluded path patterns for which nobody is asked
+	 * @param exceptionResolver answers exceptions, or {@code null} where the container's
+	 * error page is to do so
+	 * @param access asked whether the user may work for the tenant, or {@code null} if
+	 * everybody may
+	 * @throws IllegalArgumentException if a pattern cannot be parsed
+	 */
+	public TenantFilter(List<TenantResolver> resolvers, List<String> excluded,
+			@Nullable HandlerExceptionResolver exceptionResolver, @Nullable TargetAccess access) {
+		this.access = access;
 		this.resolvers = List.copyOf(resolvers);
 		this.excluded = excluded.stream().map(TenantResolvers::pattern).toList();
 		this.exceptionResolver = exceptionResolver;
@@ -79,7 +100,11 @@ public final class TenantFilter extends OncePerRequestFilter {
 
 	/** Without a tenant too: closing it ends what the request may have left open. */
 	private Scope enter(HttpServletRequest request) {
-		String tenant = isAsyncDispatch(request) ? (String) request.getAttribute(TENANT) : resolve(request);
+		boolean begun = isAsyncDispatch(request);
+		String tenant = begun ? (String) request.getAttribute(TENANT) : resolve(request);
+		if (tenant != null && this.access != null && !begun) {
+			this.access.check(Target.ofTenant(tenant), Operation.READ);
+		}
 		request.setAttribute(TENANT, tenant);
 		return (tenant != null) ? TenantContext.enter(tenant) : Target.current().enter();
 	}

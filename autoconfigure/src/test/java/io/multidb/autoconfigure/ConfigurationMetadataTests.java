@@ -41,7 +41,8 @@ class ConfigurationMetadataTests {
 	void everyKeyOfTenancyIsThere() {
 		List<String> keys = new ArrayList<>(PropertyKeys.of(TenancyProperties.class));
 		keys.removeIf((key) -> key.contains("[]"));
-		keys.addAll(List.of("routes", "servers", "liquibase.parameters"));
+		keys.addAll(
+				List.of("routes", "servers", "liquibase.parameters", "catalog.parameters", "catalog.credentials.keys"));
 		assertThat(properties.keySet()).contains("app.datasources")
 			.containsAll(keys.stream().map((key) -> "app.tenancy." + key).toList());
 	}
@@ -58,7 +59,10 @@ class ConfigurationMetadataTests {
 	void everyDefaultIsThere() {
 		assertThat(properties).allSatisfy((name, property) -> {
 			boolean optional = List
-				.of("app.datasources", "app.tenancy.cache.shared", "app.tenancy.discovery.names",
+				.of("app.datasources", "app.tenancy.cache.shared", "app.tenancy.catalog.credentials.active-key",
+						"app.tenancy.catalog.credentials.keys", "app.tenancy.catalog.credentials.references",
+						"app.tenancy.catalog.parameters", "app.tenancy.catalog.source",
+						"app.tenancy.catalog.sqlite-directory", "app.tenancy.discovery.names",
 						"app.tenancy.fan-out.journal.source", "app.tenancy.jpa.products", "app.tenancy.jpa.properties",
 						"app.tenancy.liquibase.change-log", "app.tenancy.liquibase.contexts",
 						"app.tenancy.liquibase.label-filter", "app.tenancy.liquibase.parameters",

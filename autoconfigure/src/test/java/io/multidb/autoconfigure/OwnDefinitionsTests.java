@@ -327,6 +327,16 @@ class OwnDefinitionsTests {
 	}
 
 	@Test
+	void credentialsWithoutAnAddressAreOfNoOther() {
+		file("username=ann", "password=topsecret", "hikari.minimum-idle=1");
+		application(PACKAGES, "app.datasources.auth.url=jdbc:postgresql://db1/auth").run((context) -> {
+			assertThat(definition(context, "auth").username()).isNull();
+			assertThat(definition(context, "auth").password()).isNull();
+			assertThat(definition(context, "auth").hikari()).containsEntry("minimum-idle", "1");
+		});
+	}
+
+	@Test
 	void anUnknownKeyIsAMistakeWithASuggestion() {
 		file("url=" + url("auth"), "liquibase.changelog-file=x", "usr=y");
 		assertThat(mistakes(PACKAGES)).hasSize(2)

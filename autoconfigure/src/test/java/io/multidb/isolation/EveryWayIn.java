@@ -78,15 +78,21 @@ import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.OpenTransaction;
 import io.multidb.Scope;
+import io.multidb.SourceAccessDeniedException;
 import io.multidb.SourceContext;
 import io.multidb.SourceSwitchException;
 import io.multidb.Tenant;
 import io.multidb.TenantContext;
 import io.multidb.WrongSourceException;
+import io.multidb.access.CurrentUser;
+import io.multidb.access.TestGrants;
+import io.multidb.access.Users;
+import io.multidb.autoconfigure.MultiDbAccessAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbDataJdbcAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbJpaAutoConfiguration;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
 import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -178,16 +184,7 @@ final class EveryWayIn {
 	void run(int threads, long atLeast) {
 		System.out.println("EveryWayIn: seed " + this.seed + ", " + threads + " threads, " + this.urls.size()
 				+ " sources, " + this.tenants.size() + " tenants");
-		ApplicationContextRunner runner = new ApplicationContextRunner()
-			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbJpaAutoConfiguration.class,
-					MultiDbDataJdbcAutoConfiguration.class, DataSourceAutoConfiguration.class,
-					DataSourceTransactionManagerAutoConfiguration.class, TransactionAutoConfiguration.class,
-					JdbcTemplateAutoConfiguration.class, JdbcClientAutoConfiguration.class, AopAutoConfiguration.class,
-					HibernateJpaAutoConfiguration.class, DataJpaRepositoriesAutoConfiguration.class,
-					DataJdbcRepositoriesAutoConfiguration.class))
-			.withUserConfiguration(Beans.class)
-			.withPropertyValues(properties());
-		runner.run((context) -> {
+		runner().run((context) -> {
 			assertThat(context).hasNotFailed();
 			SourceRegistry registry = context.getBean(SourceRegistry.class);
 			for (String source : this.urls.keySet()) {
@@ -215,6 +212,76 @@ final class EveryWayIn {
 		System.out.println("EveryWayIn: " + this.operations + " operations, " + this.busy + " met a busy database\n  "
 				+ this.ways + "\n  " + this.acts);
 		check();
+	}
+
+	private ApplicationContextRunner runner() {
+		return new ApplicationContextRunner()
+			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbJpaAutoConfiguration.class,
+					MultiDbDataJdbcAutoConfiguration.class, DataSourceAutoConfiguration.class,
+					DataSourceTransactionManagerAutoConfiguration.class, TransactionAutoConfiguration.class,
+					JdbcTemplateAutoConfiguration.class, JdbcClientAutoConfiguration.class, AopAutoConfiguration.class,
+					HibernateJpaAutoConfiguration.class, DataJpaRepositoriesAutoConfiguration.class,
+					DataJdbcRepositoriesAutoConfiguration.class))
+			.withUserConfiguration(Beans.class)
+			.withPropertyValues(properties());
+	}
+
+	/**
+	 * Goes every way for somebody who may use nothing, who may read, and who may write.
+	 */
+	void askWhoMay() {
+		Users users = new Users();
+		TestGrants grants = new TestGrants();
+		this.urls.keySet().forEach((source) -> grants.read("grace", source).admin("ada", source));
+		runner().withConfiguration(AutoConfigurations.of(MultiDbAccessAutoConfiguration.class))
+			.withBean(TestGrants.class, () -> grants)
+			.withBean(CurrentUser.class, () -> users)
+			.run((context) -> {
+				assertThat(context).hasNotFailed();
+				SourceRegistry registry = context.getBean(SourceRegistry.class);
+				Doors doors = context.getBean(Doors.class);
+				for (String source : this.urls.keySet()) {
+					users.set("bob");
+					for (Way way : Way.values()) {
+						assertThat(isDenied(doors, way, source)).as("%s to %s", way, source).isTrue();
+					}
+					assertThat(registry.get(source).state()).isInstanceOf(SourceState.Cold.class);
+					Sources.execute(registry.get(source), CREATE);
+					Sources.execute(registry.get(source), "INSERT INTO entry VALUES (1, '" + source + "', 'none')");
+					users.set("grace");
+					for (Way way : Way.values()) {
+						assertThat(isDenied(doors, way, source)).as("%s to %s", way, source)
+							.isEqualTo(!way.name().startsWith("READ"));
+					}
+					assertThat(Sources.query(registry.get(source), "SELECT count(*) FROM entry WHERE way = 'none'"))
+						.isEqualTo("1");
+					assertThat(Sources.query(registry.get(source), "SELECT count(*) FROM entry")).isEqualTo("1");
+					users.set("ada");
+					for (Way way : Way.values()) {
+						assertThat(isDenied(doors, way, source)).as("%s to %s", way, source).isFalse();
+					}
+					assertThat(Sources.query(registry.get(source), "SELECT count(*) FROM entry")).isNotEqualTo("1");
+					Sources.assertIdle(registry.get(source));
+				}
+			});
+	}
+
+	/** Whether it is in a transaction, without one, or both. */
+	private boolean isDenied(Doors doors, Way way, String source) {
+		boolean denied = false;
+		for (boolean transaction : new boolean[] { false, true }) {
+			long id = this.operations.incrementAndGet() + 10;
+			Runnable work = () -> doors.go(way, source, id, 1L, new Changes(source), transaction);
+			try {
+				TenantContext.run(source,
+						transaction ? () -> doors.transaction.executeWithoutResult((status) -> work.run()) : work);
+			}
+			catch (RuntimeException ex) {
+				assertThat(ex).hasRootCauseInstanceOf(SourceAccessDeniedException.class);
+				denied = true;
+			}
+		}
+		return denied;
 	}
 
 	private String[] properties() {

@@ -44,6 +44,11 @@ class EveryWayInIntegrationTests {
 	}
 
 	@Test
+	void everyWayAsksWhoMayOnBothProducts() throws SQLException {
+		onBothProducts(1, 1).askWhoMay();
+	}
+
+	@Test
 	@Tag("stress")
 	void everyRowOfAMillionOperationsIsInItsTenantsDatabaseOnBothProducts() throws SQLException {
 		onBothProducts(16, 3).run(8, 1_000_000);

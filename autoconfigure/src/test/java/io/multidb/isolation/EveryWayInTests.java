@@ -23,6 +23,11 @@ class EveryWayInTests {
 	}
 
 	@Test
+	void everyWayAsksWhoMay() {
+		new EveryWayIn(SEED).sqlite(this.directory, 1).askWhoMay();
+	}
+
+	@Test
 	@Tag("stress")
 	void everyRowOfAMillionOperationsIsInItsTenantsDatabase() {
 		new EveryWayIn(SEED).sqlite(this.directory, 24).run(8, 1_000_000);

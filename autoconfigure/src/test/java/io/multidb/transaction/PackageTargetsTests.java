@@ -1,6 +1,7 @@
 package io.multidb.transaction;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -249,6 +250,24 @@ class PackageTargetsTests {
 					context.getBean(PinnedService.class).anew(() -> {
 					});
 				});
+			});
+	}
+
+	@Test
+	void aMethodWithATransactionToItselfSetsAnothersAside() {
+		this.contextRunner.withPropertyValues(APPS)
+			.withBean(AuthService.class)
+			.withBean(PinnedService.class)
+			.run((context) -> {
+				JdbcClient jdbc = context.getBean(JdbcClient.class);
+				AuthService auth = context.getBean("authService", AuthService.class);
+				List<String> inside = new ArrayList<>();
+				context.getBean(PinnedService.class).around(() -> {
+					int unused = jdbc.sql("create table a (b int)").update();
+					assertThatExceptionOfType(SourceSwitchException.class).isThrownBy(auth::target);
+					auth.anew(() -> inside.add(Target.current().toString()));
+				});
+				assertThat(inside).containsExactly("tenant 'auth'");
 			});
 	}
 

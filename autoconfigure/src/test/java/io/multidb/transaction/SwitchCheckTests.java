@@ -66,6 +66,7 @@ import io.multidb.UseSource;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbJpaAutoConfiguration;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TenantMappings;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
 
@@ -147,6 +148,25 @@ class SwitchCheckTests {
 						.executeWithoutResult((status) -> assertThatExceptionOfType(SourceSwitchException.class)
 							.isThrownBy(() -> TenantContext.enter("atlantis"))
 							.withCauseInstanceOf(UnknownTenantException.class)));
+		});
+	}
+
+	@Test
+	void aTenantThatWasMappedElsewhereMeanwhileIsAnotherSource() {
+		run((context) -> {
+			TransactionTemplate transaction = transaction(context, TransactionDefinition.PROPAGATION_REQUIRED);
+			TransactionTemplate another = transaction(context, TransactionDefinition.PROPAGATION_REQUIRES_NEW);
+			TenantContext.run("lisbon", () -> transaction.executeWithoutResult((status) -> {
+				insert(context, "a");
+				context.getBean(TenantMappings.class).map("lisbon", "porto");
+				assertThatExceptionOfType(SourceSwitchException.class).isThrownBy(() -> TenantContext.enter("lisbon"))
+					.withMessageContaining("source 'porto'");
+				insert(context, "b");
+			}));
+			TenantContext.run("lisbon", () -> another.executeWithoutResult((status) -> insert(context, "c")));
+			context.getBean(TenantMappings.class).unmap("lisbon");
+			assertNotes(context, "lisbon", "a", "b");
+			assertNotes(context, "porto", "c");
 		});
 	}
 

@@ -1,0 +1,80 @@
+package io.multidb.autoconfigure;
+
+import java.time.Duration;
+
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.SmartInitializingSingleton;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
+import org.springframework.context.ApplicationEventPublisher;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Lazy;
+import org.springframework.core.Ordered;
+import org.springframework.core.annotation.Order;
+import org.springframework.core.env.Environment;
+import org.springframework.jdbc.core.JdbcTemplate;
+
+import io.multidb.access.Grants;
+import io.multidb.catalog.Catalog;
+import io.multidb.discovery.ProvidedSources;
+import io.multidb.discovery.SourceProvider;
+import io.multidb.routing.MappingStore;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.SourceMigrator;
+import io.multidb.source.SourceRegistry;
+
+/**
+ * Auto-configuration of the catalog, a table of sources in one of the declared ones.
+ */
+@AutoConfiguration(after = { MultiDbAutoConfiguration.class, MultiDbLiquibaseAutoConfiguration.class },
+		before = { MultiDbDiscoveryAutoConfiguration.class, MultiDbAccessAutoConfiguration.class })
+@ConditionalOnClass(JdbcTemplate.class)
+@ConditionalOnBean({ SourceRegistry.class, RoutingDataSource.class })
+@ConditionalOnProperty("app.tenancy.catalog.source")
+public final class MultiDbCatalogAutoConfiguration {
+
+	/** How long the start waits for the catalog; it is read behind it then. */
+	private static final Duration STARTUP_TIMEOUT = Duration.ofSeconds(30);
+
+	@Bean(destroyMethod = "close")
+	@ConditionalOnMissingBean
+	Catalog catalog(Datasources datasources, Environment environment, SourceRegistry registry,
+			ObjectProvider<RoutingDataSource> router, ObjectProvider<SourceMigrator> migrator,
+			ApplicationEventPublisher events, ObjectProvider<ProvidedSources> provided) {
+		return new Catalog(datasources.tenancy().catalog().settings(environment::getProperty), registry,
+				router::getObject, migrator.getIfAvailable(() -> SourceMigrator.NONE), events::publishEvent,
+				(timeout) -> provided.getObject().awaitApplied(timeout));
+	}
+
+	/** After what the application itself provides, unless that says otherwise. */
+	@Bean
+	@Order(Ordered.LOWEST_PRECEDENCE - 100)
+	SourceProvider catalogSourceProvider(Catalog catalog) {
+		return catalog.provider();
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	@ConditionalOnBooleanProperty("app.tenancy.catalog.permissions")
+	Grants catalogGrants(Catalog catalog) {
+		return catalog.grants();
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	MappingStore catalogMappings(Catalog catalog) {
+		return catalog.mappings();
+	}
+
+	/** Before the sources of all providers are applied, which waits for them. */
+	@Bean
+	@Lazy(false)
+	SmartInitializingSingleton catalogStarter(Catalog catalog) {
+		return () -> catalog.start(STARTUP_TIMEOUT);
+	}
+
+}

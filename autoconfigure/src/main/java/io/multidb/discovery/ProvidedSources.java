@@ -1,0 +1,483 @@
+package io.multidb.discovery;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.multidb.InvalidDatasourcesException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownSourceException;
+import io.multidb.source.Source;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
+
+/**
+ * Keeps the registry as all {@link SourceProvider}s together have it: what they add,
+ * change and take away becomes additions, replacements and removals, which drain. What is
+ * declared goes before them, and of two providers the earlier one before the later.
+ * <p>
+ * Thread-safe. One thread of its own compares and decides, so that what it has applied is
+ * known to it alone and needs no lock; providers, listeners of source events and callers
+ * only leave names for it. A source that is open is replaced by opening it anew, which
+ * may wait for a server: that is done by a few other threads, one at a time for each
+ * source, and what has changed about it meanwhile is looked at afterwards. Threads live
+ * for a few seconds after the last change.
+ */
+public final class ProvidedSources implements AutoCloseable {
+
+	private static final Logger logger = LoggerFactory.getLogger(ProvidedSources.class);
+
+	private static final int REPLACING = 4;
+
+	private static final Duration KEEP_ALIVE = Duration.ofSeconds(2);
+
+	private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
+
+	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
+
+	/** Names in one line of the log. */
+	private static final int NAMED = 10;
+
+	/** Problems of one look that get a line each. */
+	private static final int TOLD = 20;
+
+	private final SourceRegistry registry;
+
+	private final List<SourceProvider> providers;
+
+	private final ScheduledThreadPoolExecutor worker;
+
+	private final ExecutorService replacers;
+
+	/** What this has put into the registry; the worker's alone. */
+	private final Map<String, SourceDefinition> applied = new HashMap<>();
+
+	/** Being replaced by another thread; the worker's alone. */
+	private final Set<String> replacing = new HashSet<>();
+
+	/** Looked at again when that has ended; the worker's alone. */
+	private final Set<String> again = new HashSet<>();
+
+	/** Replacements that failed in a row; the worker's alone. */
+	private final Map<String, Integer> failures = new HashMap<>();
+
+	/** Why definitions are not, or not yet, applied; written by the worker alone. */
+	private final Map<String, String> problems = new ConcurrentHashMap<>();
+
+	/** Names whose second definition was told; the worker's alone. */
+	private final Set<String> twice = new HashSet<>();
+
+	/** Changed by the worker alone: those that were read and applied at least once. */
+	private final Set<SourceProvider> known = ConcurrentHashMap.newKeySet();
+
+	/**
+	 * Creates it; nothing is read or started.
+	 * @param registry the sources
+	 * @param providers who defines sources, in the order in which they go before each
+	 * other
+	 */
+	public ProvidedSources(SourceRegistry registry, Collection<SourceProvider> providers) {
+		this.registry = registry;
+		this.providers = List.copyOf(providers);
+		this.worker = new ScheduledThreadPoolExecutor(1, (task) -> daemon(task, "multidb-discovery"));
+		this.worker.setKeepAliveTime(KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS);
+		this.worker.allowCoreThreadTimeOut(true);
+		this.worker.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
+		ThreadPoolExecutor executor = new ThreadPoolExecutor(REPLACING, REPLACING, KEEP_ALIVE.toMillis(),
+				TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), (task) -> daemon(task, "multidb-replace"));
+		executor.allowCoreThreadTimeOut(true);
+		this.replacers = executor;
+		if (!this.providers.isEmpty()) {
+			registry.explainAbsences(this::whyAbsent);
+		}
+	}
+
+	private static Thread daemon(Runnable task, String name) {
+		Thread thread = new Thread(task, name);
+		thread.setDaemon(true);
+		return thread;
+	}
+
+	/**
+	 * Begins to listen to the providers, and applies what they have now. To be called
+	 * once.
+	 * @param timeout how long to wait for that; it goes on behind it
+	 */
+	public void start(Duration timeout) {
+		if (this.providers.isEmpty()) {
+			return;
+		}
+		this.providers.forEach((provider) -> provider.onChange(this::changed));
+		await(look(Set.of()), timeout);
+	}
+
+	/**
+	 * Looks at definitions again, because they or what stood in their way may have
+	 * changed.
+	 * @param names the names, or an empty set for all
+	 */
+	public void changed(Set<String> names) {
+		CompletableFuture<Void> unused = look(names);
+	}
+
+	/**
+	 * Looks again at definitions that were refused: a source was removed by others, which
+	 * may have stood in their way.
+	 */
+	public void retryRefused() {
+		if (!this.problems.isEmpty()) {
+			changed(Set.copyOf(this.problems.keySet()));
+		}
+	}
+
+	/**
+	 * Waits until everything that providers told before this call has been applied, save
+	 * for sources that are being opened anew.
+	 * @param timeout how long to wait at most
+	 * @return whether it has
+	 */
+	public boolean awaitApplied(Duration timeout) {
+		CompletableFuture<Void> done = new CompletableFuture<>();
+		submit(() -> done.complete(null), done);
+		return await(done, timeout);
+	}
+
+	/**
+	 * Why definitions of providers are not in use, by the sources' names.
+	 * @return a snapshot, without secrets; empty if all are
+	 */
+	public Map<String, String> problems() {
+		return Map.copyOf(this.problems);
+	}
+
+	private static boolean await(CompletableFuture<Void> done, Duration timeout) {
+		try {
+			done.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+			return true;
+		}
+		catch (TimeoutException | ExecutionException ex) {
+			return false;
+		}
+		catch (InterruptedException ex) {
+			Thread.currentThread().interrupt();
+			return false;
+		}
+	}
+
+	private CompletableFuture<Void> look(Set<String> names) {
+		CompletableFuture<Void> done = new CompletableFuture<>();
+		submit(() -> {
+			try {
+				apply(names);
+			}
+			catch (RuntimeException ex) {
+				logger.error("Definitions of sources could not be applied; the next change tries again", ex);
+			}
+			finally {
+				done.complete(null);
+			}
+		}, done);
+		return done;
+	}
+
+	private void submit(Runnable task, CompletableFuture<Void> done) {
+		try {
+			this.worker.execute(task);
+		}
+		catch (RejectedExecutionException ex) {
+			// The application ends.
+			done.complete(null);
+		}
+	}
+
+	/** Called by any thread, for names that the registry does not have. */
+	private @Nullable String whyAbsent(String name) {
+		String problem = this.problems.get(name);
+		if (problem != null) {
+			return problem;
+		}
+		for (SourceProvider provider : this.providers) {
+			String reason = provider.problem(name);
+			if (reason != null) {
+				return provider.name() + " has it, but " + reason;
+			}
+			if (!this.known.contains(provider)) {
+				return provider.name() + " could not be read yet, so it is not known whether there is such a source.";
+			}
+		}
+		return null;
+	}
+
+	/** What is to be done in one look. */
+	private static final class Changes {
+
+		/** In order, so that every node refuses the same one of two that conflict. */
+		private final Map<String, SourceDefinition> additions = new TreeMap<>();
+
+		private final List<String> removals = new ArrayList<>();
+
+		private final Map<String, SourceDefinition> replacements = new TreeMap<>();
+
+	}
+
+	private void apply(Set<String> wanted) {
+		List<SourceProvider> read = new ArrayList<>();
+		List<Map<String, SourceDefinition>> definitions = new ArrayList<>();
+		for (SourceProvider provider : this.providers) {
+			Map<String, SourceDefinition> some = provider.definitions();
+			if (some != null) {
+				read.add(provider);
+				definitions.add(some);
+			}
+		}
+		Set<String> names = wanted;
+		if (wanted.isEmpty() || !this.known.containsAll(read)) {
+			names = new LinkedHashSet<>(this.applied.keySet());
+			names.addAll(this.problems.keySet());
+			for (Map<String, SourceDefinition> some : definitions) {
+				names.addAll(some.keySet());
+			}
+		}
+		Changes changes = new Changes();
+		names.forEach((name) -> decide(name, first(name, definitions), changes));
+		remove(changes.removals);
+		if (!changes.removals.isEmpty()) {
+			// What stood in their way may be gone.
+			for (String name : Set.copyOf(this.problems.keySet())) {
+				if (!changes.additions.containsKey(name)) {
+					decide(name, first(name, definitions), changes);
+				}
+			}
+		}
+		add(changes.additions, read);
+		changes.replacements.forEach(this::replace);
+		tell(changes);
+		this.known.addAll(read);
+		sayWhatIsDefinedTwice(names, read, definitions);
+	}
+
+	private static @Nullable SourceDefinition first(String name, List<Map<String, SourceDefinition>> definitions) {
+		for (Map<String, SourceDefinition> some : definitions) {
+			SourceDefinition definition = some.get(name);
+			if (definition != null) {
+				return definition;
+			}
+		}
+		return null;
+	}
+
+	private void decide(String name, @Nullable SourceDefinition definition, Changes changes) {
+		if (this.replacing.contains(name)) {
+			this.again.add(name);
+			return;
+		}
+		SourceDefinition current = this.applied.get(name);
+		if (definition == null) {
+			this.problems.remove(name);
+			this.failures.remove(name);
+			if (current != null) {
+				changes.removals.add(name);
+			}
+		}
+		else if (current == null) {
+			changes.additions.put(name, definition);
+		}
+		else if (!current.equals(definition)) {
+			changes.replacements.put(name, definition);
+		}
+		else {
+			this.problems.remove(name);
+			this.failures.remove(name);
+		}
+	}
+
+	private void remove(List<String> names) {
+		// One that was removed by others, and perhaps added again, is not ours any more.
+		List<String> ours = names.stream().filter((name) -> isOurs(name)).toList();
+		names.forEach(this.applied::remove);
+		this.registry.removeAll(ours);
+	}
+
+	private boolean isOurs(String name) {
+		Source source = this.registry.find(name);
+		SourceDefinition definition = this.applied.get(name);
+		return source != null && definition != null && source.definition().origin().equals(definition.origin());
+	}
+
+	private void add(Map<String, SourceDefinition> additions, List<SourceProvider> read) {
+		if (additions.isEmpty()) {
+			return;
+		}
+		Map<String, List<String>> refused = this.registry.addAll(additions.values());
+		additions.forEach((name, definition) -> {
+			if (!refused.containsKey(name)) {
+				this.applied.put(name, definition);
+				this.problems.remove(name);
+			}
+		});
+		additions.keySet().removeAll(refused.keySet());
+		int told = 0;
+		for (Map.Entry<String, List<String>> each : refused.entrySet()) {
+			String name = each.getKey();
+			Source other = this.registry.find(name);
+			String origin = origin(name, read);
+			String problem = (other != null)
+					? "the source of this name from " + other.definition().origin() + " goes before it."
+					: String.join(" ", each.getValue()).replaceAll("\\p{Cntrl}", "?");
+			if (!problem.equals(this.problems.put(name, problem)) && ++told <= TOLD) {
+				logger.warn("{}: its definition from {} is not used: {}", printable(name), origin, problem);
+			}
+		}
+		if (told > TOLD) {
+			logger.warn("{} more definitions of sources are not used", told - TOLD);
+		}
+	}
+
+	private static String origin(String name, List<SourceProvider> read) {
+		for (SourceProvider provider : read) {
+			Map<String, SourceDefinition> some = provider.definitions();
+			SourceDefinition definition = (some != null) ? some.get(name) : null;
+			if (definition != null) {
+				return definition.origin();
+			}
+		}
+		return "a provider";
+	}
+
+	/** Names come from outside, and must not begin a line of their own. */
+	private static String printable(String name) {
+		return name.replaceAll("[^\\x20-\\x7e]", "?").substring(0, Math.min(name.length(), 64));
+	}
+
+	private void replace(String name, SourceDefinition definition) {
+		this.replacing.add(name);
+		try {
+			this.replacers.execute(() -> {
+				RuntimeException failure = null;
+				try {
+					this.registry.redefine(definition);
+				}
+				catch (RuntimeException ex) {
+					failure = ex;
+				}
+				RuntimeException why = failure;
+				submit(() -> replaced(name, definition, why), new CompletableFuture<>());
+			});
+		}
+		catch (RejectedExecutionException ex) {
+			this.replacing.remove(name);
+		}
+	}
+
+	private void replaced(String name, SourceDefinition definition, @Nullable RuntimeException failure) {
+		this.replacing.remove(name);
+		boolean changed = this.again.remove(name);
+		if (failure == null) {
+			this.applied.put(name, definition);
+			this.problems.remove(name);
+			this.failures.remove(name);
+		}
+		else if (failure instanceof UnknownSourceException) {
+			// Removed by others meanwhile: defined anew now.
+			this.applied.remove(name);
+			changed = true;
+		}
+		else {
+			notReplaced(name, definition, failure);
+		}
+		if (changed) {
+			apply(Set.of(name));
+		}
+	}
+
+	private void notReplaced(String name, SourceDefinition definition, RuntimeException failure) {
+		int count = this.failures.merge(name, 1, Integer::sum);
+		String problem = String.valueOf(failure.getMessage());
+		if (!problem.equals(this.problems.put(name, problem))) {
+			logger.warn("{}: its definition from {} is not used yet: {}", name, definition.origin(), problem);
+		}
+		if (failure instanceof InvalidDatasourcesException) {
+			// No time mends it; it is looked at when something is removed.
+			return;
+		}
+		if (!(failure instanceof SourceUnavailableException)) {
+			logger.error("{}: it could not be replaced", name, failure);
+		}
+		Duration delay = FIRST_RETRY.multipliedBy(1L << Math.min(count - 1, 5));
+		delay = (delay.compareTo(LAST_RETRY) > 0) ? LAST_RETRY : delay;
+		try {
+			Future<?> unused = this.worker.schedule(() -> changed(Set.of(name)), delay.toMillis(),
+					TimeUnit.MILLISECONDS);
+		}
+		catch (RejectedExecutionException ex) {
+			// The application ends.
+			logger.debug("{}: not tried again", name);
+		}
+	}
+
+	private void sayWhatIsDefinedTwice(Set<String> names, List<SourceProvider> read,
+			List<Map<String, SourceDefinition>> definitions) {
+		if (read.size() < 2) {
+			return;
+		}
+		for (String name : names) {
+			SourceDefinition used = null;
+			for (Map<String, SourceDefinition> some : definitions) {
+				SourceDefinition definition = some.get(name);
+				if (definition != null && used != null && this.twice.add(name)) {
+					logger.warn("{}: defined by {} and by {}; the first is used", printable(name), used.origin(),
+							definition.origin());
+				}
+				used = (used != null) ? used : definition;
+			}
+		}
+	}
+
+	private static void tell(Changes changes) {
+		List<String> parts = new ArrayList<>();
+		part("added", changes.additions.keySet(), parts);
+		part("changed", changes.replacements.keySet(), parts);
+		part("removed", changes.removals, parts);
+		if (!parts.isEmpty()) {
+			logger.info("Sources {}", String.join("; ", parts));
+		}
+	}
+
+	private static void part(String what, Collection<String> names, List<String> parts) {
+		if (!names.isEmpty()) {
+			parts.add(what + ": " + names.size() + " ("
+					+ String.join(", ", names.stream().limit(NAMED).map(ProvidedSources::printable).toList())
+					+ ((names.size() > NAMED) ? ", …" : "") + ")");
+		}
+	}
+
+	/** Ends its threads; what they are doing is ended with the registry. */
+	@Override
+	public void close() {
+		this.worker.shutdownNow();
+		this.replacers.shutdownNow();
+	}
+
+}

@@ -1,0 +1,534 @@
+package io.multidb.routing;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+
+import org.jspecify.annotations.Nullable;
+
+import io.multidb.InvalidDatasourcesException;
+import io.multidb.MultiDbException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownSourceException;
+import io.multidb.source.LeasedConnection;
+import io.multidb.source.Source;
+import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
+
+/**
+ * Remembers tenants' places in the sources themselves. Each has two tables:
+ * {@code multidb_shard}, with one row that says whose shard it is and what the list of
+ * all is, and {@code multidb_shard_tenant}, with the tenants that were placed in it.
+ * <p>
+ * Why no tenant is ever placed twice: it is placed only by a process that has seen its
+ * own generation of the list in all sources, then looked for the tenant in all of them,
+ * and in a transaction that holds the row of the source while that generation is still in
+ * it. A row's generation only grows. If two processes with different lists each missed
+ * the tenant that the other one placed, each source would have had the other's generation
+ * first, and one of both would have had to shrink.
+ * <p>
+ * Thread-safe. A list is compared by one thread at a time.
+ */
+public final class ShardTables implements ShardMap {
+
+	private static final Duration RETRY = Duration.ofSeconds(1);
+
+	/** So often others may interfere with a change of the list before it is given up. */
+	private static final int ATTEMPTS = 5;
+
+	private final SourceRegistry registry;
+
+	/** By list; there are as many as routes. */
+	private final Map<Shards, Comparison> comparisons = new ConcurrentHashMap<>();
+
+	/**
+	 * Creates the map; nothing is opened.
+	 * @param registry where sources are found
+	 */
+	public ShardTables(SourceRegistry registry) {
+		this.registry = registry;
+	}
+
+	@Override
+	public void check(Shards shards) {
+		comparison(shards).ensureDone();
+	}
+
+	@Override
+	public String place(String tenant, Shards shards) {
+		Comparison comparison = comparison(shards);
+		List<String> sources = shards.preferredBy(tenant);
+		String found = comparison.isDone() ? null : find(tenant, sources, (failure) -> {
+		});
+		if (found != null) {
+			return found;
+		}
+		try {
+			comparison.ensureDoneNow();
+			// Only what is looked for after the comparison counts.
+			found = find(tenant, sources, (failure) -> {
+				throw failure;
+			});
+		}
+		catch (SourceUnavailableException ex) {
+			throw new SourceUnavailableException(ex.source(), "It cannot be told in which of " + shards + " tenant '"
+					+ tenant + "' was placed, so it is not placed anew. " + ex.getMessage(), ex.retryAfter(), ex);
+		}
+		return (found != null) ? found : placeIn(sources.get(0), tenant, shards, comparison);
+	}
+
+	private Comparison comparison(Shards shards) {
+		return this.comparisons.computeIfAbsent(shards, Comparison::new);
+	}
+
+	/**
+	 * Where a tenant was placed.
+	 * @param undecided is told if nobody knows of it, but not all could be asked
+	 */
+	private @Nullable String find(String tenant, List<String> sources, Consumer<SourceUnavailableException> undecided) {
+		SourceUnavailableException failure = null;
+		for (String source : sources) {
+			try {
+				if (isPlaced(source, tenant)) {
+					return source;
+				}
+			}
+			catch (SourceUnavailableException ex) {
+				failure = (failure != null) ? failure : ex;
+			}
+		}
+		if (failure != null) {
+			undecided.accept(failure);
+		}
+		return null;
+	}
+
+	private boolean isPlaced(String source, String tenant) {
+		String owner = in(source, (connection) -> Optional.ofNullable(owner(connection, tenant))).orElse(null);
+		if (owner != null && !owner.equals(source)) {
+			throw new SourceUnavailableException(source, notIts(source, owner), RETRY, null);
+		}
+		return owner != null;
+	}
+
+	private static String notIts(String source, String owner) {
+		return "The database of the source '" + source + "' is the one in which tenants of '" + owner
+				+ "' were placed. Give it that name again: where tenants are is known by it.";
+	}
+
+	private String placeIn(String source, String tenant, Shards shards, Comparison comparison) {
+		try {
+			boolean current = inTransaction(source, (connection) -> {
+				if (update(connection, "UPDATE multidb_shard SET generation = generation WHERE generation = ?",
+						shards.generation()) == 0) {
+					return false;
+				}
+				if (owner(connection, tenant) == null) {
+					update(connection, "INSERT INTO multidb_shard_tenant (tenant) VALUES (?)", tenant);
+				}
+				return true;
+			});
+			if (current) {
+				return source;
+			}
+		}
+		catch (SourceUnavailableException ex) {
+			// Perhaps another process was first, or this one's commit did arrive.
+			if (isPlaced(source, tenant)) {
+				return source;
+			}
+			throw ex;
+		}
+		comparison.begin();
+		throw new SourceUnavailableException(source, "The list of sources of which '" + source
+				+ "' is one was changed while this process runs with " + shards + ", generation " + shards.generation()
+				+ ". Tenants that have a place keep it; new ones are placed by processes that have the new list.",
+				RETRY, null);
+	}
+
+	/** Whose the database is in which a tenant was placed; {@code null} if it was not. */
+	private static @Nullable String owner(Connection connection, String tenant) throws SQLException {
+		try (PreparedStatement select = connection.prepareStatement("SELECT multidb_shard.source"
+				+ " FROM multidb_shard, multidb_shard_tenant WHERE multidb_shard_tenant.tenant = ?")) {
+			select.setString(1, tenant);
+			try (ResultSet rows = select.executeQuery()) {
+				return rows.next() ? rows.getString(1) : null;
+			}
+		}
+	}
+
+	private static int update(Connection connection, String sql, Object... parameters) throws SQLException {
+		try (PreparedStatement statement = connection.prepareStatement(sql)) {
+			for (int i = 0; i < parameters.length; i++) {
+				statement.setObject(i + 1, parameters[i]);
+			}
+			return statement.executeUpdate();
+		}
+	}
+
+	/** What one source says of itself and of the others. */
+	private static Optional<Recorded> read(Connection connection) throws SQLException {
+		makeTables(connection);
+		try (Statement statement = connection.createStatement();
+				ResultSet rows = statement
+					.executeQuery("SELECT source, generation, complete, sources FROM multidb_shard")) {
+			return rows.next() ? Optional.of(new Recorded(rows.getString(1), rows.getInt(2), rows.getInt(3) != 0,
+					List.of(rows.getString(4).split(",")))) : Optional.empty();
+		}
+	}
+
+	private static void makeTables(Connection connection) throws SQLException {
+		try (Statement statement = connection.createStatement()) {
+			try (ResultSet unused = statement.executeQuery("SELECT count(*) FROM multidb_shard")) {
+				return;
+			}
+			catch (SQLException ex) {
+				create(statement, "multidb_shard_tenant (tenant VARCHAR(64) NOT NULL PRIMARY KEY)");
+				create(statement, "multidb_shard (id INTEGER NOT NULL PRIMARY KEY, source VARCHAR(64) NOT NULL,"
+						+ " generation INTEGER NOT NULL, complete INTEGER NOT NULL, sources TEXT NOT NULL)");
+			}
+		}
+	}
+
+	/** PostgreSQL lets one of two fail that create the same table at the same time. */
+	private static void create(Statement statement, String table) throws SQLException {
+		String sql = "CREATE TABLE IF NOT EXISTS " + table;
+		try {
+			statement.executeUpdate(sql);
+		}
+		catch (SQLException ex) {
+			statement.executeUpdate(sql);
+		}
+	}
+
+	/** On the source itself, never on its fallback, which knows of no tenant. */
+	private <T> T in(String source, Work<T> work) {
+		try (Connection connection = this.registry.get(source).getConnection()) {
+			if (connection instanceof LeasedConnection leased) {
+				leased.stayOn(false);
+			}
+			if (!connection.getAutoCommit()) {
+				connection.setAutoCommit(true);
+			}
+			return work.with(connection);
+		}
+		catch (SQLException ex) {
+			throw unavailable(source, ex);
+		}
+		catch (UnknownSourceException ex) {
+			throw new SourceUnavailableException(source,
+					ex.getMessage() + " Tenants may have been placed in it, so it cannot be done without.", RETRY, ex);
+		}
+	}
+
+	private <T> T inTransaction(String source, Work<T> work) {
+		return in(source, (connection) -> {
+			connection.setAutoCommit(false);
+			boolean done = false;
+			try {
+				T result = work.with(connection);
+				connection.commit();
+				done = true;
+				return result;
+			}
+			finally {
+				if (!done) {
+					connection.rollback();
+				}
+				connection.setAutoCommit(true);
+			}
+		});
+	}
+
+	private static SourceUnavailableException unavailable(String source, SQLException ex) {
+		if (ex.getCause() instanceof SourceUnavailableException failure) {
+			return failure;
+		}
+		return new SourceUnavailableException(source,
+				"Source '" + source + "' did not say which tenants were placed in it: " + ex.getMessage(), RETRY, ex);
+	}
+
+	@FunctionalInterface
+	private interface Work<T> {
+
+		T with(Connection connection) throws SQLException;
+
+	}
+
+	/**
+	 * The row of a source.
+	 *
+	 * @param source whose it is
+	 * @param generation that of the list
+	 * @param complete whether all sources of the list have had it
+	 * @param sources the list
+	 */
+	private record Recorded(String source, int generation, boolean complete, List<String> sources) {
+
+		boolean is(Shards shards) {
+			return this.generation == shards.generation() && this.sources.equals(shards.sources());
+		}
+
+	}
+
+	/** Of a list with what was recorded. */
+	private final class Comparison {
+
+		private final Shards shards;
+
+		private final ReentrantLock lock = new ReentrantLock();
+
+		private volatile boolean done;
+
+		/** Why it failed, and until when that is a good enough answer. */
+		private volatile @Nullable MultiDbException failure;
+
+		private volatile long failedUntil;
+
+		private Comparison(Shards shards) {
+			this.shards = shards;
+		}
+
+		boolean isDone() {
+			return this.done;
+		}
+
+		/** Has to be done again. */
+		void begin() {
+			this.done = false;
+		}
+
+		/**
+		 * What is wrong with the list is nothing that a tenant could do anything about.
+		 */
+		void ensureDoneNow() {
+			try {
+				ensureDone();
+			}
+			catch (InvalidDatasourcesException ex) {
+				throw new SourceUnavailableException(this.shards.sources().get(0), String.valueOf(ex.getMessage()),
+						RETRY, ex);
+			}
+		}
+
+		void ensureDone() {
+			if (this.done) {
+				return;
+			}
+			this.lock.lock();
+			try {
+				MultiDbException failed = this.failure;
+				if (failed != null && System.nanoTime() - this.failedUntil < 0) {
+					// Whoever waited for a failing attempt does not make the next one.
+					throw failed;
+				}
+				if (!this.done) {
+					compare();
+					this.failure = null;
+					this.done = true;
+				}
+			}
+			catch (MultiDbException ex) {
+				this.failure = ex;
+				this.failedUntil = System.nanoTime() + RETRY.toNanos();
+				throw ex;
+			}
+			finally {
+				this.lock.unlock();
+			}
+		}
+
+		private void compare() {
+			refuseOpening();
+			for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+				Map<String, @Nullable Recorded> recorded = recorded();
+				List<String> mistakes = mistakes(recorded);
+				if (!mistakes.isEmpty()) {
+					throw new InvalidDatasourcesException(mistakes);
+				}
+				if (recorded.values().stream().allMatch((each) -> each != null && each.is(this.shards))) {
+					recorded.forEach((source, each) -> complete(source));
+					return;
+				}
+				removed(recorded).forEach(this::leave);
+				recorded.forEach(this::record);
+			}
+			throw new SourceUnavailableException(this.shards.sources().get(0),
+					"The list of sources " + this.shards + " is being changed by other processes at the same time.",
+					RETRY, null);
+		}
+
+		/** A migration that takes its time holds up no start. */
+		private void refuseOpening() {
+			for (String name : this.shards.sources()) {
+				Source source = ShardTables.this.registry.find(name);
+				if (source != null && source.state() instanceof SourceState.Opening) {
+					throw new SourceUnavailableException(name, "Source '" + name + "' is being opened or migrated.",
+							RETRY, null);
+				}
+			}
+		}
+
+		private Map<String, @Nullable Recorded> recorded() {
+			Map<String, @Nullable Recorded> recorded = new LinkedHashMap<>();
+			for (String source : this.shards.sources()) {
+				recorded.put(source, in(source, ShardTables::read).orElse(null));
+			}
+			return recorded;
+		}
+
+		private List<String> mistakes(Map<String, @Nullable Recorded> recorded) {
+			List<String> mistakes = new ArrayList<>();
+			Set<String> listed = listed(recorded);
+			recorded.forEach((source, each) -> {
+				String mistake = (each != null) ? mistake(source, each)
+						: listed.contains(source) ? "The database of the" + " source '" + source
+								+ "' does not know that it is one of " + listed
+								+ ", over which tenants were spread: it may be an empty one in place of theirs, who would be"
+								+ " placed anew. Put the right one back." : null;
+				if (mistake != null) {
+					mistakes.add(mistake);
+				}
+			});
+			return mistakes.isEmpty() ? mistakesOfRemoval(recorded) : mistakes;
+		}
+
+		private @Nullable String mistake(String source, Recorded each) {
+			if (!each.source().equals(source)) {
+				return notIts(source, each.source());
+			}
+			if (each.generation() > this.shards.generation()) {
+				return "The sources " + this.shards + ", generation " + this.shards.generation()
+						+ ", are an old list: in '" + source + "', " + each.sources() + ", generation "
+						+ each.generation()
+						+ ", is recorded. Configure that, or go on to another list with 'generation: "
+						+ (each.generation() + 1) + "' in its route.";
+			}
+			if (each.generation() == this.shards.generation() && !each.is(this.shards)) {
+				return "The sources " + this.shards + " are not those that are recorded in '" + source + "', "
+						+ each.sources() + ". If they were changed on purpose, set 'generation: "
+						+ (each.generation() + 1)
+						+ "' in their route, in all processes; nobody is moved by that. Otherwise put the list back.";
+			}
+			return null;
+		}
+
+		/** What must have a row: the sources of all lists that have come into force. */
+		private Set<String> listed(Map<String, @Nullable Recorded> recorded) {
+			Set<String> listed = new TreeSet<>();
+			recorded.values().forEach((each) -> {
+				if (each != null && (each.complete() || each.generation() < this.shards.generation())) {
+					listed.addAll(each.sources());
+				}
+			});
+			return listed;
+		}
+
+		private Set<String> removed(Map<String, @Nullable Recorded> recorded) {
+			Set<String> removed = new TreeSet<>();
+			recorded.values().forEach((each) -> {
+				if (each != null) {
+					removed.addAll(each.sources());
+				}
+			});
+			this.shards.sources().forEach(removed::remove);
+			return removed;
+		}
+
+		private List<String> mistakesOfRemoval(Map<String, @Nullable Recorded> recorded) {
+			List<String> mistakes = new ArrayList<>();
+			for (String source : removed(recorded)) {
+				if (ShardTables.this.registry.find(source) == null) {
+					mistakes.add("The source '" + source + "' is left out of " + this.shards
+							+ ", and whether tenants are placed in it cannot be told, as it is not declared. Declare it"
+							+ " under 'app.datasources' until the shorter list is in force.");
+				}
+				else {
+					int tenants = in(source, (connection) -> read(connection).isPresent() ? tenants(connection) : 0);
+					if (tenants > 0) {
+						mistakes.add(notEmpty(source, tenants));
+					}
+				}
+			}
+			return mistakes;
+		}
+
+		private String notEmpty(String source, int tenants) {
+			return "The source '" + source + "' cannot be left out of " + this.shards + ": " + tenants
+					+ " tenants are placed in it. Move their data, insert them into 'multidb_shard_tenant' of the source"
+					+ " they are in then, and delete them from that of '" + source + "'.";
+		}
+
+		private static int tenants(Connection connection) throws SQLException {
+			try (Statement statement = connection.createStatement();
+					ResultSet rows = statement.executeQuery("SELECT count(*) FROM multidb_shard_tenant")) {
+				return rows.next() ? rows.getInt(1) : 0;
+			}
+		}
+
+		/** From here on, nobody places a tenant in a source that is listed no more. */
+		private void leave(String source) {
+			int tenants = inTransaction(source, (connection) -> {
+				int left = update(connection,
+						"UPDATE multidb_shard SET generation = ?, complete = 0, sources = ? WHERE generation < ?",
+						this.shards.generation(), list(), this.shards.generation());
+				int still = (left > 0) ? tenants(connection) : 0;
+				if (still > 0) {
+					connection.rollback();
+				}
+				return still;
+			});
+			if (tenants > 0) {
+				throw new InvalidDatasourcesException(List.of(notEmpty(source, tenants)));
+			}
+		}
+
+		private void record(String source, @Nullable Recorded former) {
+			if (former != null && former.is(this.shards)) {
+				return;
+			}
+			try {
+				in(source, (connection) -> (former == null)
+						? update(connection,
+								"INSERT INTO multidb_shard (id, source, generation, complete, sources)"
+										+ " VALUES (1, ?, ?, 0, ?)",
+								source, this.shards.generation(), list())
+						: update(connection,
+								"UPDATE multidb_shard SET generation = ?, complete = 0, sources = ? WHERE generation = ?",
+								this.shards.generation(), list(), former.generation()));
+			}
+			catch (SourceUnavailableException ex) {
+				if (former != null || in(source, ShardTables::read).isEmpty()) {
+					throw ex;
+				}
+				// Another process was first; the next attempt sees what it recorded.
+			}
+		}
+
+		private void complete(String source) {
+			in(source,
+					(connection) -> update(connection,
+							"UPDATE multidb_shard SET complete = 1 WHERE generation = ? AND complete = 0",
+							this.shards.generation()));
+		}
+
+		private String list() {
+			return String.join(",", this.shards.sources());
+		}
+
+	}
+
+}

@@ -1,0 +1,88 @@
+package io.multidb.routing;
+
+import org.springframework.transaction.support.TransactionSynchronizationManager;
+
+import io.multidb.MultiDbException;
+import io.multidb.Operation;
+import io.multidb.SourceAccessDeniedException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.Target;
+import io.multidb.UnknownSourceException;
+import io.multidb.UnknownTenantException;
+import io.multidb.access.Access;
+import io.multidb.access.Permit;
+
+/**
+ * Asks the rules about where a target leads, before anything is opened there. To who may
+ * not use them, sources that exist are as those that do not. Thread-safe.
+ */
+public final class TargetAccess {
+
+	private final Access access;
+
+	private final Routes routes;
+
+	/**
+	 * Creates one.
+	 * @param access the rules
+	 * @param routes the way from a target to a source
+	 */
+	public TargetAccess(Access access, Routes routes) {
+		this.access = access;
+		this.routes = routes;
+	}
+
+	/**
+	 * Refuses work before it begins. A target that leads nowhere is none of this one's
+	 * business, if the rules let the user know.
+	 * @param target where it is to be done
+	 * @param operation what is wanted
+	 * @throws SourceAccessDeniedException if the user may not
+	 */
+	public void check(Target target, Operation operation) {
+		this.access.check(target, nameOf(target), operation);
+	}
+
+	private String nameOf(Target target) {
+		try {
+			return this.routes.resolve(target).name();
+		}
+		catch (UnknownTenantException | UnknownSourceException ex) {
+			return invented(target, ex);
+		}
+		catch (SourceUnavailableException ex) {
+			// Who may not is not told which sources there are, and what is wrong with
+			// one.
+			return ex.source();
+		}
+	}
+
+	private static String invented(Target target, MultiDbException unknown) {
+		String name = (target.source() != null) ? target.source() : target.tenant();
+		if (name == null) {
+			// The source for work without a tenant, which was removed
+			throw unknown;
+		}
+		return name;
+	}
+
+	Routes.Resolution resolution(Target target) {
+		try {
+			return this.routes.resolution(target);
+		}
+		catch (UnknownTenantException | UnknownSourceException ex) {
+			this.access.check(target, invented(target, ex), Operation.READ);
+			throw ex;
+		}
+		catch (SourceUnavailableException ex) {
+			this.access.check(target, ex.source(), Operation.READ);
+			throw ex;
+		}
+	}
+
+	/** For work without a transaction only is it known here that it is to read. */
+	Permit permit(Target target, String source) {
+		return this.access.permit(target, source, TransactionSynchronizationManager.isCurrentTransactionReadOnly());
+	}
+
+}

@@ -1,0 +1,458 @@
+package io.multidb.routing;
+
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import io.multidb.InvalidTenantException;
+import io.multidb.Scope;
+import io.multidb.SourceUnavailableException;
+import io.multidb.Target;
+import io.multidb.TenantContext;
+import io.multidb.UnknownSourceException;
+import io.multidb.UnknownTenantException;
+import io.multidb.WrongSourceException;
+import io.multidb.source.CreatePolicy;
+import io.multidb.source.NamePattern;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
+import io.multidb.source.Sources;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+/**
+ * Tests for {@link TenantMappings}.
+ */
+class TenantMappingsTests {
+
+	@TempDir
+	private Path directory;
+
+	@AutoClose
+	private final Sources sources = new Sources();
+
+	private final List<MappingEvent> events = new CopyOnWriteArrayList<>();
+
+	private SourceRegistry registry;
+
+	private TenantMappings mappings;
+
+	private Routes routes;
+
+	@BeforeEach
+	void declare() {
+		for (String name : new String[] { "main", "archive", "third" }) {
+			this.sources.with(Sources.sqlite(name, this.directory));
+		}
+		this.sources.with(Sources.sqlite("server", this.directory).internal(true));
+		this.sources.with(Sources.template(
+				SourceDefinition.named("election").url("jdbc:sqlite:" + this.directory + "/{id}.db").build(),
+				"election-{id}", CreatePolicy.EXPLICIT, null));
+		this.registry = this.sources.registry();
+		use(MappingStore.NONE);
+	}
+
+	private void use(MappingStore store) {
+		this.mappings = new TenantMappings(this.registry, store, this.events::add);
+		this.routes = new Routes(
+				List.of(new Route(List.of(NamePattern.of("election-{id}")), "election"),
+						new Route(List.of(NamePattern.of("chat-*")), "main")),
+				null, this.registry, this.mappings, new ShardTables(this.registry));
+	}
+
+	/** The source of a scope that is entered now. */
+	private String sourceOf(String tenant) {
+		return TenantContext.call(tenant, () -> this.routes.resolve(Target.current()).name());
+	}
+
+	@Test
+	void aMappingGoesBeforeTheRoutes() {
+		assertThat(sourceOf("chat-1")).isEqualTo("main");
+		this.mappings.map("chat-1", "archive");
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		assertThat(sourceOf("chat-2")).isEqualTo("main");
+		this.mappings.map("chat-1", "third");
+		assertThat(sourceOf("chat-1")).isEqualTo("third");
+		assertThat(this.mappings.unmap("chat-1")).isTrue();
+		assertThat(this.mappings.unmap("chat-1")).isFalse();
+		assertThat(sourceOf("chat-1")).isEqualTo("main");
+	}
+
+	@Test
+	void aTenantWithoutARouteMayBeMapped() {
+		assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(() -> sourceOf("vip"));
+		this.mappings.map("vip", "archive");
+		assertThat(sourceOf("vip")).isEqualTo("archive");
+	}
+
+	@Test
+	void aTenantOfATemplateMayBeMappedAndNeedsNoDatabaseThen() {
+		this.mappings.map("election-1", "archive");
+		assertThat(sourceOf("election-1")).isEqualTo("archive");
+		assertThat(this.routes.create("election-1")).isFalse();
+	}
+
+	@Test
+	void mappingsAreFound() {
+		this.mappings.map("chat-2", "archive");
+		this.mappings.map("chat-1", "third");
+		assertThat(this.mappings.find("chat-1")).isEqualTo("third");
+		assertThat(this.mappings.find("chat-3")).isNull();
+		assertThat(this.mappings.all()).containsExactly(Map.entry("chat-1", "third"), Map.entry("chat-2", "archive"));
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "nowhere, declared", "server, internal", "election, template" })
+	void aSourceThatIsNoneForTenantsIsRefused(String source, String why) {
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(() -> this.mappings.map("chat-1", source))
+			.withMessageContaining("'" + source + "'")
+			.withMessageContaining(why)
+			.satisfies((ex) -> assertThat(ex.source()).isEqualTo(source));
+		assertThat(this.mappings.all()).isEmpty();
+		assertThat(sourceOf("chat-1")).isEqualTo("main");
+	}
+
+	@Test
+	void anotherTenantsDatabaseIsRefused() {
+		this.routes.create("election-1");
+		this.registry.get("election", "election-1");
+		assertThatExceptionOfType(UnknownSourceException.class)
+			.isThrownBy(() -> this.mappings.map("chat-1", "election-1"))
+			.withMessageContaining("'election'");
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "x'; DROP TABLE multidb_mapping; --", "", "../main", "a b", "ünder" })
+	void aMalformedTenantIsRefused(String tenant) {
+		assertThatExceptionOfType(InvalidTenantException.class).isThrownBy(() -> this.mappings.map(tenant, "archive"));
+		assertThatExceptionOfType(InvalidTenantException.class).isThrownBy(() -> this.mappings.unmap(tenant));
+		assertThat(this.mappings.all()).isEmpty();
+	}
+
+	@Test
+	void aTenantWhoseSourceIsRemovedIsUnknownAndNotSomewhereElse() {
+		this.mappings.map("chat-1", "archive");
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		this.registry.remove("archive");
+		assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(() -> sourceOf("chat-1"))
+			.withMessageContaining("mapped to the source 'archive'");
+		this.registry.add(Sources.sqlite("archive", this.directory).build());
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+	}
+
+	@Test
+	void aScopeThatIsOpenKeepsItsSource() {
+		try (Scope scope = TenantContext.enter("chat-1")) {
+			assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("main");
+			this.mappings.map("chat-1", "archive");
+			assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("main");
+			try (Scope inner = TenantContext.enter("chat-1")) {
+				assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("archive");
+			}
+			assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("main");
+		}
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+	}
+
+	@Test
+	void aScopeThatUsedNoSourceYetGoesToTheNewOne() {
+		try (Scope scope = TenantContext.enter("chat-1")) {
+			this.mappings.map("chat-1", "archive");
+			assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("archive");
+		}
+	}
+
+	@Test
+	void aTargetThatIsHandedOnLeadsToTheNewSource() {
+		List<Target> handedOn = new ArrayList<>();
+		TenantContext.run("chat-1", () -> {
+			this.routes.resolve(Target.current());
+			handedOn.add(Target.current());
+		});
+		assertThat(handedTo(handedOn.get(0))).isEqualTo("main");
+		this.mappings.map("chat-1", "archive");
+		assertThat(handedTo(handedOn.get(0))).isEqualTo("archive");
+		this.mappings.map("chat-2", "archive");
+		assertThat(handedTo(handedOn.get(0))).isEqualTo("archive");
+		this.mappings.unmap("chat-1");
+		assertThat(handedTo(handedOn.get(0))).isEqualTo("main");
+	}
+
+	@Test
+	void aTargetThatWasEnteredBetweenOtherChangesIsNotTakenForCurrent() {
+		Target target = TenantContext.call("chat-1", () -> {
+			this.routes.resolve(Target.current());
+			return Target.current();
+		});
+		this.mappings.map("chat-2", "archive");
+		assertThat(handedTo(target)).isEqualTo("main");
+		this.mappings.map("chat-1", "archive");
+		this.mappings.map("chat-2", "main");
+		assertThat(handedTo(target)).isEqualTo("archive");
+	}
+
+	private String handedTo(Target target) {
+		try (Scope scope = target.enter()) {
+			return this.routes.resolve(Target.current()).name();
+		}
+	}
+
+	@Test
+	void aConnectionOfTheOldSourceIsRefusedToANewScope() throws SQLException {
+		RoutingDataSource router = new RoutingDataSource(this.routes);
+		try (Scope scope = TenantContext.enter("chat-1"); Connection connection = router.getConnection()) {
+			Sources.execute(connection, "create table t (id integer)");
+			this.mappings.map("chat-1", "archive");
+			Sources.execute(connection, "insert into t values (1)");
+			try (Scope inner = TenantContext.enter("chat-1")) {
+				assertThatExceptionOfType(SQLException.class)
+					.isThrownBy(() -> Sources.execute(connection, "insert into t values (2)"))
+					.withCauseInstanceOf(WrongSourceException.class);
+			}
+			assertThat(Sources.query(connection, "select max(id) from t")).isEqualTo("1");
+		}
+	}
+
+	@Test
+	void whatWasReadInAScopeWhoseTenantWasMappedIsNotKept() {
+		try (Scope scope = TenantContext.enter("chat-1")) {
+			assertThat(this.routes.hasMoved(Target.current())).isFalse();
+			this.mappings.map("chat-2", "archive");
+			assertThat(this.routes.hasMoved(Target.current())).isFalse();
+			this.mappings.map("chat-1", "archive");
+			assertThat(this.routes.hasMoved(Target.current())).isTrue();
+			this.mappings.map("chat-1", "main");
+			assertThat(this.routes.hasMoved(Target.current())).isTrue();
+		}
+		try (Scope scope = TenantContext.enter("chat-1")) {
+			assertThat(this.routes.hasMoved(Target.current())).isFalse();
+			this.mappings.unmap("chat-1");
+			assertThat(this.routes.hasMoved(Target.current())).isTrue();
+		}
+	}
+
+	@Test
+	void whatWasLookedUpBeforeAChangeIsRememberedByNobodyElse() {
+		Target slow = Target.ofTenant("chat-1");
+		long before = Target.forgotten();
+		this.mappings.map("chat-1", "archive");
+		slow.resolution("what was looked up before", before);
+		assertThat(Target.ofTenant("chat-1")).isNotSameAs(slow);
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+	}
+
+	/**
+	 * One thread looks up for the first time while another maps: whichever is first, all
+	 * scopes that are entered after that lead to the new source.
+	 */
+	@Test
+	void noThreadRemembersWhatItLookedUpBeforeTheChange() throws Exception {
+		int rounds = 3_000;
+		CyclicBarrier barrier = new CyclicBarrier(2);
+		List<String> wrong = new CopyOnWriteArrayList<>();
+		Thread reader = new Thread(() -> {
+			for (int i = 0; i < rounds; i++) {
+				String tenant = "chat-" + i;
+				await(barrier);
+				String either = sourceOf(tenant);
+				assertThat(either).isIn("main", "archive");
+				await(barrier);
+				if (!sourceOf(tenant).equals("archive")) {
+					wrong.add(tenant);
+				}
+			}
+		});
+		reader.start();
+		for (int i = 0; i < rounds; i++) {
+			String tenant = "chat-" + i;
+			await(barrier);
+			this.mappings.map(tenant, "archive");
+			if (!sourceOf(tenant).equals("archive")) {
+				wrong.add(tenant);
+			}
+			await(barrier);
+		}
+		reader.join();
+		assertThat(wrong).isEmpty();
+		assertThat(this.mappings.all()).hasSize(rounds);
+	}
+
+	private static void await(CyclicBarrier barrier) {
+		try {
+			barrier.await(60, TimeUnit.SECONDS);
+		}
+		catch (Exception ex) {
+			throw new IllegalStateException(ex);
+		}
+	}
+
+	@Test
+	void changesAreTold() {
+		this.mappings.map("chat-1", "archive");
+		this.mappings.map("chat-1", "archive");
+		this.mappings.map("chat-1", "third");
+		this.mappings.unmap("chat-1");
+		assertThat(this.events).containsExactly(new MappingEvent.Mapped("chat-1", "archive", null),
+				new MappingEvent.Mapped("chat-1", "third", "archive"), new MappingEvent.Unmapped("chat-1", "third"));
+	}
+
+	@Test
+	void aListenerThatFailsChangesNothing() {
+		this.mappings = new TenantMappings(this.registry, MappingStore.NONE, (event) -> {
+			throw new IllegalStateException("on purpose");
+		});
+		this.mappings.map("chat-1", "archive");
+		assertThat(this.mappings.find("chat-1")).isEqualTo("archive");
+	}
+
+	@Test
+	void theStoreIsReadAndWritten() {
+		Store store = new Store();
+		store.rows.put("chat-1", "archive");
+		use(store);
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		this.mappings.map("chat-2", "third");
+		this.mappings.unmap("chat-1");
+		assertThat(store.rows).containsExactly(Map.entry("chat-2", "third"));
+	}
+
+	@Test
+	void whatAnotherNodeChangesComesIntoForce() {
+		Store store = new Store();
+		store.rows.put("chat-1", "archive");
+		store.rows.put("chat-2", "archive");
+		use(store);
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		assertThat(sourceOf("chat-2")).isEqualTo("archive");
+		store.rows.put("chat-1", "third");
+		store.rows.remove("chat-2");
+		store.rows.put("chat-3", "third");
+		store.changed.run();
+		assertThat(sourceOf("chat-1")).isEqualTo("third");
+		assertThat(sourceOf("chat-2")).isEqualTo("main");
+		assertThat(sourceOf("chat-3")).isEqualTo("third");
+		assertThat(this.events).containsExactlyInAnyOrder(new MappingEvent.Mapped("chat-1", "third", "archive"),
+				new MappingEvent.Unmapped("chat-2", "archive"), new MappingEvent.Mapped("chat-3", "third", null));
+	}
+
+	@Test
+	void aBadRowSpoilsOnlyItself() {
+		Store store = new Store();
+		store.rows.put("chat-1", "nowhere");
+		store.rows.put("x'; --", "archive");
+		store.rows.put("chat-2", "server");
+		store.rows.put("chat-3", "archive");
+		use(store);
+		assertThat(sourceOf("chat-3")).isEqualTo("archive");
+		assertThat(sourceOf("chat-4")).isEqualTo("main");
+		for (String bad : List.of("chat-1", "chat-2")) {
+			assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(() -> sourceOf(bad));
+		}
+	}
+
+	@Test
+	void untilMappingsAreKnownNoTenantIsServed() {
+		Store store = new Store();
+		store.rows.put("chat-1", "archive");
+		store.down = true;
+		use(store);
+		for (int i = 0; i < 3; i++) {
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> sourceOf("chat-1"))
+				.withMessageContaining("which tenants are mapped")
+				.withMessageContaining("catalog is down");
+		}
+		assertThat(store.loads).as("times the store was asked within a second").hasValueLessThan(3);
+		store.down = false;
+		store.changed.run();
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+	}
+
+	@Test
+	void aStoreThatComesBackIsAskedAgain() {
+		Store store = new Store();
+		store.rows.put("chat-1", "archive");
+		store.down = true;
+		use(store);
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> sourceOf("chat-1"));
+		store.down = false;
+		org.awaitility.Awaitility.await()
+			.ignoreException(SourceUnavailableException.class)
+			.until(() -> sourceOf("chat-1").equals("archive"));
+	}
+
+	@Test
+	void whatIsKnownStaysInForceWhileTheStoreIsDown() {
+		Store store = new Store();
+		store.rows.put("chat-1", "archive");
+		use(store);
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		store.down = true;
+		store.changed.run();
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> this.mappings.map("chat-1", "third"));
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+	}
+
+	/** As a table in a catalog would be. */
+	private static final class Store implements MappingStore {
+
+		private final Map<String, String> rows = new ConcurrentHashMap<>();
+
+		private final AtomicInteger loads = new AtomicInteger();
+
+		private volatile boolean down;
+
+		private Runnable changed;
+
+		private void check() {
+			if (this.down) {
+				throw new SourceUnavailableException("catalog", "the catalog is down", Duration.ofSeconds(1), null);
+			}
+		}
+
+		@Override
+		public Map<String, String> load() {
+			this.loads.incrementAndGet();
+			check();
+			return Map.copyOf(this.rows);
+		}
+
+		@Override
+		public void save(String tenant, String source) {
+			check();
+			this.rows.put(tenant, source);
+		}
+
+		@Override
+		public void remove(String tenant) {
+			check();
+			this.rows.remove(tenant);
+		}
+
+		@Override
+		public void whenChanged(Runnable listener) {
+			this.changed = listener;
+		}
+
+	}
+
+}
