@@ -45,6 +45,8 @@ final class Execution<T, P> {
 
 	private static final long LEAST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(20);
 
+	private static final long MOST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(100);
+
 	private static final long FIRST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(50);
 
 	private final long start = System.nanoTime();
@@ -95,7 +97,7 @@ final class Execution<T, P> {
 			this.kind = kind;
 		}
 
-		/** As many more as do not come back. */
+		/** As many more as do not come back; twice as many, if nobody does. */
 		private void grow(Workers workers, long now) {
 			if (this.waiting.isEmpty()) {
 				return;
@@ -103,7 +105,8 @@ final class Execution<T, P> {
 			this.runners.removeIf((runner) -> !runner.isWorking());
 			long patience = patience();
 			int stuck = (int) this.runners.stream().filter((runner) -> runner.busyFor(now) > patience).count();
-			int more = Math.min(this.kind.first() + stuck - this.runners.size(), this.waiting.size());
+			int instead = (stuck == this.runners.size()) ? 2 * stuck : stuck;
+			int more = Math.min(this.kind.first() + instead - this.runners.size(), this.waiting.size());
 			for (int i = 0; i < more; i++) {
 				Runner runner = new Runner(workers, this.kind);
 				if (!workers.start(this.kind, () -> work(runner))) {
@@ -156,7 +159,8 @@ final class Execution<T, P> {
 	 * because there is so much to do, more threads would only make it worse.
 	 */
 	private long patience() {
-		return (this.typical == 0) ? FIRST_PATIENCE : Math.max(LEAST_PATIENCE, 4 * this.typical);
+		return (this.typical == 0) ? FIRST_PATIENCE
+				: Math.min(MOST_PATIENCE, Math.max(LEAST_PATIENCE, 4 * this.typical));
 	}
 
 	/** By which threads a source is asked. */
@@ -320,7 +324,7 @@ final class Execution<T, P> {
 		Throwable cause = failure;
 		// Causes may go round in circles.
 		for (int depth = 0; cause != null && depth < 50; depth++) {
-			if (isRefusal(cause)) {
+			if (cause instanceof SourceAccessDeniedException) {
 				return Status.REFUSED;
 			}
 			if (cause instanceof SourceUnavailableException) {
@@ -329,11 +333,6 @@ final class Execution<T, P> {
 			cause = cause.getCause();
 		}
 		return (System.nanoTime() - this.end >= 0) ? Status.TIMED_OUT : status;
-	}
-
-	/** Whether the caller may not use the source. */
-	private static boolean isRefusal(Throwable cause) {
-		return cause instanceof SourceAccessDeniedException;
 	}
 
 	private static String describe(Throwable failure) {

@@ -30,6 +30,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 import org.springframework.jdbc.core.simple.JdbcClient;
 
+import io.multidb.Operation;
 import io.multidb.Scope;
 import io.multidb.SourceContext;
 import io.multidb.SourceUnavailableException;
@@ -37,10 +38,17 @@ import io.multidb.Target;
 import io.multidb.TenantContext;
 import io.multidb.UnknownSourceException;
 import io.multidb.WrongSourceException;
+import io.multidb.access.Access;
+import io.multidb.access.AccessDecision;
+import io.multidb.access.AccessListener;
+import io.multidb.access.CurrentUser;
+import io.multidb.access.SourceAccess;
+import io.multidb.access.UserContext;
 import io.multidb.fanout.FanOutResult.Row;
 import io.multidb.fanout.SourceOutcome.Status;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TargetAccess;
 import io.multidb.source.NamePattern;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
@@ -163,6 +171,32 @@ class FanOutTests {
 		assertThat(result.outcomes().get(3).failure()).contains("nonsense");
 		assertThat(result.isComplete()).isFalse();
 		assertThat(result.count(Status.FAILED)).isEqualTo(2);
+	}
+
+	@Test
+	void whoeverMayNotUseASourceIsRefusedAndReadersOnlyRead() throws Exception {
+		open("ca", "ny", "hung");
+		SourceAccess rule = (user, tenant, source, operation) -> ("ny".equals(source)
+				|| ("hung".equals(source) && operation == Operation.WRITE) || !"ada".equals(user))
+						? AccessDecision.deny("not granted") : AccessDecision.allow();
+		Access access = new Access(() -> List.of(rule), CurrentUser.NONE, AccessListener.NONE);
+		Routes routes = new Routes(List.of(), null, this.sources.registry());
+		RoutingDataSource guarded = new RoutingDataSource(routes, new TargetAccess(access, routes));
+		try (access; FanOut asked = new FanOut(this.sources.registry(), guarded, LONG, 8, null)) {
+			FanOutQuery<Object> query = asked.over(List.of("ny", "nowhere", "ca", "hung"));
+			FanOutResult<String> result = UserContext.call("ada", () -> query.query(FanOutTests::where));
+			assertThat(result.outcomes()).extracting(SourceOutcome::status)
+				.containsExactly(Status.REFUSED, Status.FAILED, Status.COMPLETED, Status.COMPLETED);
+			assertThat(result.values()).containsExactly("ca", "hung");
+			assertThat(query.query(FanOutTests::where).count(Status.REFUSED)).isEqualTo(4);
+			FanOutQuery<Object> reading = asked.over(List.of("hung")).timeout(Duration.ofMillis(500));
+			for (int i = 0; i < 3; i++) {
+				assertThat(UserContext.call("ada", () -> reading.query(FanOutTests::endlessOnHung))
+					.count(Status.TIMED_OUT)).isEqualTo(1);
+				await().until(() -> asked.late() == 0);
+			}
+			assertThat(Sources.query(this.sources.registry().get("hung"), "pragma busy_timeout")).isEqualTo("5000");
+		}
 	}
 
 	@Test
