@@ -687,7 +687,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	/** Names come from outside, and must not begin a line of their own. */
-	private static String printable(String name) {
+	static String printable(String name) {
 		return name.replaceAll("[^\\x20-\\x7e]", "?").substring(0, Math.min(name.length(), 64));
 	}
 

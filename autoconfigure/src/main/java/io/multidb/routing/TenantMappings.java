@@ -82,7 +82,7 @@ public final class TenantMappings {
 		this.registry = registry;
 		this.store = store;
 		this.events = events;
-		this.loaded = store == MappingStore.NONE;
+		this.loaded = store.equals(MappingStore.NONE);
 		store.whenChanged(this::reload);
 	}
 

@@ -42,6 +42,7 @@ import org.springframework.jdbc.support.JdbcTransactionManager;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.Scope;
+import io.multidb.SourceContext;
 import io.multidb.Target;
 import io.multidb.Tenant;
 import io.multidb.TenantContext;
@@ -49,6 +50,7 @@ import io.multidb.UnknownTenantException;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbCacheAutoConfiguration;
 import io.multidb.routing.SourceDataSource;
+import io.multidb.routing.TenantMappings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 
@@ -232,6 +234,27 @@ class SourceCacheTests {
 				TenantContext.run(source, () -> cities.name(1));
 			}
 			assertThat(cities.queries()).isEqualTo(queriesAfter);
+		});
+	}
+
+	@Test
+	void whatIsReadWhileTheTenantIsMappedElsewhereIsNotKept() {
+		run("simple", (context, cities) -> {
+			TenantMappings mappings = context.getBean(TenantMappings.class);
+			Cache names = cache(context.getBean(CacheManager.class), "names");
+			TenantContext.run("lisbon", () -> {
+				assertThat(names.get("key", () -> {
+					mappings.map("lisbon", "porto");
+					return TenantContext.call("lisbon", () -> cities.name(1));
+				})).isEqualTo("of porto");
+				names.put("other", "of porto");
+			});
+			for (String source : List.of("lisbon", "porto")) {
+				SourceContext.run(source, () -> {
+					assertThat(names.get("key")).isNull();
+					assertThat(names.get("other")).isNull();
+				});
+			}
 		});
 	}
 

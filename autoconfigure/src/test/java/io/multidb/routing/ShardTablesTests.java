@@ -18,7 +18,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.Scope;
+import io.multidb.SourceContext;
 import io.multidb.SourceUnavailableException;
+import io.multidb.source.FallbackSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Race;
 import io.multidb.source.SourceRegistry;
@@ -213,6 +216,25 @@ class ShardTablesTests {
 			await().ignoreException(SourceUnavailableException.class)
 				.until(() -> place(after, tenant).equals(shards.preferredBy("chat-" + tenant).get(0)));
 		}
+	}
+
+	@Test
+	void aFallbackIsNotAskedForTenants() throws Exception {
+		Files.createDirectory(this.directory.resolve("off.db"));
+		Sources sources = new Sources();
+		this.nodes.add(sources);
+		sources.with(Sources.sqlite("a", this.directory));
+		sources.with(Sources.sqlite("off", this.directory).fallback(FallbackSettings.writable("d")));
+		sources.with(Sources.sqlite("d", this.directory));
+		Routes routes = routes(sources.registry(), shards(1, "a", "off"));
+		try (Scope scope = SourceContext.enter("off")) {
+			// From here on, this scope keeps to the fallback.
+			Sources.execute(sources.registry().get("off"), "create table note (id integer)");
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> place(routes, 1));
+		}
+		assertThat(Sources.query(sources.registry().get("d"),
+				"SELECT count(*) FROM sqlite_master WHERE name LIKE 'multidb_shard%'"))
+			.isEqualTo("0");
 	}
 
 	@Test

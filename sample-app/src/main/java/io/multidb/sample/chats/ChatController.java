@@ -5,6 +5,9 @@ import java.util.List;
 import jakarta.validation.Valid;
 
 import org.springframework.http.HttpStatus;
+import org.springframework.http.ProblemDetail;
+import org.springframework.http.ResponseEntity;
+import org.springframework.web.bind.annotation.ExceptionHandler;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.PostMapping;
@@ -22,8 +25,11 @@ class ChatController {
 
 	private final ChatService chats;
 
-	ChatController(ChatService chats) {
+	private final ChatSources sources;
+
+	ChatController(ChatService chats, ChatSources sources) {
 		this.chats = chats;
+		this.sources = sources;
 	}
 
 	@PostMapping
@@ -35,6 +41,13 @@ class ChatController {
 	@GetMapping
 	List<Message> messages(@PathVariable String id) {
 		return this.chats.messages(id);
+	}
+
+	/** Perhaps another process has moved it, and this one does not know yet. */
+	@ExceptionHandler
+	ResponseEntity<ProblemDetail> moving(ChatMovingException ex) {
+		this.sources.refresh();
+		return ResponseEntity.status(ex.getStatusCode()).headers(ex.getHeaders()).body(ex.getBody());
 	}
 
 }
