@@ -41,8 +41,10 @@ public final class Scope implements AutoCloseable {
 
 	static Scope open(Target target) {
 		Holder holder = HOLDER.get();
-		SwitchGuards.check(holder.target(), target, false);
-		Scope scope = new Scope(target);
+		Target outer = holder.target();
+		SwitchGuards.check(outer, target, false);
+		Object work = outer.work();
+		Scope scope = new Scope((work == null || target.work() != null) ? target : target.within(work));
 		String formerLogged = MDC.get(MDC_KEY);
 		holder.begin(scope, formerLogged);
 		if (!Objects.equals(formerLogged, target.tenant())) {

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 public final class Target {
 
 	/** The target of a thread that has entered none. */
-	static final Target NONE = new Target(null, null);
+	static final Target NONE = new Target(null, null, null);
 
 	private static final int MAX_KNOWN = 10_000;
 
@@ -44,15 +44,19 @@ public final class Target {
 
 	private final @Nullable String source;
 
+	/** What it is a part of; {@code null} for nothing in particular. */
+	private final @Nullable Object work;
+
 	/** What a router made of this target; a race only repeats the look-up. */
 	private volatile @Nullable Object resolution;
 
 	/** When it was last known that the resolution had not been let go of. */
 	private volatile long asOf;
 
-	private Target(@Nullable String tenant, @Nullable String source) {
+	private Target(@Nullable String tenant, @Nullable String source, @Nullable Object work) {
 		this.tenant = tenant;
 		this.source = source;
+		this.work = work;
 	}
 
 	/**
@@ -72,7 +76,7 @@ public final class Target {
 	 */
 	public static Target ofTenant(@Nullable String tenant) {
 		Target known = (tenant != null) ? KNOWN.get(tenant) : null;
-		return (known != null) ? known : new Target(TenantContext.check(tenant), null);
+		return (known != null) ? known : new Target(TenantContext.check(tenant), null, null);
 	}
 
 	/**
@@ -82,7 +86,7 @@ public final class Target {
 	 * @return the target
 	 */
 	public static Target ofSource(String source) {
-		return new Target(current().tenant, Objects.requireNonNull(source, "source"));
+		return new Target(current().tenant, Objects.requireNonNull(source, "source"), null);
 	}
 
 	/**
@@ -132,6 +136,26 @@ public final class Target {
 	}
 
 	/**
+	 * The same target, for work that something is to be known of where connections are
+	 * taken; scopes inside its scope belong to the same work. Meant for sources and for
+	 * what asks many of them; it is no place for an application's own.
+	 * @param work what is to be known
+	 * @return the target
+	 */
+	public Target within(Object work) {
+		return new Target(this.tenant, this.source, Objects.requireNonNull(work, "work"));
+	}
+
+	/**
+	 * What this target's work is a part of.
+	 * @return what was given to {@link #within}, or {@code null} for nothing in
+	 * particular
+	 */
+	public @Nullable Object work() {
+		return this.work;
+	}
+
+	/**
 	 * Whether this is the same tenant and the same named source as another target.
 	 * @param other the other target
 	 * @return whether both lead to the same place
@@ -165,7 +189,7 @@ public final class Target {
 		boolean first = this.resolution == null;
 		this.asOf = forgotten;
 		this.resolution = resolution;
-		if (first && this.source == null && this.tenant != null) {
+		if (first && this.source == null && this.tenant != null && this.work == null) {
 			if (KNOWN.size() >= MAX_KNOWN) {
 				KNOWN.clear();
 			}

@@ -19,6 +19,7 @@ import org.springframework.core.io.DefaultResourceLoader;
 import org.springframework.core.io.ResourceLoader;
 import org.springframework.util.ClassUtils;
 import org.springframework.util.ReflectionUtils;
+import org.springframework.util.StringUtils;
 
 import io.multidb.cli.CommandEndedException;
 import io.multidb.cli.Configured;
@@ -128,9 +129,11 @@ class CommandLineRunListener implements SpringApplicationRunListener, Ordered {
 			Datasources datasources = new DatasourcesReader(environment, resources, null, Map.of(),
 					(name) -> !DatasourcesReader.RESOLVERS.contains(name))
 				.read();
+			TenancyProperties.Catalog catalog = datasources.tenancy().catalog();
 			return new Configured(datasources.sources(), datasources.templates(), datasources.ofDefault(),
-					datasources.notes(), datasources.tenancy().limits(),
-					datasources.tenancy().liquibase().parallelism());
+					datasources.notes(),
+					StringUtils.hasText(catalog.source()) ? catalog.settings(environment::getProperty) : null,
+					datasources.tenancy().limits(), datasources.tenancy().liquibase().parallelism());
 		}
 
 		private static SourceMigrator migrator(ResourceLoader resources) {

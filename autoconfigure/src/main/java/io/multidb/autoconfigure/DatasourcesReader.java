@@ -789,6 +789,7 @@ final class DatasourcesReader {
 		if (this.tenancy.idleTimeout().isNegative() || this.tenancy.drainTimeout().isNegative()) {
 			this.mistakes.add("'app.tenancy.idle-timeout' and 'app.tenancy.drain-timeout' must not be negative.");
 		}
+		checkFanOut(this.tenancy.fanOut());
 		TenancyProperties.Web web = this.tenancy.web();
 		for (String resolver : web.resolvers()) {
 			if (this.isBean.test(resolver)) {
@@ -807,6 +808,23 @@ final class DatasourcesReader {
 				this.mistakes.add("'app.tenancy.web.path.pattern' is missing: the resolver 'path' needs a pattern with"
 						+ " the variable {tenant}, such as /shops/{tenant}/**.");
 			}
+		}
+	}
+
+	private void checkFanOut(TenancyProperties.FanOut fanOut) {
+		if (fanOut.timeout().isNegative() || fanOut.timeout().isZero()) {
+			this.mistakes.add("'app.tenancy.fan-out.timeout' must be positive.");
+		}
+		if (fanOut.threads() < 1) {
+			this.mistakes.add("'app.tenancy.fan-out.threads' must be at least 1.");
+		}
+		if (fanOut.journal().keep().isNegative()) {
+			this.mistakes.add("'app.tenancy.fan-out.journal.keep' must be 0, for ever, or more.");
+		}
+		String journal = fanOut.journal().source();
+		if (journal != null) {
+			refuseUnknownSource("'app.tenancy.fan-out.journal.source' is '" + journal + "', which is no source.",
+					journal);
 		}
 	}
 

@@ -40,17 +40,17 @@ final class KnownNames {
 	 * @param mistakes where mistakes go
 	 */
 	static KnownNames of(Environment environment, ResourceLoader resourceLoader, Collection<String> mistakes) {
-		TenantPackages packages = TenantPackages.NONE;
+		Map<String, List<String>> found = Map.of();
 		try {
-			packages = packages(environment);
+			TenantPackages packages = packages(environment);
+			found = packages.find(resourceLoader);
+			if (found.isEmpty() && !list(environment, PACKAGES).isEmpty()) {
+				mistakes.add("'" + PACKAGES + "' is " + packages
+						+ ", and no such package with a class in it is on the class path.");
+			}
 		}
 		catch (InvalidDatasourcesException ex) {
 			mistakes.addAll(ex.mistakes());
-		}
-		Map<String, List<String>> found = packages.find(resourceLoader);
-		if (found.isEmpty() && packages != TenantPackages.NONE) {
-			mistakes.add("'" + PACKAGES + "' is " + packages
-					+ ", and no such package with a class in it is on the class path.");
 		}
 		return new KnownNames(list(environment, NAMES), found);
 	}

@@ -48,6 +48,7 @@ import io.multidb.source.ServerSettings;
  * @param cache How Spring's caches are kept apart.
  * @param jpa What Hibernate must know of the sources.
  * @param access Who may use which source.
+ * @param fanOut How many sources are asked at the same time.
  * @param cli The command line.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
@@ -56,7 +57,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
-		@DefaultValue Cli cli) {
+		@DefaultValue FanOut fanOut, @DefaultValue Cli cli) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -289,6 +290,30 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * rates; * for all caches. In any other, each source has its own.
 	 */
 	record Cache(@DefaultValue Set<String> shared) {
+
+	}
+
+	/**
+	 * How many sources are asked at the same time.
+	 *
+	 * @param timeout How long a fan-out takes at most that has no timeout of its own.
+	 * @param threads How many threads work at the same time on SQLite sources, and how
+	 * many on others, for all fan-outs.
+	 * @param journal Where fan-outs are recorded.
+	 */
+	record FanOut(@DefaultValue("30s") Duration timeout, @DefaultValue("256") int threads,
+			@DefaultValue Journal journal) {
+
+		/**
+		 * Where fan-outs are recorded.
+		 *
+		 * @param source Declared source that gets the table multidb_execution. Without
+		 * one, nothing is recorded.
+		 * @param keep How long what was recorded is kept. 0 for ever.
+		 */
+		record Journal(@Nullable String source, @DefaultValue("30d") Duration keep) {
+
+		}
 
 	}
 

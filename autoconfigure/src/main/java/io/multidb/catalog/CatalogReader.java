@@ -39,8 +39,8 @@ import io.multidb.source.SourceRegistry;
  * Knows what the catalog's tables say: reads them at the start, and again when they
  * change. PostgreSQL's notifications are only a hint when to look, the row of the
  * revision says whether anything has changed, and looking now and then finds what no hint
- * told. After each reconnection of the one that listens everything is read, since what
- * happened in between was told to nobody.
+ * told. After each reconnection of the one that listens, and after each failure,
+ * everything is read again, behind what has changed since.
  * <p>
  * Thread-safe. One thread reads, and alone writes what is known; others read that without
  * a lock, row by row. While the catalog cannot be read, the last known state stays.
@@ -107,6 +107,9 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	private boolean stamped;
 
 	private int failures;
+
+	/** What is still to be read again, if anything is; the thread's alone. */
+	private @Nullable Scan scan;
 
 	/** How often in a row it could not listen; the thread's alone. */
 	private int unheard;
@@ -257,7 +260,11 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		while (!this.stopping) {
 			try {
 				boolean again = prepare();
-				read(listen() || again);
+				again |= listen();
+				if (again && this.revision >= 0) {
+					this.scan = new Scan();
+				}
+				read();
 				succeeded();
 			}
 			catch (Exception ex) {
@@ -276,6 +283,9 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	private void pause() {
+		if (this.failures == 0 && this.scan != null) {
+			return;
+		}
 		Notifications heard = this.notifications;
 		if (heard != null && this.failures == 0) {
 			if (woken()) {
@@ -441,20 +451,36 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			@Nullable String at) {
 	}
 
-	private void read(boolean everything) throws SQLException {
+	/**
+	 * Everything is read again, some rows at a time, so that changes do not wait for it:
+	 * what was changed since is read before each.
+	 */
+	private static final class Scan {
+
+		private String after = "";
+
+		private boolean ended;
+
+		/** All there are, as far as was read. */
+		private final Set<String> names = new HashSet<>();
+
+	}
+
+	private void read() throws SQLException {
 		Found found = new Found();
 		Tables.Revision now;
 		try (Connection connection = connect()) {
 			this.tables.beginSnapshot(connection);
 			try {
 				now = this.tables.revision(connection);
-				if (!everything && now.revision() == this.revision) {
+				if (now.revision() == this.revision && this.scan == null) {
 					return;
 				}
-				boolean all = everything || !this.stamped || this.revision < 0 || now.revision() < this.revision;
+				boolean all = !this.stamped || this.revision < 0 || now.revision() < this.revision;
 				found.allSources = all || now.sourceRemoved() > this.revision;
 				this.tables.read(connection, "source", found.allSources ? -1 : this.revision,
 						(row) -> found.sources.add(Tables.source(row)));
+				all |= scan(connection, found);
 				found.allPermissions = all || now.permissionRemoved() > this.revision;
 				this.tables.read(connection, "permission", found.allPermissions ? -1 : this.revision,
 						(row) -> found.permissions
@@ -493,6 +519,25 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		finally {
 			this.lock.unlock();
 		}
+	}
+
+	/** Reads some of what is still to be read again; whether that is the last of it. */
+	private boolean scan(Connection connection, Found found) throws SQLException {
+		Scan current = this.scan;
+		if (found.allSources) {
+			this.scan = null;
+			return current != null;
+		}
+		if (current == null) {
+			return false;
+		}
+		List<Tables.SourceRow> page = this.tables.readPage(connection, current.after);
+		if (!page.isEmpty()) {
+			current.after = page.get(page.size() - 1).source().name();
+		}
+		current.ended = page.isEmpty();
+		found.sources.addAll(page);
+		return current.ended;
 	}
 
 	private void tell(boolean first, Set<String> saved, Set<String> removed) {
@@ -540,7 +585,15 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		if (told > TOLD) {
 			logger.warn("{}: {} more rows are not used", name(), told - TOLD);
 		}
-		if (found.allSources) {
+		Scan current = this.scan;
+		if (current != null) {
+			current.names.addAll(names);
+			if (current.ended) {
+				names = current.names;
+				this.scan = null;
+			}
+		}
+		if (found.allSources || (current != null && current.ended)) {
 			removed.addAll(this.sources.keySet());
 			removed.removeAll(names);
 			for (String name : removed) {
@@ -634,7 +687,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	/** Names come from outside, and must not begin a line of their own. */
-	private static String printable(String name) {
+	static String printable(String name) {
 		return name.replaceAll("[^\\x20-\\x7e]", "?").substring(0, Math.min(name.length(), 64));
 	}
 

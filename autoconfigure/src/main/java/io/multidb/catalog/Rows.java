@@ -8,6 +8,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.boot.json.JsonParseException;
+import org.springframework.boot.json.JsonParser;
 import org.springframework.boot.json.JsonParserFactory;
 import org.springframework.boot.json.JsonWriter;
 import org.springframework.util.StringUtils;
@@ -22,6 +23,9 @@ import io.multidb.source.SourceDefinition;
 final class Rows {
 
 	private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}");
+
+	/** Made once: finding out which library there is takes longer than parsing. */
+	private static final JsonParser PARSER = JsonParserFactory.getJsonParser();
 
 	private static final JsonWriter<Map<String, String>> JSON = JsonWriter.standard();
 
@@ -100,7 +104,7 @@ final class Rows {
 		}
 		Map<String, String> attributes = new TreeMap<>();
 		try {
-			JsonParserFactory.getJsonParser().parseMap(json).forEach((key, value) -> {
+			PARSER.parseMap(json).forEach((key, value) -> {
 				if (value != null) {
 					attributes.put(key, String.valueOf(value));
 				}

@@ -179,6 +179,25 @@ final class Tables {
 		}
 	}
 
+	/**
+	 * Reads some rows of sources, in the order of their names.
+	 * @param after where the ones before have ended; empty for the first
+	 */
+	List<SourceRow> readPage(Connection connection, String after) throws SQLException {
+		List<SourceRow> page = new ArrayList<>();
+		try (PreparedStatement statement = connection
+			.prepareStatement("SELECT " + String.join(", ", COLUMNS.getOrDefault("source", List.of())) + " FROM "
+					+ this.settings.table("source") + " WHERE name > ? ORDER BY name LIMIT " + FETCHED)) {
+			statement.setString(1, after);
+			try (ResultSet rows = statement.executeQuery()) {
+				while (rows.next()) {
+					page.add(source(rows));
+				}
+			}
+		}
+		return page;
+	}
+
 	/** A row of sources, whose attributes are not read yet. */
 	record SourceRow(CatalogSource source, @Nullable String attributes, @Nullable String problem) {
 	}

@@ -10,7 +10,7 @@ import picocli.CommandLine.Parameters;
 final class Choice {
 
 	@Option(names = "--all", required = true,
-			description = "All declared sources. Databases of a template are named one by one.")
+			description = "All declared sources and those of the catalog. Databases of a template are named one by one.")
 	boolean all;
 
 	@Parameters(paramLabel = "NAME", arity = "1..*", description = "Sources, or tenants of a template.")

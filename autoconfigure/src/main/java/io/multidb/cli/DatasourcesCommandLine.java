@@ -68,7 +68,7 @@ public final class DatasourcesCommandLine {
 	 * the command was not understood
 	 */
 	public int run(List<String> arguments) {
-		try (Workshop workshop = new Workshop(this.configuration, this.migrator, this.suggestion, this.out,
+		try (Workshop workshop = new Workshop(this.configuration, this.migrator, this.suggestion, this.out, this.err,
 				this.terminal)) {
 			CommandLine commandLine = new CommandLine(new DatasourcesCommand());
 			List.of(new ListCommand(workshop), new DiscoverCommand(workshop), new CreateCommand(workshop),

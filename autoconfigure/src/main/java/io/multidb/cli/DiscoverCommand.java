@@ -37,6 +37,10 @@ class DiscoverCommand implements Callable<Integer> {
 			table.add(name, "that of default", "", "nowhere");
 		}
 		table.print(this.workshop.out());
+		if (configured.catalog() != null) {
+			this.workshop.out()
+				.println("Note: the catalog in '" + configured.catalog().source() + "' is not read; 'list' shows it");
+		}
 		configured.notes().forEach((note) -> this.workshop.out().println("Note: " + note));
 		return 0;
 	}

@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -23,10 +24,15 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 
+import io.multidb.InvalidDatasourcesException;
 import io.multidb.MultiDbException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.catalog.CatalogContents;
+import io.multidb.catalog.CatalogSettings;
 import io.multidb.source.CallerSession;
 import io.multidb.source.JdbcUrl;
 import io.multidb.source.Source;
+import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceEvent;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -49,7 +55,12 @@ final class Workshop implements AutoCloseable {
 
 	private final PrintStream out;
 
+	private final PrintStream err;
+
 	private final boolean terminal;
+
+	/** What is wrong with the catalog, by the names of its rows. */
+	private final Map<String, String> problems = new TreeMap<>();
 
 	/** What was last migrated or created, by source. */
 	private final Map<String, SourceEvent> events = new ConcurrentHashMap<>();
@@ -60,16 +71,21 @@ final class Workshop implements AutoCloseable {
 
 	private @Nullable Configured configured;
 
+	/** Whether the command is about all sources. */
+	private boolean all;
+
 	private volatile @Nullable SourceRegistry registry;
 
 	private volatile boolean stopping;
 
 	Workshop(Supplier<Configured> configuration, SourceMigrator migrator,
-			BiFunction<String, Collection<String>, String> suggestion, PrintStream out, boolean terminal) {
+			BiFunction<String, Collection<String>, String> suggestion, PrintStream out, PrintStream err,
+			boolean terminal) {
 		this.configuration = configuration;
 		this.migrator = migrator;
 		this.suggestion = suggestion;
 		this.out = out;
+		this.err = err;
 		this.terminal = terminal;
 	}
 
@@ -99,8 +115,32 @@ final class Workshop implements AutoCloseable {
 					CallerSession.NONE, found.limits());
 			this.registry = made;
 			Runtime.getRuntime().addShutdownHook(this.hook);
+			if (found.catalog() != null) {
+				addCatalog(found.catalog(), made);
+			}
 		}
 		return made;
+	}
+
+	/** What is declared goes before the catalog. */
+	private void addCatalog(CatalogSettings catalog, SourceRegistry sources) {
+		try {
+			CatalogContents contents = CatalogContents.read(catalog, sources);
+			this.problems.putAll(contents.refused());
+			for (SourceDefinition definition : contents.definitions()) {
+				if (sources.find(definition.name()) == null) {
+					try {
+						sources.add(definition);
+					}
+					catch (InvalidDatasourcesException ex) {
+						this.problems.put(definition.name(), String.valueOf(ex.getMessage()));
+					}
+				}
+			}
+		}
+		catch (SourceUnavailableException ex) {
+			this.problems.put(catalog.source(), "The catalog cannot be read: " + ex.getMessage());
+		}
 	}
 
 	private void remember(SourceEvent event) {
@@ -122,7 +162,9 @@ final class Workshop implements AutoCloseable {
 	Set<String> names(@Nullable Choice choice, CommandLine command) {
 		Set<String> declared = new LinkedHashSet<>();
 		registry().sources().forEach((source) -> declared.add(source.name()));
+		this.all = choice == null || choice.names == null;
 		if (choice == null || choice.names == null) {
+			this.problems.forEach((name, problem) -> this.err.println("catalog, " + name + ": " + problem));
 			return declared;
 		}
 		for (String name : choice.names) {
@@ -133,8 +175,8 @@ final class Workshop implements AutoCloseable {
 			if (!declared.contains(name) && !isOfTemplate(name)) {
 				Set<String> known = new TreeSet<>(declared);
 				configured().templates().forEach((template) -> known.add(template.names().toString()));
-				throw new ParameterException(command,
-						"There is no source '" + name + "'." + this.suggestion.apply(name, known));
+				throw new ParameterException(command, "There is no source '" + name + "'." + (this.problems.isEmpty()
+						? this.suggestion.apply(name, known) : " In the catalog: " + this.problems));
 			}
 		}
 		return new LinkedHashSet<>(choice.names);
@@ -174,7 +216,8 @@ final class Workshop implements AutoCloseable {
 		if (names.size() != 1) {
 			this.out.println(names.size() + " sources, " + failed + " failed");
 		}
-		return (failed == 0) ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
+		return (failed == 0 && !(this.all && !this.problems.isEmpty())) ? CommandLine.ExitCode.OK
+				: CommandLine.ExitCode.SOFTWARE;
 	}
 
 	/**

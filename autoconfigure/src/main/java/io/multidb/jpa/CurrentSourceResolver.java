@@ -5,6 +5,8 @@ import org.jspecify.annotations.Nullable;
 import io.multidb.MultiDbException;
 import io.multidb.Target;
 import io.multidb.routing.Routes;
+import io.multidb.routing.TargetAccess;
+import io.multidb.source.Source;
 
 /**
  * Tells Hibernate the identity of the current target's source, which it makes part of
@@ -27,14 +29,28 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 
 	private final Routes routes;
 
-	CurrentSourceResolver(Routes routes) {
+	/** {@code null} where there are no rules. */
+	private final @Nullable TargetAccess access;
+
+	/**
+	 * Creates the resolver.
+	 * @param access the rules, or {@code null}. A session of somebody who may not even
+	 * read has no source, so that he finds nothing in caches either
+	 */
+	CurrentSourceResolver(Routes routes, @Nullable TargetAccess access) {
 		this.routes = routes;
+		this.access = access;
+	}
+
+	private boolean isDenied(Source source) {
+		return this.access != null && !this.access.mayRead(Target.current(), source.name());
 	}
 
 	@Override
 	public Object resolveCurrentTenantIdentifier() {
 		try {
-			return this.routes.resolve(Target.current()).identityOfWork();
+			Source source = this.routes.resolve(Target.current());
+			return isDenied(source) ? NO_SOURCE : source.identityOfWork();
 		}
 		catch (MultiDbException ex) {
 			// Opening a session needs no source; its first connection throws the same.

@@ -1,5 +1,6 @@
 package io.multidb.jpa;
 
+import java.sql.SQLException;
 import java.util.List;
 import java.util.Map;
 
@@ -17,6 +18,8 @@ import org.springframework.boot.diagnostics.FailureAnalyzedException;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 import io.multidb.routing.Routes;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TargetAccess;
 
 /**
  * The settings by which Hibernate keeps the sessions, caches and identifiers of sources
@@ -108,8 +111,8 @@ public final class RoutedHibernate {
 			settings.put(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER,
 					(own != null) ? own : provider(settings, dataSource, product));
 		}
-		settings.computeIfAbsent(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER,
-				(name) -> this.resolvers.getIfAvailable(() -> new CurrentSourceResolver(this.routes)));
+		settings.computeIfAbsent(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER, (name) -> this.resolvers
+			.getIfAvailable(() -> new CurrentSourceResolver(this.routes, access(dataSource))));
 		settings.putIfAbsent(AvailableSettings.ALLOW_METADATA_ON_BOOT, false);
 		settings.putIfAbsent("hibernate.query.mutation_strategy.persistent.create_tables", false);
 		settings.putIfAbsent("hibernate.query.mutation_strategy.global_temporary.create_tables", false);
@@ -145,19 +148,31 @@ public final class RoutedHibernate {
 
 	private SourceConnectionProvider provider(Map<String, Object> settings, DataSource dataSource,
 			@Nullable HibernateProduct product) {
-		SourceIdentifiers identifiers = identifiers(settings);
+		TargetAccess access = access(dataSource);
+		SourceIdentifiers identifiers = identifiers(settings, access);
 		settings.put(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER, identifiers);
 		return new SourceConnectionProvider(dataSource, this.routes, identifiers, product,
-				new SessionGuard(this.routes, identifiers, this.loaded));
+				new SessionGuard(this.routes, identifiers, this.loaded, access), access);
 	}
 
-	private SourceIdentifiers identifiers(Map<String, Object> settings) {
+	/** The rules that the router asks. */
+	private static @Nullable TargetAccess access(DataSource dataSource) {
+		try {
+			return dataSource.isWrapperFor(RoutingDataSource.class)
+					? dataSource.unwrap(RoutingDataSource.class).access() : null;
+		}
+		catch (SQLException ex) {
+			throw new IllegalStateException(ex);
+		}
+	}
+
+	private SourceIdentifiers identifiers(Map<String, Object> settings, @Nullable TargetAccess access) {
 		Object own = settings.get(AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER);
 		if (own == null) {
 			own = this.resolvers.getIfAvailable();
 		}
 		if (own == null) {
-			return new CurrentSourceResolver(this.routes);
+			return new CurrentSourceResolver(this.routes, access);
 		}
 		if (own instanceof CurrentTenantIdentifierResolver<?> resolver) {
 			return new ApplicationsResolver(resolver, this.routes);

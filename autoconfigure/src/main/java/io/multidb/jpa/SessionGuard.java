@@ -48,9 +48,11 @@ import org.hibernate.resource.jdbc.spi.LogicalConnectionImplementor;
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.MultiDbException;
+import io.multidb.Operation;
 import io.multidb.Target;
 import io.multidb.WrongSourceException;
 import io.multidb.routing.Routes;
+import io.multidb.routing.TargetAccess;
 
 /**
  * Refuses what a guarded connection does not see, for it needs no statement, or none yet:
@@ -68,7 +70,11 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 
 	private final LoadedEntities loaded;
 
-	SessionGuard(Routes routes, SourceIdentifiers identifiers, LoadedEntities loaded) {
+	/** {@code null} where there are no rules. */
+	private final @Nullable TargetAccess access;
+
+	SessionGuard(Routes routes, SourceIdentifiers identifiers, LoadedEntities loaded, @Nullable TargetAccess access) {
+		this.access = access;
 		this.routes = routes;
 		this.identifiers = identifiers;
 		this.loaded = loaded;
@@ -112,6 +118,10 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 		}
 		Object identifier = session.getTenantIdentifierValue();
 		if (!Objects.equals(its, current)) {
+			if (its == null && this.access != null) {
+				// That is why it was opened without.
+				this.access.check(Target.current(), Operation.READ);
+			}
 			throw wrongSession(its, identifier);
 		}
 		if (its != null && !this.identifiers.isCurrent(identifier)) {

@@ -15,9 +15,11 @@ import org.springframework.jdbc.datasource.DelegatingDataSource;
 import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
 
 import io.multidb.MultiDbException;
+import io.multidb.Operation;
 import io.multidb.Target;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TargetAccess;
 import io.multidb.source.LeasedConnection;
 import io.multidb.source.Source;
 
@@ -41,6 +43,9 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 
 	private final transient SessionGuard guard;
 
+	/** {@code null} where there are no rules. */
+	private final transient @Nullable TargetAccess access;
+
 	/**
 	 * Creates the provider of one session factory.
 	 * @param dataSource the routing DataSource, or one that wraps it
@@ -48,9 +53,11 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 	 * @param identifiers whence the session factory has its identifiers
 	 * @param product the product it speaks to, or {@code null} where that is not known
 	 * @param guard what it registers with its session factory
+	 * @param access the rules that made a session have no source, or {@code null}
 	 */
 	SourceConnectionProvider(DataSource dataSource, Routes routes, SourceIdentifiers identifiers,
-			@Nullable HibernateProduct product, SessionGuard guard) {
+			@Nullable HibernateProduct product, SessionGuard guard, @Nullable TargetAccess access) {
+		this.access = access;
 		this.dataSource = withoutLazyConnections(dataSource);
 		this.routes = routes;
 		this.identifiers = identifiers;
@@ -90,6 +97,9 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 	@Override
 	public Connection getConnection(Object identifier) throws SQLException {
 		try {
+			if (this.access != null) {
+				this.access.check(Target.current(), Operation.READ);
+			}
 			check(identifier);
 		}
 		catch (MultiDbException ex) {

@@ -28,6 +28,7 @@ final class WholeChangeSets extends AbstractChangeExecListener {
 	 * The connection for Liquibase.
 	 * @param connection the one that all goes to
 	 */
+	@SuppressWarnings("ReferenceEquality") // it is what equals means for a connection
 	Connection over(Connection connection) {
 		return (Connection) Proxy.newProxyInstance(WholeChangeSets.class.getClassLoader(),
 				new Class<?>[] { Connection.class }, (proxy, method, arguments) -> switch (method.getName()) {

@@ -5,6 +5,7 @@ import java.sql.SQLException;
 import io.multidb.MultiDbException;
 import io.multidb.Target;
 import io.multidb.WrongSourceException;
+import io.multidb.source.Deadline;
 import io.multidb.source.LeasedConnection;
 import io.multidb.source.Source;
 
@@ -25,7 +26,7 @@ class GuardedConnection extends LeasedConnection {
 	 * @param reading whether it refuses writes throughout
 	 */
 	GuardedConnection(Routes.Resolution taken, boolean reading) throws SQLException {
-		super(taken.source(), reading);
+		super(taken.source(), reading, Deadline.of(taken.target()));
 		this.taken = taken;
 	}
 
@@ -36,6 +37,7 @@ class GuardedConnection extends LeasedConnection {
 
 	@Override
 	protected final void check() throws SQLException {
+		super.check();
 		Target current = Target.current();
 		if (current != this.taken.target()) {
 			checkSource(current);

@@ -91,7 +91,7 @@ public final class SourceDataSource implements DataSource {
 		private final Permit permit;
 
 		Reading(Source source, Permit permit) throws SQLException {
-			super(source, true);
+			super(source, true, null);
 			this.source = source;
 			this.permit = permit;
 		}

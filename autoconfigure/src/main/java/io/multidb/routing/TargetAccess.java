@@ -43,6 +43,16 @@ public final class TargetAccess {
 		this.access.check(target, nameOf(target), operation);
 	}
 
+	/**
+	 * Whether the user may read from a source. Nobody is told of it.
+	 * @param target the target that leads to it
+	 * @param source the source's name
+	 * @return whether he may
+	 */
+	public boolean mayRead(Target target, String source) {
+		return this.access.isAllowed(target, source, Operation.READ);
+	}
+
 	private String nameOf(Target target) {
 		try {
 			return this.routes.resolve(target).name();

@@ -11,6 +11,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -41,6 +42,9 @@ final class Background implements AutoCloseable {
 
 	/** Each may wait for a server that does not answer. */
 	private static final int EXAMINING = 8;
+
+	/** As many as wait for a server that others do not want to wait for. */
+	private static final String BESIDE = "multidb-beside";
 
 	private static final String CLOSER = "multidb-closer";
 
@@ -87,22 +91,59 @@ final class Background implements AutoCloseable {
 	 * @return whether it will be run
 	 */
 	boolean later(Runnable task, Duration delay) {
+		ScheduledExecutorService prober;
 		this.lock.lock();
 		try {
 			if (this.refusing) {
 				return false;
 			}
-			Future<?> unused = scheduler(PROBER, 1).schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
-			return true;
+			prober = scheduler(PROBER, 1);
 		}
 		finally {
 			this.lock.unlock();
+		}
+		try {
+			Future<?> unused = prober.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+			return true;
+		}
+		catch (RejectedExecutionException ex) {
+			return false;
 		}
 	}
 
 	/** Looks at a replica, which may take a while. */
 	void examine(Runnable task) {
 		execute(REPLICAS, EXAMINING, task);
+	}
+
+	/**
+	 * Does at once what may wait for a server.
+	 * @return whether it is done
+	 */
+	boolean beside(Runnable task) {
+		ExecutorService executor;
+		this.lock.lock();
+		try {
+			if (this.refusing) {
+				return false;
+			}
+			executor = this.executors.computeIfAbsent(BESIDE, Background::atOnce);
+		}
+		finally {
+			this.lock.unlock();
+		}
+		try {
+			executor.execute(task);
+			return true;
+		}
+		catch (RejectedExecutionException ex) {
+			return false;
+		}
+	}
+
+	private static ExecutorService atOnce(String name) {
+		return new ThreadPoolExecutor(0, Integer.MAX_VALUE, 2, TimeUnit.SECONDS, new SynchronousQueue<>(),
+				daemon(name));
 	}
 
 	/** Closes something, or tells of it. */

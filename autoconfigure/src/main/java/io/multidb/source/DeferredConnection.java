@@ -322,6 +322,23 @@ final class DeferredConnection extends ForwardingConnection {
 		}
 	}
 
+	/**
+	 * Ends it, with the connection behind it.
+	 * @return whether that sees to it that its owner is interrupted
+	 */
+	boolean cut(TimedLease lease) {
+		this.closed = true;
+		Taken last = TAKEN.getAndSet(this, null);
+		return last != null && lease.cut(last.lent().source(), last.connection(), () -> {
+			try {
+				giveBack(last);
+			}
+			catch (SQLException | RuntimeException ex) {
+				// It is closed all the same.
+			}
+		});
+	}
+
 	@Override
 	public boolean isClosed() throws SQLException {
 		Taken current = this.taken;

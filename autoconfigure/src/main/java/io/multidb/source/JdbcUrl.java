@@ -36,6 +36,8 @@ public record JdbcUrl(String text) {
 	 */
 	private static final Pattern AUTHORITY = Pattern.compile("(?://|thin:@)(?:[^/?#;]*@)?([^/?#;@\\s]+)");
 
+	private static final Pattern PORT = Pattern.compile(":\\d+$");
+
 	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
 
 	private static final Pattern SECRET_WORD_IN_NAME = Pattern.compile("(?i)" + SECRET_WORD);
@@ -83,8 +85,9 @@ public record JdbcUrl(String text) {
 	}
 
 	private static String mask(String text, Pattern secretParameter) {
-		String masked = USER_INFO.matcher(text).replaceAll("$1***@");
-		return secretParameter.matcher(masked).replaceAll("$1$2$3***");
+		// Most have neither, and there may be a hundred thousand.
+		String masked = (text.indexOf('@') < 0) ? text : USER_INFO.matcher(text).replaceAll("$1***@");
+		return (masked.indexOf('=') < 0) ? masked : secretParameter.matcher(masked).replaceAll("$1$2$3***");
 	}
 
 	/**
@@ -180,7 +183,7 @@ public record JdbcUrl(String text) {
 		StringBuilder hosts = new StringBuilder();
 		for (String host : StringUtils
 			.commaDelimitedListToStringArray(path.substring(2, path.indexOf('/', 2)).toLowerCase(Locale.ROOT))) {
-			boolean hasPort = host.matches(".*:\\d+");
+			boolean hasPort = PORT.matcher(host).find();
 			hosts.append(hosts.isEmpty() ? "" : ",").append(host).append(hasPort ? "" : ":5432");
 		}
 		return hosts.toString();

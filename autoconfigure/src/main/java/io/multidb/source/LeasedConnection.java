@@ -62,6 +62,9 @@ public abstract class LeasedConnection implements Connection {
 
 	private final Connection delegate;
 
+	/** {@code null} if whoever has it may have it as long as he likes. */
+	private final @Nullable TimedLease timed;
+
 	/**
 	 * No object of its own, for there is one for each connection that is borrowed, and
 	 * changed only by those who ask for a read-only one.
@@ -75,7 +78,7 @@ public abstract class LeasedConnection implements Connection {
 	 * @see Source#getConnection()
 	 */
 	protected LeasedConnection(Source source) throws SQLException {
-		this(source, false);
+		this(source, false, null);
 	}
 
 	/**
@@ -83,10 +86,12 @@ public abstract class LeasedConnection implements Connection {
 	 * @param source the source
 	 * @param reading whether it refuses writes for as long as it is lent, whatever it is
 	 * told; the database refuses them, and what would make it accept them is refused here
-	 * @throws SQLException if there is none to be had
+	 * @param deadline when its work must be over, or {@code null} for no such time
+	 * @throws SQLException if there is none to be had, or not in time
 	 */
-	protected LeasedConnection(Source source, boolean reading) throws SQLException {
+	protected LeasedConnection(Source source, boolean reading, @Nullable Deadline deadline) throws SQLException {
 		this.delegate = reading ? source.acquireReading() : source.acquire();
+		this.timed = TimedLease.of(deadline, source, this.delegate);
 	}
 
 	/**
@@ -113,6 +118,9 @@ public abstract class LeasedConnection implements Connection {
 	 * @throws SQLException to refuse it
 	 */
 	protected void check() throws SQLException {
+		if (this.timed != null) {
+			this.timed.check();
+		}
 	}
 
 	/**
@@ -120,6 +128,9 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
+		if (this.timed != null && !this.timed.giveBack()) {
+			return;
+		}
 		if (this.mark != WRITABLE) {
 			closeMarked();
 			return;
@@ -144,6 +155,9 @@ public abstract class LeasedConnection implements Connection {
 		check();
 		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.using(sql) : this.delegate;
 		if (used instanceof SqliteLease lease) {
+			if (used != this.delegate && this.timed != null) {
+				this.timed.check();
+			}
 			lease.running(sql);
 		}
 	}

@@ -256,6 +256,10 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 * end.
 	 */
 	private @Nullable Connection connectWhenNotBusy() throws SQLException {
+		Deadline deadline = Deadline.current();
+		if (deadline != null && busyTimeout() > deadline.left() && !this.url.contains(BUSY_TIMEOUT)) {
+			return connectWithin(deadline);
+		}
 		long start = System.nanoTime();
 		while (true) {
 			try {
@@ -271,6 +275,29 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 	}
 
+	/** A lock that is not given up in time says nothing of the source. */
+	private @Nullable Connection connectWithin(Deadline deadline) throws SQLException {
+		Properties shorter = new Properties();
+		shorter.putAll(this.properties);
+		shorter.setProperty(BUSY_TIMEOUT,
+				String.valueOf(1 + TimeUnit.NANOSECONDS.toMillis(Math.max(0, deadline.left()))));
+		try {
+			Connection connection = this.driver.connect(this.url, shorter);
+			if (connection != null) {
+				SqliteBusyTimeout.set(connection, (int) TimeUnit.NANOSECONDS.toMillis(busyTimeout()));
+			}
+			return connection;
+		}
+		catch (SQLException ex) {
+			if (!isBusy(ex)) {
+				throw ex;
+			}
+			InterruptedException over = new InterruptedException("The time for this work is over");
+			over.initCause(ex);
+			throw new SQLException(over.getMessage(), ex.getSQLState(), over);
+		}
+	}
+
 	private boolean isBusy(SQLException failure) {
 		return this.properties.containsKey(BUSY_TIMEOUT) && (failure.getErrorCode() & 0xff) == SQLITE_BUSY;
 	}
@@ -278,7 +305,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	/** In nanoseconds. */
 	private long busyTimeout() {
 		try {
-			return TimeUnit.MILLISECONDS.toNanos(Long.parseLong(this.properties.getProperty(BUSY_TIMEOUT)));
+			return TimeUnit.MILLISECONDS.toNanos(Long.parseLong(this.properties.getProperty(BUSY_TIMEOUT, "0")));
 		}
 		catch (NumberFormatException ex) {
 			return 0;

@@ -64,6 +64,9 @@ public final class PoolSettings {
 	 */
 	public static List<String> mistakes(Map<String, String> settings) {
 		List<String> mistakes = new ArrayList<>();
+		if (settings.isEmpty()) {
+			return mistakes;
+		}
 		Set<String> known = names().stream().map(PoolSettings::uniform).collect(Collectors.toSet());
 		settings.forEach((key, value) -> {
 			String name = uniform(

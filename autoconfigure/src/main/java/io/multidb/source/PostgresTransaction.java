@@ -29,8 +29,21 @@ final class PostgresTransaction {
 		}
 	}
 
+	/** Has the server end what a connection does, over another one. */
+	static void cancel(Connection connection) throws SQLException {
+		if (DRIVER) {
+			Driver.cancel(connection);
+		}
+	}
+
 	/** Loaded where the driver is there. */
 	private static final class Driver {
+
+		static void cancel(Connection connection) throws SQLException {
+			if (connection.isWrapperFor(BaseConnection.class)) {
+				connection.unwrap(BaseConnection.class).cancelQuery();
+			}
+		}
 
 		static void end(Connection connection) throws SQLException {
 			if (!connection.isWrapperFor(BaseConnection.class)

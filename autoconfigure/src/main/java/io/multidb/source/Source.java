@@ -6,11 +6,14 @@ import java.sql.SQLTransientConnectionException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
@@ -28,6 +31,8 @@ import io.multidb.UnknownTenantException;
  * {@link SourceLife}'s.
  */
 public final class Source {
+
+	private static final Logger logger = LoggerFactory.getLogger(Source.class);
 
 	private static final AtomicReferenceFieldUpdater<Source, @Nullable SourceLife> LIFE = AtomicReferenceFieldUpdater
 		.newUpdater(Source.class, SourceLife.class, "life");
@@ -137,6 +142,15 @@ public final class Source {
 		}
 		return (who.decide(declared) == Fallback.Side.FALLBACK) ? this.identity + FALLEN_BACK + declared.name()
 				: this.identity;
+	}
+
+	/**
+	 * Whether its driver works in native code, as SQLite's does: a virtual thread that
+	 * waits there keeps its carrier from all others.
+	 * @return whether platform threads should use it
+	 */
+	public boolean pinsThreads() {
+		return this.product == DatabaseProduct.SQLITE;
 	}
 
 	/**
@@ -322,16 +336,46 @@ public final class Source {
 			if (connection != null) {
 				return connection;
 			}
-			AtomicReference<@Nullable Connection> first = new AtomicReference<>();
-			if (life().transitions().open(first) == Transition.Outcome.GONE) {
-				throw this.registry.isClosed() ? SourceRegistry.ended(name())
-						: new UnknownSourceException(name(), "It was removed.");
-			}
-			connection = first.get();
+			Deadline deadline = Deadline.current();
+			connection = (deadline != null && !pinsThreads()) ? openWithin(deadline) : open();
 			if (connection != null) {
 				return connection;
 			}
 		}
+	}
+
+	private @Nullable Connection open() {
+		AtomicReference<@Nullable Connection> first = new AtomicReference<>();
+		if (life().transitions().open(first) == Transition.Outcome.GONE) {
+			throw this.registry.isClosed() ? SourceRegistry.ended(name())
+					: new UnknownSourceException(name(), "It was removed.");
+		}
+		return first.get();
+	}
+
+	/**
+	 * Of a server: on another thread, which goes on when the time is over: whoever comes
+	 * next is to know whether its server answers.
+	 */
+	private @Nullable Connection openWithin(Deadline deadline) throws SQLException {
+		CompletableFuture<@Nullable Void> opened = new CompletableFuture<>();
+		boolean begun = background().beside(() -> {
+			try {
+				Connection first = open();
+				if (first != null) {
+					giveBack(first, false);
+				}
+				opened.complete(null);
+			}
+			catch (Throwable ex) {
+				opened.completeExceptionally(ex);
+			}
+		});
+		if (!begun) {
+			throw SourceRegistry.ended(name());
+		}
+		deadline.await(opened);
+		return null;
 	}
 
 	/**
@@ -493,6 +537,45 @@ public final class Source {
 			// It may be of any of them.
 			life().drain();
 		}
+	}
+
+	/** Has the server end what a connection does, as far as its driver can. */
+	void cancel(Connection connection) {
+		if (this.product == DatabaseProduct.POSTGRESQL) {
+			try {
+				PostgresTransaction.cancel(connection);
+			}
+			catch (SQLException ex) {
+				logger.debug("{}: cancelling a statement failed", name(), ex);
+			}
+		}
+	}
+
+	/**
+	 * Closes a connection, whatever it does, and has its pool forget it; nobody else
+	 * gives it back.
+	 */
+	void sever(Connection connection) {
+		try {
+			connection.abort(Runnable::run);
+		}
+		catch (SQLException ex) {
+			logger.debug("{}: aborting a connection failed", name(), ex);
+		}
+		discard(connection);
+	}
+
+	/** A connection was closed in place of being given back. */
+	void ended(Connection connection) {
+		Pool open = this.pool;
+		if (open != null) {
+			open.returning(connection);
+		}
+		released();
+	}
+
+	Background background() {
+		return this.registry.background();
 	}
 
 	/** What {@link Connection#setReadOnly} means for a connection of this source. */

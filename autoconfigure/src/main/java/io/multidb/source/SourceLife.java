@@ -289,7 +289,7 @@ final class SourceLife {
 	@Nullable SourceDefinition redefine(SourceDefinition replacement) {
 		this.lock.lock();
 		try {
-			if (this.state != COLD || this.transition != null || !this.draining.isEmpty()) {
+			if (!this.state.equals(COLD) || this.transition != null || !this.draining.isEmpty()) {
 				return null;
 			}
 			SourceDefinition before = this.source.definition();

@@ -222,7 +222,9 @@ final class SqliteConnections extends Pool {
 		finally {
 			this.lock.unlock();
 		}
-		long end = since + TimeUnit.MILLISECONDS.toNanos(this.config.getConnectionTimeout());
+		Deadline deadline = Deadline.current();
+		long patience = TimeUnit.MILLISECONDS.toNanos(this.config.getConnectionTimeout());
+		long end = since + ((deadline != null) ? Math.min(patience, deadline.left()) : patience);
 		boolean interrupted = false;
 		while (!me.served) {
 			long left = end - System.nanoTime();

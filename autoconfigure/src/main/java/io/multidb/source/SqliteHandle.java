@@ -157,6 +157,11 @@ final class SqliteHandle {
 		return open().getBusyTimeout();
 	}
 
+	/** Waits for locks so many milliseconds at most. */
+	void waitForLocks(int millis) throws SQLException {
+		open().setBusyTimeout(millis);
+	}
+
 	/** Has a statement closed when the connection is given back; guarded by this. */
 	void add(Statement statement) throws SQLException {
 		if (this.statements.size() >= this.manyStatements) {

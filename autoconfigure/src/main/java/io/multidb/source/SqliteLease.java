@@ -72,6 +72,9 @@ final class SqliteLease extends ForwardingConnection {
 	/** Whether SQLite has ended the transaction, which its owner has not been told. */
 	private volatile boolean rolledBack;
 
+	/** In milliseconds what it waits for locks otherwise; -1 for as ever. */
+	private volatile int patience = -1;
+
 	/** Warns when it has been lent for too long; {@code null} for never. */
 	private final @Nullable Future<?> warning;
 
@@ -123,6 +126,21 @@ final class SqliteLease extends ForwardingConnection {
 			}
 			case TRANSACTION -> this.unknown = true;
 			case SETTINGS -> this.spent = true;
+		}
+	}
+
+	/**
+	 * Shortens the wait for locks.
+	 * @param millis how long to wait at most
+	 */
+	void waitAtMost(long millis) throws SQLException {
+		SqliteHandle mine = live();
+		synchronized (mine) {
+			refuseGivenBack();
+			if (this.patience < 0) {
+				this.patience = mine.busyTimeout();
+			}
+			mine.waitForLocks((int) Math.min(this.patience, millis));
 		}
 	}
 
@@ -391,6 +409,19 @@ final class SqliteLease extends ForwardingConnection {
 		}
 	}
 
+	/**
+	 * Takes the connection away from whoever has it, to be {@link #discard discarded}.
+	 * @return {@code null} if the lease has ended
+	 */
+	@Nullable SqliteHandle sever() {
+		return HANDLE.getAndSet(this, null);
+	}
+
+	/** Closes what was taken away, once its statement has ended. */
+	void discard(SqliteHandle severed) {
+		end(severed, true);
+	}
+
 	private void end(SqliteHandle mine, boolean discard) {
 		if (this.warning != null) {
 			this.warning.cancel(false);
@@ -430,6 +461,9 @@ final class SqliteLease extends ForwardingConnection {
 			}
 			if (this.readOnly) {
 				mine.run("PRAGMA query_only = 0");
+			}
+			if (this.patience >= 0) {
+				mine.waitForLocks(this.patience);
 			}
 			if (this.changed) {
 				mine.connection().setTransactionIsolation(this.pool.transactionIsolation());

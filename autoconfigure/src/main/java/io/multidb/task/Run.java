@@ -3,29 +3,19 @@ package io.multidb.task;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Function;
 
-import io.micrometer.context.ContextSnapshotFactory;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.MDC;
-
-import org.springframework.util.ClassUtils;
 
 import io.multidb.Scope;
-import io.multidb.Target;
-import io.multidb.access.TaskUser;
 
 /**
  * One call of a task for many. Used once.
  */
 final class Run<T extends @Nullable Object> {
-
-	private static final boolean CONTEXT_PROPAGATION = ClassUtils
-		.isPresent("io.micrometer.context.ContextSnapshotFactory", Run.class.getClassLoader());
 
 	private final List<String> names;
 
@@ -62,7 +52,8 @@ final class Run<T extends @Nullable Object> {
 	 * that nothing is left to be shut down.
 	 */
 	List<Outcome<T>> inParallel(int atOnce) {
-		Runnable work = withContext(this::work);
+		CallerContext context = CallerContext.capture();
+		Runnable work = () -> context.run(this::work);
 		List<Thread> threads = new ArrayList<>(atOnce);
 		try {
 			while (threads.size() < atOnce) {
@@ -135,28 +126,6 @@ final class Run<T extends @Nullable Object> {
 			all.add((outcome != null) ? outcome : new Outcome.NotStarted<>(this.names.get(i)));
 		}
 		return List.copyOf(all);
-	}
-
-	private static Runnable withContext(Runnable work) {
-		Target target = Target.current();
-		TaskUser user = TaskUser.current();
-		Map<String, String> logged = MDC.getCopyOfContextMap();
-		Runnable targeted = () -> {
-			if (logged != null) {
-				MDC.setContextMap(logged);
-			}
-			TargetTaskDecorator.run(target, user, work);
-		};
-		return CONTEXT_PROPAGATION ? Tracing.wrap(targeted) : targeted;
-	}
-
-	/** Apart, so that it is loaded only where its classes are. */
-	private static final class Tracing {
-
-		private static Runnable wrap(Runnable work) {
-			return ContextSnapshotFactory.builder().build().captureAll().wrap(work);
-		}
-
 	}
 
 }

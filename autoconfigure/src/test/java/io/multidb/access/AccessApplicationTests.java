@@ -223,6 +223,52 @@ class AccessApplicationTests {
 		});
 	}
 
+	@Test
+	void nobodyReadsFromHibernatesCachesWhatHeMayNot() {
+		guarded()
+			.withPropertyValues("spring.jpa.properties.hibernate.cache.region.factory_class=jcache",
+					"spring.jpa.properties.hibernate.javax.cache.provider="
+							+ "com.github.benmanes.caffeine.jcache.spi.CaffeineCachingProvider",
+					"spring.jpa.properties.hibernate.javax.cache.missing_cache_strategy=create",
+					"spring.jpa.properties.jakarta.persistence.sharedCache.mode=ALL")
+			.run((context) -> {
+				fill(context);
+				EntityManagerFactory factory = context.getBean(EntityManagerFactory.class);
+				logIn("ada");
+				assertThat(find(factory).text).isEqualTo("one");
+				Sources.execute(context.getBean(SourceRegistry.class).get("main"), "update memo set text = 'two'");
+				logIn("grace");
+				assertThat(find(factory).text).as("cached").isEqualTo("one");
+				logIn("bob");
+				assertThatThrownBy(() -> find(factory)).satisfies(AccessApplicationTests::isDenied);
+				logIn("grace");
+				assertThat(find(factory).text).as("cached").isEqualTo("one");
+			});
+	}
+
+	private static Memo find(EntityManagerFactory factory) {
+		return SourceContext.call("main", () -> {
+			try (EntityManager entities = factory.createEntityManager()) {
+				return entities.find(Memo.class, 1L);
+			}
+		});
+	}
+
+	@Test
+	void aSessionDoesNotOpenWhatHasAFallbackForSomebodyWhoMayNot() {
+		guarded().withPropertyValues("app.datasources.main.fallback=other").run((context) -> {
+			EntityManagerFactory factory = context.getBean(EntityManagerFactory.class);
+			SourceRegistry registry = context.getBean(SourceRegistry.class);
+			logIn("bob");
+			assertThatThrownBy(() -> find(factory)).satisfies(AccessApplicationTests::isDenied);
+			assertThat(registry.get("main").state()).isInstanceOf(SourceState.Cold.class);
+			assertThat(registry.get("other").state()).isInstanceOf(SourceState.Cold.class);
+			fill(context);
+			logIn("grace");
+			assertThat(find(factory).text).isEqualTo("one");
+		});
+	}
+
 	private static EntityManager entities(EntityManagerFactory factory) {
 		return org.springframework.orm.jpa.EntityManagerFactoryUtils.getTransactionalEntityManager(factory);
 	}

@@ -29,6 +29,9 @@ class CommandLineProcessTests {
 
 	private static final String CLASS_PATH = System.getProperty("java.class.path");
 
+	/** So much is in SQLite's log only while the endless change is being run. */
+	private static final int WRITTEN = 4_000_000;
+
 	@TempDir
 	private Path directory;
 
@@ -121,7 +124,7 @@ class CommandLineProcessTests {
 				"--app.tenancy.liquibase.parameters.rows=1000000000000")) {
 			await().atMost(Duration.ofMinutes(1))
 				.ignoreExceptions()
-				.until(() -> query("lisbon", "select count(*) from databasechangelog"), "1"::equals);
+				.until(() -> Files.size(this.directory.resolve("lisbon.db-wal")), (size) -> size > WRITTEN);
 			shop.process().destroy();
 			assertThat(shop.exitCode()).isNotZero();
 			assertThat(shop.lines()).hasSize(3)

@@ -3,6 +3,7 @@ package io.multidb.autoconfigure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -167,8 +168,9 @@ class CommandLineTests {
 	void theApplicationStartsAllThatOtherwise() {
 		try (ConfigurableApplicationContext context = application(WebApplicationType.SERVLET).run(arguments())) {
 			assertThat(context.getBean(ServletContext.class)).isNotNull();
-			await().untilAsserted(() -> assertThat(started).contains("context", "constructor", "command line runner",
-					"application runner", "scheduler", "listener", "source listener", "init method", "lifecycle"));
+			await().atMost(Duration.ofMinutes(1))
+				.untilAsserted(() -> assertThat(started).contains("context", "constructor", "command line runner",
+						"application runner", "scheduler", "listener", "source listener", "init method", "lifecycle"));
 		}
 	}
 

@@ -58,15 +58,17 @@ class ConfigurationMetadataTests {
 	@Test
 	void everyDefaultIsThere() {
 		assertThat(properties).allSatisfy((name, property) -> {
-			boolean optional = List.of("app.datasources", "app.tenancy.cache.shared",
-					"app.tenancy.catalog.credentials.active-key", "app.tenancy.catalog.credentials.keys",
-					"app.tenancy.catalog.credentials.references", "app.tenancy.catalog.parameters",
-					"app.tenancy.catalog.source", "app.tenancy.catalog.sqlite-directory", "app.tenancy.discovery.names",
-					"app.tenancy.jpa.products", "app.tenancy.jpa.properties", "app.tenancy.liquibase.change-log",
-					"app.tenancy.liquibase.contexts", "app.tenancy.liquibase.label-filter",
-					"app.tenancy.liquibase.parameters", "app.tenancy.packages", "app.tenancy.routes",
-					"app.tenancy.servers", "app.tenancy.web.exclude", "app.tenancy.web.path.pattern",
-					"app.tenancy.web.principal.claim", "app.tenancy.web.resolvers", "app.tenancy.web.subdomain.domain")
+			boolean optional = List
+				.of("app.datasources", "app.tenancy.cache.shared", "app.tenancy.catalog.credentials.active-key",
+						"app.tenancy.catalog.credentials.keys", "app.tenancy.catalog.credentials.references",
+						"app.tenancy.catalog.parameters", "app.tenancy.catalog.source",
+						"app.tenancy.catalog.sqlite-directory", "app.tenancy.discovery.names",
+						"app.tenancy.fan-out.journal.source", "app.tenancy.jpa.products", "app.tenancy.jpa.properties",
+						"app.tenancy.liquibase.change-log", "app.tenancy.liquibase.contexts",
+						"app.tenancy.liquibase.label-filter", "app.tenancy.liquibase.parameters",
+						"app.tenancy.packages", "app.tenancy.routes", "app.tenancy.servers", "app.tenancy.web.exclude",
+						"app.tenancy.web.path.pattern", "app.tenancy.web.principal.claim", "app.tenancy.web.resolvers",
+						"app.tenancy.web.subdomain.domain")
 				.contains(name);
 			assertThat(property.containsKey("defaultValue")).isEqualTo(!optional);
 		});

@@ -442,6 +442,15 @@ class DatasourcesReaderTests {
 			.contains("'app.tenancy.liquibase.parallelism' must be at least 1");
 	}
 
+	@ParameterizedTest
+	@CsvSource({ "timeout,0s,must be positive", "threads,0,must be at least 1", "journal.keep,-1d,must be 0",
+			"journal.source,nowhere,which is no source" })
+	void fanOutsThatCannotBeAreRefused(String key, String value, String mistake) {
+		assertThat(mistakes(TWO_SOURCES + "  tenancy.fan-out." + key + ": " + value)).singleElement()
+			.asString()
+			.contains("'app.tenancy.fan-out." + key + "'", mistake);
+	}
+
 	// Pools
 
 	@ParameterizedTest

@@ -63,9 +63,8 @@ class CommandLineIntegrationTests {
 	}
 
 	private CommandRun run(String... arguments) {
-		CommandRun run = CommandRun.of(
-				() -> new Configured(this.definitions, this.templates, Set.of(), List.of(), PoolLimits.DEFAULT, 4),
-				new LiquibaseMigrator(new DefaultResourceLoader()), false, arguments);
+		CommandRun run = CommandRun.of(() -> new Configured(this.definitions, this.templates, Set.of(), List.of(), null,
+				PoolLimits.DEFAULT, 4), new LiquibaseMigrator(new DefaultResourceLoader()), false, arguments);
 		assertThat(run.out() + run.err()).doesNotContain(PASSWORD, "secretpassword");
 		return run;
 	}

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,9 @@ import org.springframework.boot.json.JsonParserFactory;
 import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.catalog.CatalogCredentials;
+import io.multidb.catalog.CatalogSettings;
+import io.multidb.catalog.UrlRules;
 import io.multidb.migration.LiquibaseMigrator;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.LiquibaseSettings;
@@ -49,6 +53,8 @@ class DatasourcesCommandLineTests {
 
 	private boolean terminal;
 
+	private CatalogSettings catalog;
+
 	private CommandRun last;
 
 	private void define(SourceDefinition.Builder definition) {
@@ -72,7 +78,7 @@ class DatasourcesCommandLineTests {
 	private int run(String... arguments) {
 		this.last = CommandRun.of(
 				() -> new Configured(this.definitions, this.templates, Set.of("driver"),
-						List.of("'lisbon' is at two places"), PoolLimits.DEFAULT, 2),
+						List.of("'lisbon' is at two places"), this.catalog, PoolLimits.DEFAULT, 2),
 				this.migrator, this.terminal, arguments);
 		return this.last.exitCode();
 	}
@@ -193,6 +199,80 @@ class DatasourcesCommandLineTests {
 			.contains("lisbon: How far it has been migrated cannot be told: ")
 			.contains("db/nowhere.yaml");
 		assertThat(run("check")).isOne();
+	}
+
+	/** A catalog in the source {@code lisbon}, with rows of these names and URLs. */
+	private void makeCatalog(String... rows) throws Exception {
+		this.catalog = new CatalogSettings("lisbon", "multidb_", Duration.ofSeconds(10), false,
+				new UrlRules(List.of("sqlite"), Map.of(), null),
+				new CatalogCredentials(List.of(), (property) -> null, Map.of(), null, false));
+		SourceDefinition lisbon = Sources.sqlite("lisbon", this.directory)
+			.liquibase(new LiquibaseSettings("classpath:io/multidb/catalog/tables.sql", List.of(), List.of(),
+					Map.of("prefix", "multidb_")))
+			.build();
+		try (Connection connection = DriverManager.getConnection(lisbon.url().text())) {
+			this.migrator.migrate(lisbon, connection);
+			for (int i = 0; i < rows.length; i += 2) {
+				Sources.execute(connection,
+						"insert into multidb_source (name, url) values ('" + rows[i] + "', '" + rows[i + 1] + "')");
+			}
+		}
+	}
+
+	@Test
+	void theCatalogsSourcesAreListedAndChecked() throws Exception {
+		defineThree();
+		String appeals = "jdbc:sqlite:" + this.directory.resolve("appeals.db");
+		makeCatalog("ny_appeals", appeals, "porto", "jdbc:sqlite:" + this.directory.resolve("other.db"));
+		assertThat(run("list")).isZero();
+		assertThat(out())
+			.containsPattern("ny_appeals +jdbc:sqlite:\\S+ +sqlite +catalog 'lisbon', row ny_appeals +absent +none")
+			.as("what is declared goes before")
+			.containsPattern("porto +\\S+porto.db +sqlite +cities.yaml");
+		assertThat(run("check")).isZero();
+		assertThat(outcomes()).containsOnlyKeys("lisbon", "madrid", "porto", "ny_appeals");
+		assertThat(run("migrate", "ny_appeals")).isZero();
+		assertThat(outcomes()).containsEntry("ny_appeals", "has no change log");
+		assertThat(run("discover")).isZero();
+		assertThat(out()).contains("the catalog in 'lisbon' is not read").doesNotContain("ny_appeals");
+	}
+
+	@Test
+	void aRowWithAMistakeIsSaidAndSpoilsOnlyItself() throws Exception {
+		defineThree();
+		makeCatalog("ny_appeals", "jdbc:sqlite:" + this.directory.resolve("appeals.db"), "evil",
+				"jdbc:h2:mem:x;INIT=RUNSCRIPT");
+		assertThat(run("check")).isOne();
+		assertThat(err()).contains("catalog, evil: its URL");
+		assertThat(outcomes()).containsOnlyKeys("lisbon", "madrid", "porto", "ny_appeals");
+		assertThat(run("check", "ny_appeals")).isZero();
+		assertThat(run("check", "evil")).isEqualTo(2);
+		assertThat(err()).contains("its URL");
+		assertThat(run("list")).isZero();
+	}
+
+	@Test
+	void aCatalogThatIsNotThereYetHasNothing() throws Exception {
+		defineThree();
+		makeCatalog();
+		Files.delete(this.directory.resolve("lisbon.db"));
+		assertThat(run("check")).isZero();
+		assertThat(files()).as("its tables were made").isEmpty();
+		assertThat(run("migrate", "--all")).isZero();
+		assertThat(run("check")).isZero();
+		assertThat(outcomes()).containsOnlyKeys("lisbon", "madrid", "porto");
+	}
+
+	@Test
+	void aCatalogThatCannotBeReadIsAFailure() throws Exception {
+		defineThree();
+		makeCatalog("ny_appeals", "jdbc:sqlite:" + this.directory.resolve("appeals.db"));
+		Files.writeString(this.directory.resolve("lisbon.db"), "no database at all, but some text".repeat(100));
+		assertThat(run("migrate", "--all")).isOne();
+		assertThat(err()).contains("catalog, lisbon: The catalog cannot be read: Source 'lisbon'");
+		assertThat(outcomes().get("porto")).startsWith("migrated");
+		assertThat(run("list")).isZero();
+		assertThat(err()).contains("cannot be read");
 	}
 
 	@Test
@@ -411,7 +491,7 @@ class DatasourcesCommandLineTests {
 		defineThree();
 		assertThat(run("migrate", "--all")).isZero();
 		assertThat(Sources.threads("multidb-command-interrupted")).isEmpty();
-		await().untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
+		await().atMost(Duration.ofMinutes(1)).untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
 	}
 
 }

@@ -118,7 +118,7 @@ public record TestPostgres(String url, String username, String password, Closeab
 	}
 
 	/** A source for the superuser. */
-	SourceDefinition.Builder source(String name, String database) {
+	public SourceDefinition.Builder source(String name, String database) {
 		return SourceDefinition.named(name).url(url(database)).username(this.username).password(this.password);
 	}
 

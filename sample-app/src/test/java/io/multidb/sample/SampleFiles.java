@@ -32,7 +32,8 @@ public record SampleFiles(Path data) {
 		}
 		return Map.of("app.datasources.main.url", url("main.db"), "app.datasources.archive.url", url("archive.db"),
 				"app.datasources.election.url", url("elections/{id}.db"), "app.datasources.default.url", url("apps.db"),
-				"app.datasources.user.url", url("user.db"));
+				"app.datasources.user.url", url("user.db"), "app.datasources.courts.url", url("courts.db"),
+				"sample.courts.directory", this.data.resolve("courts").toString());
 	}
 
 	/**

@@ -1,0 +1,49 @@
+package io.multidb.autoconfigure;
+
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.context.annotation.Bean;
+
+import io.multidb.access.Access;
+import io.multidb.catalog.Catalog;
+import io.multidb.catalog.SearchableSources;
+import io.multidb.fanout.FanOut;
+import io.multidb.fanout.FanOutJournal;
+import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.SourceRegistry;
+
+/**
+ * Auto-configuration of {@link FanOut} and its journal.
+ */
+@AutoConfiguration(after = { MultiDbAutoConfiguration.class, MultiDbCatalogAutoConfiguration.class,
+		MultiDbAccessAutoConfiguration.class })
+@ConditionalOnBean({ SourceRegistry.class, RoutingDataSource.class })
+public final class MultiDbFanOutAutoConfiguration {
+
+	@Bean(destroyMethod = "close")
+	@ConditionalOnMissingBean
+	FanOut fanOut(SourceRegistry registry, RoutingDataSource router, Datasources datasources,
+			ObjectProvider<FanOutJournal> journal) {
+		TenancyProperties.FanOut settings = datasources.tenancy().fanOut();
+		return new FanOut(registry, router, settings.timeout(), settings.threads(), journal.getIfAvailable());
+	}
+
+	@Bean(destroyMethod = "close")
+	@ConditionalOnMissingBean
+	@ConditionalOnProperty("app.tenancy.fan-out.journal.source")
+	FanOutJournal fanOutJournal(SourceRegistry registry, Datasources datasources) {
+		TenancyProperties.FanOut.Journal settings = datasources.tenancy().fanOut().journal();
+		return new FanOutJournal(registry, String.valueOf(settings.source()), settings.keep());
+	}
+
+	@Bean
+	@ConditionalOnBean(Catalog.class)
+	@ConditionalOnMissingBean
+	SearchableSources searchableSources(Catalog catalog, ObjectProvider<Access> access) {
+		return new SearchableSources(catalog, access.getIfAvailable());
+	}
+
+}

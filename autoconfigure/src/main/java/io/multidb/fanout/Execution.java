@@ -1,0 +1,350 @@
+package io.multidb.fanout;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import org.springframework.core.NestedExceptionUtils;
+
+import io.multidb.MultiDbException;
+import io.multidb.Scope;
+import io.multidb.SourceAccessDeniedException;
+import io.multidb.SourceUnavailableException;
+import io.multidb.Target;
+import io.multidb.fanout.SourceOutcome.Status;
+import io.multidb.source.Deadline;
+import io.multidb.task.CallerContext;
+
+/**
+ * One question to many sources. The thread that asks merges what comes, tells of it, and
+ * has more threads work where some do not come back; it waits for nobody beyond the
+ * deadline. Used once, by that thread.
+ */
+final class Execution<T, P> {
+
+	private static final Logger logger = LoggerFactory.getLogger(Execution.class);
+
+	/** How often to look for threads that do not come back. */
+	private static final long TICK = TimeUnit.MILLISECONDS.toNanos(10);
+
+	private static final long LEAST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(20);
+
+	private static final long MOST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(100);
+
+	private static final long FIRST_PATIENCE = TimeUnit.MILLISECONDS.toNanos(50);
+
+	private final long start = System.nanoTime();
+
+	private final String id = UUID.randomUUID().toString();
+
+	private final Duration timeout;
+
+	private final long end;
+
+	private final List<Item<P>> items;
+
+	private final Question<? extends T> question;
+
+	private final Merge<T, P> merge;
+
+	private final Consumer<SourceOutcome> listener;
+
+	private final FanOutJournal.Recording journal;
+
+	private final List<Lane> lanes;
+
+	/** Answered, and not merged yet. */
+	private final BlockingQueue<Item<P>> answered = new LinkedBlockingQueue<>();
+
+	private final CallerContext context = CallerContext.capture();
+
+	private final @Nullable SourceOutcome[] outcomes;
+
+	private final Map<String, Throwable> failures = new LinkedHashMap<>();
+
+	private int open;
+
+	/** How many nanoseconds an answer takes, by and large; 0 before the first. */
+	private long typical;
+
+	/** Sources that threads of one kind work on. */
+	private final class Lane {
+
+		private final Workers.Kind kind;
+
+		private final Queue<Item<P>> waiting = new ConcurrentLinkedQueue<>();
+
+		/** Touched by the thread that asks. */
+		private final List<Runner> runners = new ArrayList<>();
+
+		private Lane(Workers.Kind kind) {
+			this.kind = kind;
+		}
+
+		/** As many more as do not come back; twice as many, if nobody does. */
+		private void grow(Workers workers, long now) {
+			if (this.waiting.isEmpty()) {
+				return;
+			}
+			this.runners.removeIf((runner) -> !runner.isWorking());
+			long patience = patience();
+			int stuck = (int) this.runners.stream().filter((runner) -> runner.busyFor(now) > patience).count();
+			int instead = (stuck == this.runners.size()) ? 2 * stuck : stuck;
+			int more = Math.min(this.kind.first() + instead - this.runners.size(), this.waiting.size());
+			for (int i = 0; i < more; i++) {
+				Runner runner = new Runner(workers, this.kind);
+				if (!workers.start(this.kind, () -> work(runner))) {
+					return;
+				}
+				this.runners.add(runner);
+			}
+		}
+
+		private void work(Runner runner) {
+			try {
+				Execution.this.context.run(() -> {
+					Item<P> item = this.waiting.poll();
+					while (item != null) {
+						runner.next();
+						Execution.this.work(item, runner);
+						item = runner.isWorking() ? this.waiting.poll() : null;
+					}
+				});
+			}
+			finally {
+				runner.end();
+			}
+		}
+
+	}
+
+	Execution(List<String> sources, Duration timeout, Question<? extends T> question, Merge<T, P> merge,
+			Consumer<SourceOutcome> listener, FanOutJournal.Recorder journal, KindOf kinds) {
+		this.timeout = timeout;
+		// So that a time that is far away can be compared with others.
+		this.end = this.start + Math.min(TimeUnit.NANOSECONDS.convert(timeout), Long.MAX_VALUE / 4);
+		this.question = question;
+		this.merge = merge;
+		this.listener = listener;
+		this.items = new ArrayList<>(sources.size());
+		this.outcomes = new SourceOutcome[sources.size()];
+		this.open = sources.size();
+		this.lanes = new ArrayList<>(2);
+		for (String source : sources) {
+			Item<P> item = new Item<>(this.items.size(), source);
+			this.items.add(item);
+			laneOf(kinds.of(source)).waiting.add(item);
+		}
+		this.journal = journal.begin(this.id, sources);
+	}
+
+	/**
+	 * Longer than nearly every answer takes that comes at all. Where all take long,
+	 * because there is so much to do, more threads would only make it worse.
+	 */
+	private long patience() {
+		return (this.typical == 0) ? FIRST_PATIENCE
+				: Math.min(MOST_PATIENCE, Math.max(LEAST_PATIENCE, 4 * this.typical));
+	}
+
+	/** By which threads a source is asked. */
+	interface KindOf {
+
+		Workers.Kind of(String source);
+
+	}
+
+	private Lane laneOf(Workers.Kind kind) {
+		for (Lane lane : this.lanes) {
+			if (lane.kind == kind) {
+				return lane;
+			}
+		}
+		Lane lane = new Lane(kind);
+		this.lanes.add(lane);
+		return lane;
+	}
+
+	/** Asks all, and returns when each has an outcome. */
+	FanOutResult.Outcomes run(Workers workers) {
+		boolean interrupted = false;
+		try {
+			long tick = this.start - TICK;
+			while (this.open > 0 && !workers.isClosed()) {
+				long now = System.nanoTime();
+				if (now - this.end >= 0) {
+					break;
+				}
+				if (now - tick >= TICK) {
+					tick = now;
+					this.lanes.forEach((lane) -> lane.grow(workers, now));
+				}
+				boolean waiting = this.lanes.stream().anyMatch((lane) -> !lane.waiting.isEmpty());
+				long patience = Math.min(waiting ? TICK : 20 * TICK, this.end - now);
+				Item<P> item = this.answered.poll(patience, TimeUnit.NANOSECONDS);
+				if (item != null && this.outcomes[item.index()] == null) {
+					settle(item, Objects.requireNonNull(item.close().answer()));
+				}
+			}
+		}
+		catch (InterruptedException ex) {
+			interrupted = true;
+		}
+		finally {
+			if (this.open > 0) {
+				closeAll(workers, interrupted || workers.isClosed());
+			}
+			if (interrupted) {
+				Thread.currentThread().interrupt();
+			}
+		}
+		this.journal.await(this.end);
+		return new FanOutResult.Outcomes(this.id, Arrays.stream(this.outcomes).map(Objects::requireNonNull).toList(),
+				this.failures, Duration.ofNanos(System.nanoTime() - this.start));
+	}
+
+	private void work(Item<P> item, Runner runner) {
+		Deadline deadline = new Deadline(this.end);
+		if (!item.begin(runner, deadline)) {
+			return;
+		}
+		this.journal.running(item.index());
+		Merge.Part<P> part = null;
+		Throwable failure = null;
+		try (Scope scope = Target.ofSource(item.source()).within(deadline).enter()) {
+			try (Question.Rows<? extends T> rows = this.question.ask()) {
+				part = this.merge.read(item.index(), item.source(), rows.iterator());
+			}
+		}
+		catch (Throwable ex) {
+			failure = ex;
+		}
+		deadline.end();
+		// Meant for what has ended.
+		Thread.interrupted();
+		if (item.end((failure == null) ? part : null, failure)) {
+			this.answered.add(item);
+		}
+	}
+
+	/** Who has not answered by now does not. */
+	private void closeAll(Workers workers, boolean cancelled) {
+		List<Item<P>> working = new ArrayList<>();
+		for (Item<P> item : this.items) {
+			if (this.outcomes[item.index()] != null) {
+				continue;
+			}
+			Item.Closing<P> closing = item.close();
+			if (closing.answer() != null) {
+				settle(item, closing.answer());
+				continue;
+			}
+			Runner runner = closing.working();
+			if (runner != null) {
+				runner.giveUp();
+				working.add(item);
+			}
+			settle(item, cancelled, closing);
+		}
+		if (!working.isEmpty()) {
+			// It may take a while where there is much to do.
+			workers.beside(() -> working.forEach(Item::cut));
+		}
+	}
+
+	private void settle(Item<P> item, boolean cancelled, Item.Closing<P> closing) {
+		String what = (closing.working() != null) ? "it had not ended, and was stopped" : "its turn had not come";
+		if (cancelled) {
+			Throwable failure = new CancellationException("The fan-out was stopped: " + what);
+			settle(item, Status.FAILED, 0, closing.nanos(), failure.getMessage(), failure);
+		}
+		else {
+			settle(item, Status.TIMED_OUT, 0, closing.nanos(), "After " + this.timeout.toMillis() + " ms " + what,
+					null);
+		}
+	}
+
+	private void settle(Item<P> item, Item.Answer<P> answer) {
+		this.typical = (this.typical == 0) ? answer.nanos() : (7 * this.typical + answer.nanos()) / 8;
+		Throwable failure = answer.failure();
+		Merge.Part<P> part = answer.part();
+		if (failure == null && part != null) {
+			try {
+				this.merge.add(part.kept());
+			}
+			catch (RuntimeException | Error ex) {
+				failure = ex;
+			}
+		}
+		if (failure == null) {
+			settle(item, Status.COMPLETED, (part != null) ? part.count() : 0, answer.nanos(), null, null);
+		}
+		else {
+			settle(item, statusOf(failure), 0, answer.nanos(), describe(failure), failure);
+		}
+	}
+
+	private void settle(Item<P> item, Status status, long count, long nanos, @Nullable String description,
+			@Nullable Throwable failure) {
+		SourceOutcome outcome = new SourceOutcome(item.source(), status, count, TimeUnit.NANOSECONDS.toMillis(nanos),
+				description);
+		this.outcomes[item.index()] = outcome;
+		this.open--;
+		if (failure != null) {
+			this.failures.put(item.source(), failure);
+		}
+		this.journal.ended(item.index(), outcome);
+		try {
+			this.listener.accept(outcome);
+		}
+		catch (RuntimeException | Error ex) {
+			logger.warn("{}: a listener failed on its outcome in a fan-out", item.source(), ex);
+		}
+	}
+
+	/** What waited for something until the deadline failed because of that. */
+	private Status statusOf(Throwable failure) {
+		Status status = Status.FAILED;
+		Throwable cause = failure;
+		// Causes may go round in circles.
+		for (int depth = 0; cause != null && depth < 50; depth++) {
+			if (cause instanceof SourceAccessDeniedException) {
+				return Status.REFUSED;
+			}
+			if (cause instanceof SourceUnavailableException) {
+				status = Status.UNAVAILABLE;
+			}
+			cause = cause.getCause();
+		}
+		return (System.nanoTime() - this.end >= 0) ? Status.TIMED_OUT : status;
+	}
+
+	private static String describe(Throwable failure) {
+		Throwable cause = failure;
+		for (int depth = 0; cause != null && depth < 50; depth++) {
+			if (cause instanceof MultiDbException) {
+				return String.valueOf(cause.getMessage());
+			}
+			cause = cause.getCause();
+		}
+		Throwable root = NestedExceptionUtils.getMostSpecificCause(failure);
+		return (root.getMessage() != null) ? root.getMessage() : root.getClass().getName();
+	}
+
+}
