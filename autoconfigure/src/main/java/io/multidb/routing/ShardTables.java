@@ -355,7 +355,12 @@ public final class ShardTables implements ShardMap {
 			refuseOpening();
 			for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 				Map<String, @Nullable Recorded> recorded = recorded();
-				List<String> mistakes = mistakes(recorded);
+				Set<String> listed = listed(recorded);
+				if (recorded.containsValue(null) && !listed.isEmpty()) {
+					// Another process may have recorded them all while they were read.
+					recorded = recorded();
+				}
+				List<String> mistakes = mistakes(recorded, listed);
 				if (!mistakes.isEmpty()) {
 					throw new InvalidDatasourcesException(mistakes);
 				}
@@ -390,9 +395,8 @@ public final class ShardTables implements ShardMap {
 			return recorded;
 		}
 
-		private List<String> mistakes(Map<String, @Nullable Recorded> recorded) {
+		private List<String> mistakes(Map<String, @Nullable Recorded> recorded, Set<String> listed) {
 			List<String> mistakes = new ArrayList<>();
-			Set<String> listed = listed(recorded);
 			recorded.forEach((source, each) -> {
 				String mistake = (each != null) ? mistake(source, each)
 						: listed.contains(source) ? "The database of the" + " source '" + source
