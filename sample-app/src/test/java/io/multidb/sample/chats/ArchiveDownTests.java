@@ -107,6 +107,21 @@ class ArchiveDownTests {
 	}
 
 	@Test
+	void chatsOfTheOthersAreListed() {
+		sample.write("76", "Hello").expectStatus().isCreated();
+		sample.get("/chats")
+			.expectStatus()
+			.isOk()
+			.expectBody()
+			.jsonPath("$.chats[?(@.id == '76')].messages")
+			.isEqualTo(1)
+			.jsonPath("$.sources[?(@.source == 'archive')].status")
+			.isEqualTo("unavailable")
+			.jsonPath("$.sources[?(@.source == 'main')].status")
+			.isEqualTo("completed");
+	}
+
+	@Test
 	void healthSaysWhy() {
 		sample.health()
 			.expectStatus()

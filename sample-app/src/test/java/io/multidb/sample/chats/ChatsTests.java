@@ -80,6 +80,25 @@ class ChatsTests {
 		this.sample.messages("apart-3").expectStatus().isOk().expectBody().json("[]");
 	}
 
+	@Test
+	void chatsOfEverySourceAreListedTogether() {
+		this.sample.write("1001", "archived").expectStatus().isCreated();
+		this.sample.write("listed", "one").expectStatus().isCreated();
+		this.sample.write("listed", "two").expectStatus().isCreated();
+		this.sample.get("/chats")
+			.expectStatus()
+			.isOk()
+			.expectBody()
+			.jsonPath("$.chats[?(@.id == 'listed')].messages")
+			.isEqualTo(2)
+			.jsonPath("$.chats[?(@.id == '1001')].messages")
+			.exists()
+			.jsonPath("$.sources[*].source")
+			.isEqualTo(List.of("archive", "main"))
+			.jsonPath("$.sources[*].status")
+			.isEqualTo(List.of("completed", "completed"));
+	}
+
 	@ParameterizedTest
 	@ValueSource(strings = { "{}", "{\"text\":\" \"}", "{\"text\":\"a\\u0000b\"}", "{" })
 	void badMessageIsRefused(String body) {
