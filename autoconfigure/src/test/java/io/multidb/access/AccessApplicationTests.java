@@ -61,8 +61,12 @@ import io.multidb.TenantContext;
 import io.multidb.UseSource;
 import io.multidb.autoconfigure.MultiDbAccessAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
+import io.multidb.autoconfigure.MultiDbFanOutAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbJpaAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbTaskAutoConfiguration;
+import io.multidb.fanout.FanOut;
+import io.multidb.fanout.FanOutResult;
+import io.multidb.fanout.SourceOutcome;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.routing.TargetAccess;
 import io.multidb.source.SourceRegistry;
@@ -337,6 +341,34 @@ class AccessApplicationTests {
 			assertThat(outcomes.get(0)).isInstanceOf(Outcome.Completed.class);
 			assertThat(outcomes.get(1)).isInstanceOfSatisfying(Outcome.Failed.class,
 					(failed) -> isDenied(failed.failure()));
+		});
+	}
+
+	@Test
+	void aFanOutAsksForItsCallerAtEachSource() {
+		guarded().withConfiguration(AutoConfigurations.of(MultiDbFanOutAutoConfiguration.class)).run((context) -> {
+			fill(context);
+			FanOut fanOut = context.getBean(FanOut.class);
+			List<String> sources = List.of("main", "other");
+			logIn("grace");
+			FanOutResult<Integer> counts = TenantContext.call("lisbon",
+					() -> fanOut.over(sources)
+						.timeout(java.time.Duration.ofMinutes(1))
+						.call(context.getBean(Service.class)::count));
+			assertThat(counts.values()).containsExactly(1);
+			assertThat(counts.outcomes()).extracting(SourceOutcome::status)
+				.containsExactly(SourceOutcome.Status.COMPLETED, SourceOutcome.Status.REFUSED);
+			assertThat(context.getBean(SourceRegistry.class).get("other").state()).isInstanceOf(SourceState.Cold.class);
+			assertThat(context.getBean(InMemoryAuditEventRepository.class).find("grace", null, null)).hasSize(2)
+				.allSatisfy((event) -> assertThat(event.getData()).containsEntry("tenant", "lisbon"));
+			FanOutResult<Integer> writes = fanOut.over(sources)
+				.timeout(java.time.Duration.ofMinutes(1))
+				.call(() -> context.getBean(JdbcClient.class).sql("delete from memo").update());
+			assertThat(writes.outcomes()).extracting(SourceOutcome::status).containsOnly(SourceOutcome.Status.REFUSED);
+			logIn(null);
+			assertThat(fanOut.over(sources).call(context.getBean(Service.class)::count).outcomes())
+				.extracting(SourceOutcome::status)
+				.containsOnly(SourceOutcome.Status.REFUSED);
 		});
 	}
 

@@ -68,7 +68,7 @@ public final class CatalogNodes {
 				run.start(count);
 				System.out.println("| Connections killed | Changes | p50 ms | p99 ms | p99.9 ms | longest ms |");
 				System.out.println("| --- | ---: | ---: | ---: | ---: | ---: |");
-				for (String pause : options.text("kill", "0,1000,200").split(",")) {
+				for (String pause : options.text("kill", "0,1000,200").split(",", -1)) {
 					run.change(changes, Integer.parseInt(pause));
 				}
 			}

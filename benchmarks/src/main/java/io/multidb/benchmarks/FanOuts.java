@@ -114,14 +114,21 @@ public final class FanOuts {
 		try (SilentServer silent = new SilentServer()) {
 			Resources warm = null;
 			try (Asking asking = Asking.of(definitions)) {
-				for (int round = 0; round <= rounds; round++) {
+				for (int round = 0; round <= rounds + 1; round++) {
 					List<String> names = withSilent(asking, files, (each + 1) / 2, silent.port(), round);
-					round((round == 0) ? "cold" : String.valueOf(round), asking, names, deadline);
+					boolean closed = round > rounds;
+					if (closed) {
+						files.forEach(asking.registry()::drain);
+					}
+					round((round == 0) ? "first of the JVM" : closed ? "all closed before" : String.valueOf(round),
+							asking, names, deadline);
 					names.stream().filter((name) -> name.startsWith("silent-")).forEach(asking.registry()::remove);
 					if (round == 0) {
+						open(asking.registry(), files);
 						warm = settled();
 					}
 				}
+				open(asking.registry(), files);
 				System.out.println("open, after the first and the last round: " + warm + "; " + settled());
 				System.out.println(Thread.getAllStackTraces()
 					.keySet()
@@ -137,6 +144,12 @@ public final class FanOuts {
 		locks.clear();
 		System.out.println("after closing: " + settled());
 		System.out.println("threads, handles, MB, pools and connections: " + before.until(Resources.now()));
+	}
+
+	private static void open(SourceRegistry registry, List<String> names) throws SQLException {
+		for (String name : names) {
+			registry.get(name).getConnection().close();
+		}
 	}
 
 	/** Threads that are idle end in ten seconds; connecting to nobody does in five. */
