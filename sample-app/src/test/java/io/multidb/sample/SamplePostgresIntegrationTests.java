@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.web.server.LocalServerPort;
+import org.springframework.http.MediaType;
 import org.springframework.test.annotation.DirtiesContext;
 import org.springframework.test.context.ActiveProfiles;
 import org.springframework.test.context.DynamicPropertyRegistry;
@@ -156,6 +157,43 @@ class SamplePostgresIntegrationTests {
 			.list()).containsExactly("Ada", "to Sintra");
 		assertThat(new SampleFiles(data).open("user.db").sql("SELECT text FROM profile").query(String.class).list())
 			.containsExactly("Grace");
+	}
+
+	@Test
+	void aChatIsMovedToTheArchiveWhileMessagesAreSent() throws Exception {
+		ExecutorService threads = Executors.newFixedThreadPool(4);
+		List<Future<Integer>> sent = new ArrayList<>();
+		try {
+			for (int i = 0; i < 100; i++) {
+				String text = "message " + i;
+				sent.add(threads
+					.submit(() -> this.sample.write("moved", text).returnResult(String.class).getStatus().value()));
+				if (i == 50) {
+					sent.get(20).get();
+					this.sample.http()
+						.put()
+						.uri(this.sample.address() + "/chats/moved/source")
+						.contentType(MediaType.APPLICATION_JSON)
+						.body("{\"source\":\"archive\"}")
+						.exchange()
+						.expectStatus()
+						.isOk();
+				}
+			}
+			int accepted = 0;
+			for (Future<Integer> each : sent) {
+				assertThat(each.get()).isIn(201, 503);
+				accepted += (each.get() == 201) ? 1 : 0;
+			}
+			String count = "SELECT count(DISTINCT text) || '/' || count(*) FROM message WHERE chat = 'moved'";
+			assertThat(TestSampleApplication.open(server, "archive").sql(count).query(String.class).single())
+				.isEqualTo(accepted + "/" + accepted);
+			assertThat(TestSampleApplication.open(server, "main").sql(count).query(String.class).single())
+				.isEqualTo("0/0");
+		}
+		finally {
+			threads.shutdownNow();
+		}
 	}
 
 	@Test
