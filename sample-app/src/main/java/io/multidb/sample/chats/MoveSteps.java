@@ -168,7 +168,7 @@ class MoveSteps {
 	private List<String> messages(String id) {
 		return this.jdbc.sql("SELECT text FROM message WHERE chat = ? ORDER BY id")
 			.param(id)
-			.query(String.class)
+			.query((row, number) -> row.getString("text"))
 			.list();
 	}
 
