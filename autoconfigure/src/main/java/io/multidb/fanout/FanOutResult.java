@@ -6,8 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-import org.jspecify.annotations.Nullable;
-
 /**
  * What many sources answered: the rows of those that completed, and one outcome for each.
  * Immutable.
@@ -121,7 +119,7 @@ public final class FanOutResult<T> {
 
 		@Override
 		public String toString() {
-			Map<SourceOutcome.Status, @Nullable Long> counts = this.list.stream()
+			Map<SourceOutcome.Status, Long> counts = this.list.stream()
 				.collect(Collectors.groupingBy(SourceOutcome::status, Collectors.counting()));
 			return this.list.size() + " sources in " + this.took.toMillis() + " ms " + counts;
 		}

@@ -155,7 +155,7 @@ public abstract class LeasedConnection implements Connection {
 		check();
 		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.using(sql) : this.delegate;
 		if (used instanceof SqliteLease lease) {
-			if (used != this.delegate && this.timed != null) {
+			if (this.timed != null && this.delegate instanceof DeferredConnection) {
 				this.timed.check();
 			}
 			lease.running(sql);

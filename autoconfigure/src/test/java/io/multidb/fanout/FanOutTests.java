@@ -218,7 +218,7 @@ class FanOutTests {
 		hits("b", "b1:9", "b2:1", "b3:5");
 		FanOutResult<Hit> result = this.fanOut.over(List.of("b", "a"))
 			.limit(5)
-			.sortedBy(Comparator.comparing(Hit::relevance).reversed())
+			.sortedBy(Comparator.comparingInt(Hit::relevance).reversed())
 			.query((jdbc) -> jdbc.sql("select title, relevance from hit order by rowid").query(Hit.class).list());
 		assertThat(result.values()).extracting(Hit::title).containsExactly("b1", "a2", "b3", "a1", "a3");
 		assertThat(result.outcomes()).extracting(SourceOutcome::count).containsExactly(3L, 3L);
@@ -230,9 +230,9 @@ class FanOutTests {
 		hits("b", IntStream.range(0, 50).mapToObj((i) -> "b" + i + ":" + i % 5).toArray(String[]::new));
 		hits("c", IntStream.range(0, 50).mapToObj((i) -> "c" + i + ":" + i % 3).toArray(String[]::new));
 		FanOutQuery<Hit> sorted = this.fanOut.over(List.of("c", "a", "b"))
-			.sortedBy(Comparator.comparing(Hit::relevance));
+			.sortedBy(Comparator.comparingInt(Hit::relevance));
 		List<Hit> all = sorted.stream(FanOutTests::hits).values();
-		assertThat(all).hasSize(150).isSortedAccordingTo(Comparator.comparing(Hit::relevance));
+		assertThat(all).hasSize(150).isSortedAccordingTo(Comparator.comparingInt(Hit::relevance));
 		for (int limit : new int[] { 1, 2, 7, 40, 149, 150, 1000 }) {
 			assertThat(sorted.limit(limit).stream(FanOutTests::hits).values())
 				.isEqualTo(all.subList(0, Math.min(limit, 150)));
