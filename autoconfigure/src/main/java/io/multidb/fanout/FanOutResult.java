@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-
 /**
  * What many sources answered: the rows of those that completed, and one outcome for each.
  * Immutable.

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.web.server.LocalServerPort;
 import org.springframework.http.MediaType;
+import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.test.annotation.DirtiesContext;
 import org.springframework.test.context.ActiveProfiles;
 import org.springframework.test.context.DynamicPropertyRegistry;
@@ -46,12 +48,34 @@ class SamplePostgresIntegrationTests {
 	static void useServer(DynamicPropertyRegistry registry) {
 		TestSampleApplication.properties(server).forEach((name, value) -> registry.add(name, () -> value));
 		registry.add("app.datasources.user.url", () -> "jdbc:sqlite:" + data.resolve("user.db"));
+		registry.add("sample.courts.directory", () -> data.resolve("courts").toString());
 		registry.add("app.datasources.village.url", () -> "jdbc:sqlite:" + data.resolve("{id}.db"));
 	}
 
 	@BeforeEach
 	void connect(@LocalServerPort int port) {
 		this.sample = SampleClient.at(port);
+	}
+
+	@Test
+	void theCatalogOfCourtsIsOnTheServerAndTheirDatabasesAreFiles() {
+		this.sample.http()
+			.post()
+			.uri(this.sample.address() + "/searches")
+			.headers((headers) -> headers.setBasicAuth("ada", "ada"))
+			.contentType(MediaType.APPLICATION_JSON)
+			.body(Map.of("q", "contract"))
+			.exchange()
+			.expectStatus()
+			.isOk()
+			.expectBody()
+			.jsonPath("$.summary.sourcesSearched")
+			.isEqualTo(3);
+		JdbcClient courts = TestSampleApplication.open(server, "courts");
+		assertThat(courts.sql("SELECT name FROM multidb_source ORDER BY name").query(String.class).list())
+			.containsExactly("ca_supreme", "federal_district", "ny_appeals");
+		assertThat(courts.sql("SELECT DISTINCT status FROM multidb_execution").query(String.class).list())
+			.containsExactly("completed");
 	}
 
 	@Test

@@ -35,6 +35,7 @@ public final class TestSampleApplication {
 		JdbcClient jdbc = open(server, "postgres");
 		jdbc.sql("CREATE DATABASE main").update();
 		jdbc.sql("CREATE DATABASE archive").update();
+		jdbc.sql("CREATE DATABASE courts").update();
 		jdbc.sql("CREATE DATABASE apps").update();
 		URI address = address(server);
 		return Map.of("POSTGRES_HOST", address.getHost(), "POSTGRES_PORT", Integer.toString(address.getPort()),

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -114,8 +115,9 @@ class CourtsTests {
 		assertThat(statuses(search))
 			.isEqualTo(Map.of("ny_appeals", "completed", "federal_district", "completed", "ca_supreme", "completed"));
 		assertThat(courtsOfHits(search)).hasSizeGreaterThan(1);
-		List<Double> relevance = search.read("$.hits[*].relevance");
-		assertThat(relevance).isNotEmpty().isSortedAccordingTo((one, other) -> Double.compare(other, one));
+		List<Number> relevance = search.read("$.hits[*].relevance");
+		assertThat(relevance).isNotEmpty()
+			.isSortedAccordingTo(Comparator.comparingDouble(Number::doubleValue).reversed());
 		assertThat(search.<Integer>read("$.summary.sourcesSearched")).isEqualTo(3);
 		assertThat(search.<Integer>read("$.summary.tookMs")).isNotNegative();
 		List<Integer> counts = search.read("$.sources[*].count");
