@@ -36,6 +36,10 @@ final class Placements {
 		return (place != null) ? place : place(tenant, shards);
 	}
 
+	boolean isKnown(String tenant) {
+		return this.known.containsKey(tenant);
+	}
+
 	private String place(String tenant, Shards shards) {
 		CompletableFuture<String> mine = new CompletableFuture<>();
 		CompletableFuture<String> others = this.running.putIfAbsent(tenant, mine);

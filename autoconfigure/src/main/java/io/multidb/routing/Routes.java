@@ -175,22 +175,50 @@ public final class Routes {
 		return reachable(tenant, name, "It is mapped to");
 	}
 
-	private Source route(String tenant) {
+	/** A route, and the pattern of its that matches. */
+	private record Match(Route route, NamePattern pattern) {
+	}
+
+	private @Nullable Match match(String tenant) {
 		Integer literal = this.literals.get(tenant);
 		int end = (literal != null) ? literal : this.routes.size();
 		for (int i = 0; i < end; i++) {
 			Route route = this.routes.get(i);
 			for (NamePattern pattern : route.tenants()) {
 				if (!pattern.isLiteral() && pattern.matches(tenant)) {
-					return follow(route, pattern, tenant);
+					return new Match(route, pattern);
 				}
 			}
 		}
-		if (literal != null) {
-			return follow(this.routes.get(literal), NamePattern.of(tenant), tenant);
+		return (literal != null) ? new Match(this.routes.get(literal), NamePattern.of(tenant)) : null;
+	}
+
+	private Source route(String tenant) {
+		Match match = match(tenant);
+		if (match == null) {
+			throw new UnknownTenantException(tenant,
+					"No route in 'app.tenancy.routes' matches it; add one, or a last route"
+							+ " with tenants \"*\" if a default is meant.");
 		}
-		throw new UnknownTenantException(tenant, "No route in 'app.tenancy.routes' matches it; add one, or a last route"
-				+ " with tenants \"*\" if a default is meant.");
+		return follow(match.route(), match.pattern(), tenant);
+	}
+
+	/**
+	 * Where a tenant may be, or be placed, of which this process does not know that yet:
+	 * looking for it writes it down.
+	 * @param target the target
+	 * @return the names of the sources over which its tenant's route spreads tenants, the
+	 * one where a new tenant is placed first; empty if nothing is to be placed
+	 */
+	List<String> places(Target target) {
+		String tenant = target.tenant();
+		boolean resolved = target.resolution() instanceof Resolution known && known.routes == this;
+		if (resolved || target.source() != null || tenant == null || this.mappings.find(tenant) != null) {
+			return List.of();
+		}
+		Match match = match(tenant);
+		Shards shards = (match != null) ? match.route().shards() : null;
+		return (shards == null || this.placements.isKnown(tenant)) ? List.of() : shards.preferredBy(tenant);
 	}
 
 	/**

@@ -1,5 +1,7 @@
 package io.multidb.routing;
 
+import java.util.List;
+
 import org.springframework.transaction.support.TransactionSynchronizationManager;
 
 import io.multidb.MultiDbException;
@@ -55,6 +57,7 @@ public final class TargetAccess {
 
 	private String nameOf(Target target) {
 		try {
+			checkPlaces(target);
 			return this.routes.resolve(target).name();
 		}
 		catch (UnknownTenantException | UnknownSourceException ex) {
@@ -64,6 +67,16 @@ public final class TargetAccess {
 			// Who may not is not told which sources there are, and what is wrong with
 			// one.
 			return ex.source();
+		}
+	}
+
+	/**
+	 * Who may not read from any source where a tenant may be has no new one placed.
+	 */
+	private void checkPlaces(Target target) {
+		List<String> places = this.routes.places(target);
+		if (!places.isEmpty() && places.stream().noneMatch((place) -> mayRead(target, place))) {
+			this.access.check(target, places.get(0), Operation.READ);
 		}
 	}
 
@@ -78,6 +91,7 @@ public final class TargetAccess {
 
 	Routes.Resolution resolution(Target target) {
 		try {
+			checkPlaces(target);
 			return this.routes.resolution(target);
 		}
 		catch (UnknownTenantException | UnknownSourceException ex) {

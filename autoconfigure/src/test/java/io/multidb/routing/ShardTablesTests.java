@@ -3,12 +3,14 @@ package io.multidb.routing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -18,9 +20,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.Operation;
 import io.multidb.Scope;
+import io.multidb.SourceAccessDeniedException;
 import io.multidb.SourceContext;
 import io.multidb.SourceUnavailableException;
+import io.multidb.Target;
+import io.multidb.TenantContext;
+import io.multidb.access.Access;
+import io.multidb.access.AccessDecision;
+import io.multidb.access.AccessListener;
+import io.multidb.access.CurrentUser;
+import io.multidb.access.SourceAccess;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Race;
@@ -79,6 +90,34 @@ class ShardTablesTests {
 		String tenants = Sources.query(this.registry.get(source),
 				"SELECT group_concat(tenant) FROM (SELECT tenant FROM multidb_shard_tenant ORDER BY 1)");
 		return (tenants != null) ? Arrays.asList(tenants.split(",")) : List.of();
+	}
+
+	@Test
+	void whoMayReadFromNoneOfTheSourcesHasNobodyPlaced() throws SQLException {
+		Routes routes = routes(this.registry, shards(1, "a", "b"));
+		routes.checkShards();
+		Set<String> allowed = ConcurrentHashMap.newKeySet();
+		SourceAccess rule = (user, tenant, source, operation) -> allowed.contains(source) ? AccessDecision.allow()
+				: AccessDecision.deny("No.");
+		try (Access access = new Access(() -> List.of(rule), CurrentUser.NONE, AccessListener.NONE)) {
+			TargetAccess asked = new TargetAccess(access, routes);
+			RoutingDataSource router = new RoutingDataSource(routes, asked);
+			for (int i = 0; i < 10; i++) {
+				try (Scope scope = TenantContext.enter("chat-" + i)) {
+					assertThatExceptionOfType(SQLException.class).isThrownBy(router::getConnection)
+						.withCauseInstanceOf(SourceAccessDeniedException.class);
+					assertThatExceptionOfType(SourceAccessDeniedException.class)
+						.isThrownBy(() -> asked.check(Target.current(), Operation.READ));
+				}
+			}
+			assertThat(tenants("a")).isEmpty();
+			assertThat(tenants("b")).isEmpty();
+			allowed.addAll(Set.of("a", "b"));
+			try (Scope scope = TenantContext.enter("chat-1"); Connection connection = router.getConnection()) {
+				assertThat(connection.isValid(1)).isTrue();
+			}
+			assertThat(tenants("a").size() + tenants("b").size()).isEqualTo(1);
+		}
 	}
 
 	@Test
