@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +23,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Target {
 
+	/**
+	 * Counts what is let go of: once before, so that what was looked up until then is not
+	 * remembered after it, and once after, as whoever looked in between saw it still
+	 * there.
+	 */
+	private static final AtomicLong FORGOTTEN = new AtomicLong();
+
+	private static final AtomicReferenceFieldUpdater<Target, @Nullable Object> RESOLUTION = AtomicReferenceFieldUpdater
+		.newUpdater(Target.class, Object.class, "resolution");
+
 	/** The target of a thread that has entered none. */
 	static final Target NONE = new Target(null, null, null);
 
@@ -33,13 +44,6 @@ public final class Target {
 	 */
 	private static final Map<String, Target> KNOWN = new ConcurrentHashMap<>();
 
-	/**
-	 * Counts what is let go of: once before, so that what was looked up until then is not
-	 * remembered after it, and once after, as whoever looked in between saw it still
-	 * there.
-	 */
-	private static final AtomicLong FORGOTTEN = new AtomicLong();
-
 	private final @Nullable String tenant;
 
 	private final @Nullable String source;
@@ -47,11 +51,11 @@ public final class Target {
 	/** What it is a part of; {@code null} for nothing in particular. */
 	private final @Nullable Object work;
 
-	/** What a router made of this target; a race only repeats the look-up. */
+	/** What a router made of this target; of several look-ups the first one counts. */
 	private volatile @Nullable Object resolution;
 
-	/** When it was last known that the resolution had not been let go of. */
-	private volatile long asOf;
+	/** When it was last known that nothing had been let go of that it leads to. */
+	private volatile long asOf = FORGOTTEN.get();
 
 	private Target(@Nullable String tenant, @Nullable String source, @Nullable Object work) {
 		this.tenant = tenant;
@@ -109,7 +113,7 @@ public final class Target {
 
 	private Target renewed() {
 		long now = FORGOTTEN.get();
-		if (this.asOf == now || this.tenant == null || this.source != null || this.resolution == null) {
+		if (this.asOf == now || this.tenant == null || this.source != null || this.work != null) {
 			return this;
 		}
 		if (KNOWN.get(this.tenant) == this) {
@@ -166,7 +170,7 @@ public final class Target {
 	}
 
 	/**
-	 * What a router remembered with {@link #resolution(Object, long)}.
+	 * What a router remembered with {@link #resolution(Object, Object, long)}.
 	 * @return the remembered value, or {@code null} when there is none
 	 */
 	public @Nullable Object resolution() {
@@ -175,21 +179,26 @@ public final class Target {
 
 	/**
 	 * Lets a router remember what this target means to it, so that it looks it up once
-	 * per tenant and not once per connection. Meant for routers; the value must be safe
-	 * to share between threads and must know whose it is.
-	 * @param resolution the value to remember
+	 * per tenant and not once per connection. Of threads that look it up at the same time
+	 * the first one decides for all of them: one that was slow may know only what was
+	 * true before. Meant for routers; the value must be safe to share between threads and
+	 * must know whose it is.
+	 * @param former what {@link #resolution()} said before it was looked up
+	 * @param found the value to remember
 	 * @param forgotten what {@link #forgotten()} said before it was looked up: if
 	 * anything was let go of since, only this target remembers it, and not the tenant's
 	 * next scope
+	 * @return what is remembered now
 	 */
-	public void resolution(Object resolution, long forgotten) {
+	public Object resolution(@Nullable Object former, Object found, long forgotten) {
 		if (this == NONE) {
-			return;
+			return found;
 		}
-		boolean first = this.resolution == null;
+		if (!RESOLUTION.compareAndSet(this, former, found)) {
+			return Objects.requireNonNullElse(this.resolution, found);
+		}
 		this.asOf = forgotten;
-		this.resolution = resolution;
-		if (first && this.source == null && this.tenant != null && this.work == null) {
+		if (former == null && this.source == null && this.tenant != null && this.work == null) {
 			if (KNOWN.size() >= MAX_KNOWN) {
 				KNOWN.clear();
 			}
@@ -197,6 +206,7 @@ public final class Target {
 			// or removes this.
 			KNOWN.compute(this.tenant, (tenant, known) -> (FORGOTTEN.get() == forgotten) ? this : known);
 		}
+		return found;
 	}
 
 	/**

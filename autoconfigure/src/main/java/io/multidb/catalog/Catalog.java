@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
@@ -298,9 +299,10 @@ public final class Catalog implements AutoCloseable {
 
 	/**
 	 * Changes the tables, and does not wait until this node follows.
-	 * @param then is told how the caller's transaction has ended, if it is part of one
+	 * @param then is told which revision the caller's transaction has made, if it is part
+	 * of one; -1 if it was rolled back
 	 */
-	Written write(@Nullable String removedFrom, Change change, Consumer<Boolean> then) {
+	Written write(@Nullable String removedFrom, Change change, LongConsumer then) {
 		Written written;
 		try (var scope = SourceContext.enter(this.settings.source())) {
 			JdbcTemplate template = this.jdbc.obtain();
@@ -313,15 +315,17 @@ public final class Catalog implements AutoCloseable {
 	}
 
 	private Written transact(Connection connection, DataSource router, @Nullable String removedFrom, Change change,
-			Consumer<Boolean> then) throws SQLException {
+			LongConsumer then) throws SQLException {
 		if (isInTransaction(connection, router)) {
 			boolean result = apply(connection, removedFrom, change);
+			// Nobody else changes it before the transaction ends.
+			long revision = this.reader.tables().revision(connection).revision();
 			TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
 
 				@Override
 				public void afterCompletion(int status) {
 					Catalog.this.reader.wake();
-					then.accept(status == STATUS_COMMITTED);
+					then.accept((status == STATUS_COMMITTED) ? revision : -1);
 				}
 
 			});

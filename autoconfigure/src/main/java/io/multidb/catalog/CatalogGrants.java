@@ -1,8 +1,6 @@
 package io.multidb.catalog;
 
 import java.util.Map;
-import java.util.Set;
-import java.util.stream.Collectors;
 
 import org.jspecify.annotations.Nullable;
 
@@ -21,13 +19,9 @@ final class CatalogGrants implements Grants {
 
 	private final SourceRegistry registry;
 
-	/** Sources that go before rows of the same name. */
-	private final Set<String> declared;
-
 	CatalogGrants(CatalogReader reader, SourceRegistry registry) {
 		this.reader = reader;
 		this.registry = registry;
-		this.declared = registry.sources().stream().map(Source::name).collect(Collectors.toUnmodifiableSet());
 	}
 
 	@Override
@@ -43,8 +37,10 @@ final class CatalogGrants implements Grants {
 	 */
 	@Override
 	public boolean isGoverned(String source) {
-		if (this.declared.contains(source)) {
-			return false;
+		Source used = this.registry.find(source);
+		if (used != null && !used.isGone()) {
+			// What would be used decides, whatever became of its row by now.
+			return this.reader.rows().isOrigin(source, used.definition());
 		}
 		if (this.reader.sources().containsKey(source)) {
 			return true;

@@ -94,7 +94,10 @@ final class CatalogMappings implements MappingStore, AutoCloseable {
 
 	private void write(@Nullable String removedFrom, Catalog.Change change) {
 		try {
-			long revision = this.catalog.write(removedFrom, change, (committed) -> tell()).revision();
+			long revision = this.catalog.write(removedFrom, change, (made) -> {
+				this.saved.accumulateAndGet(made, Math::max);
+				tell();
+			}).revision();
 			this.saved.accumulateAndGet(revision, Math::max);
 		}
 		catch (DataAccessException ex) {

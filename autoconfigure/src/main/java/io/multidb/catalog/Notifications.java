@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 import org.postgresql.PGNotification;
 
+import io.multidb.source.PoolSettings;
 import io.multidb.source.SourceDefinition;
 
 /**
@@ -33,7 +34,9 @@ final class Notifications implements AutoCloseable {
 
 	/** Connects and listens; what changes afterwards is told. */
 	static Notifications open(SourceDefinition definition, String channel) throws SQLException {
+		// As the pool connects, such as with certificates
 		Properties properties = new Properties();
+		properties.putAll(PoolSettings.bind(definition.hikari()).getDataSourceProperties());
 		put(properties, "user", definition.username());
 		put(properties, "password", definition.password());
 		properties.setProperty("connectTimeout", CONNECT_TIMEOUT);

@@ -64,8 +64,17 @@ final class Rows {
 			.attributes(attributes)
 			.readOnly(row.readOnly())
 			.essential(false)
-			.origin(this.catalog + ", row " + row.name())
+			.origin(origin(row.name()))
 			.build();
+	}
+
+	private String origin(String row) {
+		return this.catalog + ", row " + row;
+	}
+
+	/** Whether a definition is that of a row, be it of one that is no longer there. */
+	boolean isOrigin(String row, SourceDefinition definition) {
+		return definition.origin().equals(origin(row));
 	}
 
 	/** What is written for a row's password. */

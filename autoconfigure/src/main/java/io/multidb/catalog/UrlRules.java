@@ -34,7 +34,9 @@ public final class UrlRules {
 
 	private static final Pattern PARAMETER = Pattern.compile("([A-Za-z0-9_.]{1,60})=([^\\s\\p{Cntrl}&?#]{0,200})");
 
-	private static final Pattern CONTROL = Pattern.compile("\\p{Cntrl}");
+	private static final Pattern SETTINGS = Pattern.compile("[;(){}\\s]");
+
+	private static final Pattern CONTROL = Pattern.compile("[\\p{Cntrl}\\u0080-\\u009f\\u2028\\u2029]");
 
 	/** Parameters that name no class, file, secret or other server. */
 	private static final Map<String, Set<String>> HARMLESS = Map.of("sqlite",
@@ -44,9 +46,9 @@ public final class UrlRules {
 			Set.of("ApplicationName", "adaptiveFetch", "assumeMinServerVersion", "binaryTransfer",
 					"cancelSignalTimeout", "channelBinding", "connectTimeout", "currentSchema", "defaultRowFetchSize",
 					"disableColumnSanitiser", "gssEncMode", "hostRecheckSeconds", "loadBalanceHosts", "loginTimeout",
-					"prepareThreshold", "preparedStatementCacheQueries", "preparedStatementCacheSizeMiB", "readOnly",
-					"readOnlyMode", "reWriteBatchedInserts", "socketTimeout", "ssl", "sslmode", "stringtype",
-					"targetServerType", "tcpKeepAlive"),
+					"prepareThreshold", "preparedStatementCacheQueries", "preparedStatementCacheSizeMiB",
+					"reWriteBatchedInserts", "socketTimeout", "ssl", "sslmode", "stringtype", "targetServerType",
+					"tcpKeepAlive"),
 			"mysql", mysql(), "mariadb", mysql());
 
 	private final Set<String> drivers;
@@ -126,7 +128,7 @@ public final class UrlRules {
 						"is not of the form jdbc:" + driver + "://host:port/database?parameter=value");
 			}
 		}
-		else if (address.matches(".*[;(){}\\s].*")) {
+		else if (SETTINGS.matcher(address).find()) {
 			throw new IllegalArgumentException("has settings in it: of the product '" + driver
 					+ "' only those behind a '?' can be told apart, and are allowed by name");
 		}
@@ -143,6 +145,9 @@ public final class UrlRules {
 		}
 		catch (InvalidPathException ex) {
 			throw new IllegalArgumentException("names no file");
+		}
+		if (this.sqliteDirectory != null && Path.of(file).normalize().getNameCount() != Path.of(file).getNameCount()) {
+			throw new IllegalArgumentException("has '.' or '..' in it, which may lead elsewhere behind a link");
 		}
 		if (this.sqliteDirectory != null && !(path.startsWith(this.sqliteDirectory) && isReallyBelow(path))) {
 			throw new IllegalArgumentException(

@@ -382,6 +382,10 @@ public final class ProvidedSources implements AutoCloseable {
 				catch (RuntimeException ex) {
 					failure = ex;
 				}
+				catch (Error ex) {
+					// It is tried again: whoever follows must not end.
+					failure = new IllegalStateException("It could not be replaced: " + ex, ex);
+				}
 				RuntimeException why = failure;
 				submit(() -> replaced(name, definition, why), new CompletableFuture<>());
 			});
@@ -398,6 +402,11 @@ public final class ProvidedSources implements AutoCloseable {
 			this.applied.put(name, definition);
 			this.problems.remove(name);
 			this.failures.remove(name);
+			// It has given up a database that one of them may want.
+			Set<String> refused = new HashSet<>(this.problems.keySet());
+			if (!refused.isEmpty()) {
+				changed(refused);
+			}
 		}
 		else if (failure instanceof UnknownSourceException) {
 			// Removed by others meanwhile: defined anew now.

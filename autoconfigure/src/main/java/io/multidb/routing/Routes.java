@@ -132,7 +132,8 @@ public final class Routes {
 
 	Resolution resolution(Target target) {
 		Resolution former = null;
-		if (target.resolution() instanceof Resolution known && known.routes == this) {
+		Object remembered = target.resolution();
+		if (remembered instanceof Resolution known && known.routes == this) {
 			if (!known.source.isGone()) {
 				return known;
 			}
@@ -144,8 +145,9 @@ public final class Routes {
 		Source source = lookUp(target);
 		boolean moved = former != null && (former.moved || !former.source.identity().equals(source.identity()));
 		Resolution found = new Resolution(this, target, source, version, moved);
-		target.resolution(found, forgotten);
-		return found;
+		// Another thread may have been faster, and knows better.
+		return (target.resolution(remembered, found, forgotten) instanceof Resolution first && first.routes == this)
+				? first : found;
 	}
 
 	/**

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
@@ -38,6 +39,9 @@ public final class TenantMappings {
 
 	/** So long a store that could not be read is not asked again. */
 	private static final Duration RETRY = Duration.ofSeconds(1);
+
+	/** So long another thread's change is waited for. */
+	private static final Duration CHANGES_TIMEOUT = Duration.ofSeconds(5);
 
 	private final SourceRegistry registry;
 
@@ -99,7 +103,7 @@ public final class TenantMappings {
 		TenantContext.check(tenant);
 		check(source);
 		Mapping former;
-		this.changes.lock();
+		lockChanges(source);
 		try {
 			load();
 			this.store.save(tenant, source);
@@ -114,6 +118,27 @@ public final class TenantMappings {
 	}
 
 	/**
+	 * Not for ever: who has it may wait in the store's database for a transaction in
+	 * which this thread has changed a mapping before.
+	 */
+	private void lockChanges(String what) {
+		boolean interrupted = false;
+		try {
+			if (this.changes.tryLock(CHANGES_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)) {
+				return;
+			}
+		}
+		catch (InterruptedException ex) {
+			Thread.currentThread().interrupt();
+			interrupted = true;
+		}
+		throw new SourceUnavailableException(what, interrupted ? "Interrupted before a mapping could be changed."
+				: "Mappings were being changed for longer than " + CHANGES_TIMEOUT.toSeconds()
+						+ " s, perhaps by who waits for the transaction that is open on this thread: end that, and try again.",
+				RETRY, null);
+	}
+
+	/**
 	 * Lets a tenant go where the routes lead.
 	 * @param tenant the tenant's id
 	 * @return whether it was mapped
@@ -121,7 +146,7 @@ public final class TenantMappings {
 	 */
 	public boolean unmap(String tenant) {
 		Mapping former;
-		this.changes.lock();
+		lockChanges(tenant);
 		try {
 			load();
 			this.store.remove(TenantContext.check(tenant));

@@ -113,7 +113,7 @@ public final class PoolSettings {
 	}
 
 	/** A configuration of the caller's own. */
-	static HikariConfig bind(Map<String, String> settings) {
+	public static HikariConfig bind(Map<String, String> settings) {
 		HikariConfig config = new HikariConfig();
 		// An idle source keeps no connection, unless it is told to.
 		config.setMinimumIdle(0);

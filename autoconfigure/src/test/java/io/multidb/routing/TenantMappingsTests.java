@@ -254,9 +254,34 @@ class TenantMappingsTests {
 		Target slow = Target.ofTenant("chat-1");
 		long before = Target.forgotten();
 		this.mappings.map("chat-1", "archive");
-		slow.resolution("what was looked up before", before);
+		slow.resolution(null, "what was looked up before", before);
 		assertThat(Target.ofTenant("chat-1")).isNotSameAs(slow);
 		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+	}
+
+	@Test
+	void whoLooksUpSlowlyDoesNotUndoWhatAnotherHasFoundForTheSameTarget() {
+		Target shared = Target.ofTenant("chat-1");
+		long before = Target.forgotten();
+		this.mappings.map("chat-1", "archive");
+		try (Scope scope = shared.enter()) {
+			assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("archive");
+		}
+		Object found = this.routes.resolution(shared);
+		assertThat(shared.resolution(null, "what was looked up before", before)).isSameAs(found);
+		assertThat(this.routes.resolve(shared).name()).isEqualTo("archive");
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+	}
+
+	@Test
+	void aTargetThatWasHandedOnBeforeAChangeIsLookedUpAnewWhenItIsEntered() {
+		Target shared = Target.ofTenant("chat-1");
+		long before = Target.forgotten();
+		this.mappings.map("chat-1", "archive");
+		try (Scope scope = shared.enter()) {
+			shared.resolution(null, "what was looked up before", before);
+			assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("archive");
+		}
 	}
 
 	/**

@@ -77,7 +77,7 @@ public class AdviceBenchmark {
 	@Setup
 	public void proxy() {
 		// As after the first connection of the tenant: a router knows it.
-		Target.ofTenant("lisbon").resolution(this, Target.forgotten());
+		Object unused = Target.ofTenant("lisbon").resolution(null, this, Target.forgotten());
 		MethodInterceptor doesNothing = MethodInvocation::proceed;
 		DsSpelExpressionProcessor expressions = new DsSpelExpressionProcessor();
 		List<Advisor> advisors = this.advice.startsWith("baomidou")

@@ -73,7 +73,8 @@ class PackagedIntegrationTests {
 		assertThat(run(List.of(), "migrate", "--all")).isZero();
 		assertThat(this.out).content().containsPattern("archive +migrated in").containsPattern("main +migrated in");
 		assertThat(run(List.of(), "create", "election-mayor")).isZero();
-		assertThat(files.list()).isEqualTo(new TreeSet<>(List.of("archive.db", "elections/mayor.db", "main.db")));
+		assertThat(files.list()).isEqualTo(new TreeSet<>(
+				List.of("apps.db", "archive.db", "courts.db", "elections/mayor.db", "main.db", "user.db")));
 		assertThat(run(List.of("-Dspring.aot.enabled=true"), "list")).isZero();
 		assertThat(this.out).content()
 			.containsPattern("main +jdbc:sqlite:data/main.db +sqlite +.*application.yaml.* +up +1 run")
@@ -84,7 +85,7 @@ class PackagedIntegrationTests {
 	@Test
 	void readsTheProfileThatTheCommandLineNames() throws Exception {
 		assertThat(run(List.of(), "check", "--spring.profiles.active=fallback")).isZero();
-		assertThat(this.out).content().containsPattern("copy +ok").contains("3 sources, 0 failed");
+		assertThat(this.out).content().containsPattern("copy +ok").contains("6 sources, 0 failed");
 		assertThat(run(List.of(), "check", "mian")).isEqualTo(2);
 		assertThat(this.err).content().contains("Did you mean 'main'?");
 	}

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -18,6 +19,10 @@ import org.springframework.jdbc.datasource.DriverManagerDataSource;
  * @param data the folder that is {@code data} to the application
  */
 public record SampleFiles(Path data) {
+
+	/** The files of court search, which are there as soon as the application is ready. */
+	public static final List<String> COURTS = List.of("courts.db", "courts/ca_supreme.db", "courts/federal_district.db",
+			"courts/ny_appeals.db");
 
 	/**
 	 * What makes an application use this folder, and makes the folder ready for it.

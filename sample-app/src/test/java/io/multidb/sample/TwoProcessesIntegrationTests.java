@@ -54,7 +54,8 @@ class TwoProcessesIntegrationTests {
 	@Test
 	void oneOfThemMakesEachElectionAndNoVoteIsLost() throws Exception {
 		SampleFiles files = new SampleFiles(this.folder.resolve("data"));
-		TreeSet<String> expected = new TreeSet<>(List.of("main.db", "archive.db"));
+		TreeSet<String> expected = new TreeSet<>(List.of("apps.db", "archive.db", "main.db", "user.db"));
+		expected.addAll(SampleFiles.COURTS);
 		List<SampleClient> samples = this.processes.stream().map(RunningSample::connect).toList();
 		samples.forEach((sample) -> sample.health().expectStatus().isOk());
 		for (int i = 0; i < ELECTIONS; i++) {

@@ -7,6 +7,7 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.core.io.ClassPathResource;
@@ -35,14 +36,17 @@ class CourtDatabases {
 		String url = "jdbc:sqlite:" + this.directory.resolve(name + ".db");
 		try {
 			Files.createDirectories(this.directory);
-			try (Connection connection = DriverManager.getConnection(url)) {
-				connection.setAutoCommit(false);
+			try (Connection connection = DriverManager.getConnection(url);
+					Statement statement = connection.createStatement()) {
+				// Another process may be about to do the same: one writes, and the other
+				// waits.
+				statement.execute("BEGIN IMMEDIATE");
 				if (!isFilled(connection)) {
 					for (String script : new String[] { "schema", name }) {
 						ScriptUtils.executeSqlScript(connection, new ClassPathResource("db/courts/" + script + ".sql"));
 					}
 				}
-				connection.commit();
+				statement.execute("COMMIT");
 			}
 		}
 		catch (IOException | SQLException ex) {
