@@ -77,7 +77,7 @@ class PackagedIntegrationTests {
 				List.of("apps.db", "archive.db", "courts.db", "elections/mayor.db", "main.db", "user.db")));
 		assertThat(run(List.of("-Dspring.aot.enabled=true"), "list")).isZero();
 		assertThat(this.out).content()
-			.containsPattern("main +jdbc:sqlite:data/main.db +sqlite +.*application.yaml.* +up +1 run")
+			.containsPattern("main +jdbc:sqlite:data/main.db +sqlite +.*application.yaml.* +up +4 run")
 			.containsPattern("election +jdbc:sqlite:data/elections/\\{id}.db +sqlite +.* +template");
 		assertThat(this.err).isEmptyFile();
 	}
