@@ -66,6 +66,13 @@ class UrlRulesTests {
 			.satisfies((ex) -> assertThat(ex.getMessage()).doesNotContain("hunter2", "evil", "\n"));
 	}
 
+	@ParameterizedTest
+	@ValueSource(strings = { "readOnlyMode=ignore", "readOnly=false" })
+	void noParameterMakesAReadOnlySourceWritable(String parameter) {
+		assertThatIllegalArgumentException()
+			.isThrownBy(() -> this.rules.check("jdbc:postgresql://db1/ny?" + parameter));
+	}
+
 	@Test
 	void furtherParametersAndProductsAreAllowedByName() {
 		UrlRules more = new UrlRules(List.of("postgresql", "h2"),
@@ -88,7 +95,8 @@ class UrlRulesTests {
 		UrlRules below = new UrlRules(DRIVERS, Map.of(), allowed);
 		assertThat(below.check("jdbc:sqlite:" + allowed + "/a/b.db")).endsWith("/a/b.db");
 		for (String file : List.of(secret + "/x.db", allowed + "/../allowed-not/x.db", allowed + "/link/x.db",
-				allowed + "/dangling", allowed + "/dangling/x.db", "/etc/passwd", "x.db", allowed.toString())) {
+				allowed + "/a/../b.db", allowed + "/./b.db", allowed + "/dangling", allowed + "/dangling/x.db",
+				"/etc/passwd", "x.db", allowed.toString())) {
 			assertThatIllegalArgumentException().as(file).isThrownBy(() -> below.check("jdbc:sqlite:" + file));
 		}
 	}
