@@ -5,11 +5,14 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Collections;
 import java.util.Comparator;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
@@ -20,6 +23,7 @@ import javax.sql.DataSource;
 
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.core.Ordered;
 import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.jdbc.datasource.DataSourceUtils;
 import org.springframework.transaction.support.TransactionSynchronization;
@@ -282,16 +286,17 @@ public final class Catalog implements AutoCloseable {
 	 * A change that was made.
 	 *
 	 * @param result what it returned
-	 * @param revision the revision that it made; -1 if that is not known before the
-	 * caller's transaction ends
+	 * @param revision the revision that it made
+	 * @param committed whether it is there for good; if not, it is part of the caller's
+	 * transaction
 	 */
-	record Written(boolean result, long revision) {
+	record Written(boolean result, long revision, boolean committed) {
 	}
 
 	private boolean write(@Nullable String removedFrom, Change change) {
-		Written written = write(removedFrom, change, (committed) -> {
+		Written written = write(removedFrom, change, (revision) -> {
 		});
-		if (written.revision() >= 0 && this.reader.awaitRevision(written.revision(), FOLLOWED)) {
+		if (written.committed() && this.reader.awaitRevision(written.revision(), FOLLOWED)) {
 			boolean unused = this.awaitApplied.test(FOLLOWED);
 		}
 		return written.result();
@@ -299,37 +304,35 @@ public final class Catalog implements AutoCloseable {
 
 	/**
 	 * Changes the tables, and does not wait until this node follows.
-	 * @param then is told which revision the caller's transaction has made, if it is part
-	 * of one; -1 if it was rolled back
+	 * @param committed is given the revision that was made, on this thread, before this
+	 * method returns, or, in a transaction of the caller's, after that was committed; not
+	 * at all if the change is rolled back
 	 */
-	Written write(@Nullable String removedFrom, Change change, LongConsumer then) {
+	Written write(@Nullable String removedFrom, Change change, LongConsumer committed) {
 		Written written;
 		try (var scope = SourceContext.enter(this.settings.source())) {
 			JdbcTemplate template = this.jdbc.obtain();
 			DataSource router = Objects.requireNonNull(template.getDataSource());
-			written = template
-				.execute((Connection connection) -> transact(connection, router, removedFrom, change, then));
+			written = Objects.requireNonNull(
+					template.execute((Connection connection) -> transact(connection, router, removedFrom, change)));
 		}
-		this.reader.wake();
-		return Objects.requireNonNull(written);
+		if (written.committed()) {
+			this.reader.wake();
+			committed.accept(written.revision());
+		}
+		else {
+			TransactionSynchronizationManager
+				.registerSynchronization(new Committing(written.revision(), committed, this.reader::wake));
+		}
+		return written;
 	}
 
-	private Written transact(Connection connection, DataSource router, @Nullable String removedFrom, Change change,
-			LongConsumer then) throws SQLException {
+	private Written transact(Connection connection, DataSource router, @Nullable String removedFrom, Change change)
+			throws SQLException {
 		if (isInTransaction(connection, router)) {
 			boolean result = apply(connection, removedFrom, change);
 			// Nobody else changes it before the transaction ends.
-			long revision = this.reader.tables().revision(connection).revision();
-			TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
-
-				@Override
-				public void afterCompletion(int status) {
-					Catalog.this.reader.wake();
-					then.accept((status == STATUS_COMMITTED) ? revision : -1);
-				}
-
-			});
-			return new Written(result, -1);
+			return new Written(result, this.reader.tables().revision(connection).revision(), false);
 		}
 		boolean autoCommit = connection.getAutoCommit();
 		connection.setAutoCommit(false);
@@ -339,7 +342,7 @@ public final class Catalog implements AutoCloseable {
 			long revision = this.reader.tables().revision(connection).revision();
 			connection.commit();
 			committed = true;
-			return new Written(result, revision);
+			return new Written(result, revision, true);
 		}
 		finally {
 			if (!committed) {
@@ -354,6 +357,55 @@ public final class Catalog implements AutoCloseable {
 		boolean result = change.apply(this.reader.tables(), connection);
 		this.reader.tables().tell(connection);
 		return result;
+	}
+
+	/** Tells of a change when the transaction that it is part of is committed. */
+	private static final class Committing implements TransactionSynchronization {
+
+		private final long revision;
+
+		private final LongConsumer committed;
+
+		private final Runnable ended;
+
+		private final Set<Object> later = Collections.newSetFromMap(new IdentityHashMap<>());
+
+		private boolean undone;
+
+		Committing(long revision, LongConsumer committed, Runnable ended) {
+			this.revision = revision;
+			this.committed = committed;
+			this.ended = ended;
+		}
+
+		/** What others do after the commit finds the change in force. */
+		@Override
+		public int getOrder() {
+			return Ordered.HIGHEST_PRECEDENCE;
+		}
+
+		@Override
+		public void savepoint(Object savepoint) {
+			this.later.add(savepoint);
+		}
+
+		@Override
+		public void savepointRollback(Object savepoint) {
+			this.undone |= !this.later.contains(savepoint);
+		}
+
+		@Override
+		public void afterCommit() {
+			if (!this.undone) {
+				this.committed.accept(this.revision);
+			}
+		}
+
+		@Override
+		public void afterCompletion(int status) {
+			this.ended.run();
+		}
+
 	}
 
 	private static boolean isInTransaction(Connection connection, DataSource router) throws SQLException {
