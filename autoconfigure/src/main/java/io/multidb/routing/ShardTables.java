@@ -461,7 +461,10 @@ public final class ShardTables implements ShardMap {
 							+ " under 'app.datasources' until the shorter list is in force.");
 				}
 				else {
-					int tenants = in(source, (connection) -> read(connection).isPresent() ? tenants(connection) : 0);
+					int tenants = in(source, (connection) -> {
+						makeTables(connection);
+						return tenants(connection);
+					});
 					if (tenants > 0) {
 						mistakes.add(notEmpty(source, tenants));
 					}
@@ -472,8 +475,9 @@ public final class ShardTables implements ShardMap {
 
 		private String notEmpty(String source, int tenants) {
 			return "The source '" + source + "' cannot be left out of " + this.shards + ": " + tenants
-					+ " tenants are placed in it. Move their data, insert them into 'multidb_shard_tenant' of the source"
-					+ " they are in then, and delete them from that of '" + source + "'.";
+					+ " tenants are placed in it. Stop all other processes, which remember where these are; then move their"
+					+ " data, insert them into 'multidb_shard_tenant' of the source they are in then, delete them from that"
+					+ " of '" + source + "', and start with the shorter list.";
 		}
 
 		private static int tenants(Connection connection) throws SQLException {
@@ -483,10 +487,18 @@ public final class ShardTables implements ShardMap {
 			}
 		}
 
-		/** From here on, nobody places a tenant in a source that is listed no more. */
+		/**
+		 * From here on, nobody places a tenant in a source that is listed no more. One that
+		 * has no row yet is given one, or a process that is just recording a former list
+		 * would come after.
+		 */
 		private void leave(String source) {
 			int tenants = inTransaction(source, (connection) -> {
 				int left = update(connection,
+						"INSERT INTO multidb_shard (id, source, generation, complete, sources)"
+								+ " VALUES (1, ?, ?, 0, ?) ON CONFLICT DO NOTHING",
+						source, this.shards.generation(), list());
+				left += update(connection,
 						"UPDATE multidb_shard SET generation = ?, complete = 0, sources = ? WHERE generation < ?",
 						this.shards.generation(), list(), this.shards.generation());
 				int still = (left > 0) ? tenants(connection) : 0;

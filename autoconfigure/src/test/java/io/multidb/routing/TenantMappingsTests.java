@@ -506,7 +506,11 @@ class TenantMappingsTests {
 		assertThat(this.events).containsExactly(new MappingEvent.Mapped("chat-1", "archive", null),
 				new MappingEvent.Mapped("chat-2", "third", null),
 				new MappingEvent.Mapped("chat-2", "archive", "third"));
-		store.read(Map.of(), 8);
+		store.read(Map.of("chat-1", "third"), 10);
+		this.mappings.map("chat-1", "archive");
+		store.kept.remove(0).accept(new Revision(0, 9));
+		assertThat(this.mappings.all()).as("another was later").isEqualTo(Map.of("chat-1", "third"));
+		store.read(Map.of(), 11);
 		assertThat(this.mappings.all()).isEmpty();
 		store.read(Map.of("chat-1", "third"), 7);
 		assertThat(this.mappings.all()).isEmpty();
