@@ -35,13 +35,14 @@ import io.multidb.access.Grants;
 import io.multidb.access.Permission;
 import io.multidb.discovery.SourceProvider;
 import io.multidb.routing.MappingStore;
+import io.multidb.routing.ShardMap;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 
 /**
- * The catalog of sources, of permissions on them, and of mappings of tenants to sources:
- * what is in it, and changing it without a restart. A bean where
- * {@code app.tenancy.catalog.source} is set.
+ * The catalog of sources, of permissions on them, of mappings of tenants to sources and
+ * of the places of tenants that are spread: what is in it, and changing it without a
+ * restart. A bean where {@code app.tenancy.catalog.source} is set.
  * <p>
  * <b>Reading</b> asks the memory of this node, which follows the tables on all nodes; it
  * costs no query, and works while the catalog is down, as of its last known state.
@@ -73,6 +74,8 @@ public final class Catalog implements AutoCloseable {
 
 	private final CatalogMappings mappings;
 
+	private final CatalogShards shards;
+
 	private final Predicate<Duration> awaitApplied;
 
 	/**
@@ -92,6 +95,7 @@ public final class Catalog implements AutoCloseable {
 		this.reader = new CatalogReader(settings, registry, migrator, events);
 		this.grants = new CatalogGrants(this.reader, registry);
 		this.mappings = new CatalogMappings(this, this.reader, settings.source());
+		this.shards = new CatalogShards(settings, registry);
 		this.awaitApplied = awaitApplied;
 	}
 
@@ -273,6 +277,15 @@ public final class Catalog implements AutoCloseable {
 	 */
 	public MappingStore mappings() {
 		return this.mappings;
+	}
+
+	/**
+	 * The catalog as the place where it is kept which tenants of a route with several
+	 * sources are in which of them.
+	 * @return the map
+	 */
+	public ShardMap shards() {
+		return this.shards;
 	}
 
 	/** What is done to the tables in one transaction. */

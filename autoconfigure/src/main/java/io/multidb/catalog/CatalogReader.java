@@ -376,7 +376,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				logger.warn("{}: its tables are there, but could not be brought up to date", name(), ex);
 			}
 			if (!this.tables.areThere(connection)) {
-				throw this.tables.missing();
+				throw this.tables.missing("source");
 			}
 			this.stamped = this.tables.areStamped(connection);
 			if (!this.stamped) {

@@ -197,6 +197,7 @@ class CatalogMappingsTests {
 		assertThat(node.mappings.find("chat-2")).isNull();
 		assertThat(node.mappings.find("chat-3")).isEqualTo("c");
 		await().until(() -> node.catalog.mappings().load().size() == 2);
+		assertThat(node.events).extracting(MappingEvent::tenant).containsExactlyInAnyOrder("chat-1", "chat-3");
 		assertThat(node.mappings.all()).containsOnlyKeys("chat-1", "chat-3");
 	}
 

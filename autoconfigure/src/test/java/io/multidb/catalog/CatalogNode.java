@@ -19,8 +19,6 @@ import io.multidb.routing.MappingEvent;
 import io.multidb.routing.Route;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
-import io.multidb.routing.ShardMap;
-import io.multidb.routing.ShardTables;
 import io.multidb.routing.TenantMappings;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
@@ -61,15 +59,11 @@ final class CatalogNode implements AutoCloseable {
 				}, this::awaitApplied);
 		this.provided = new ProvidedSources(this.registry, List.of(this.catalog.provider()));
 		this.mappings = new TenantMappings(this.registry, this.catalog.mappings(), this.events::add);
-		this.routes = new Routes(routes, null, this.registry, this.mappings, shardMap());
+		this.routes = new Routes(routes, null, this.registry, this.mappings, this.catalog.shards());
 		this.router = new RoutingDataSource(this.routes);
 		this.transaction = new TransactionTemplate(new JdbcTransactionManager(this.router));
 		this.catalog.start(LONG);
 		this.provided.start(LONG);
-	}
-
-	private ShardMap shardMap() {
-		return new ShardTables(this.registry);
 	}
 
 	private RoutingDataSource router() {

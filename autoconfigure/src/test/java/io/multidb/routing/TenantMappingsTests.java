@@ -461,8 +461,8 @@ class TenantMappingsTests {
 		store.rows.put("chat-3", "third");
 		NumberedMappingStore serialized = new SerializedMappings(store, Duration.ofMillis(100));
 		this.mappings = new TenantMappings(this.registry, serialized, this.events::add);
-		store.transaction.lock();
 		Thread other = new Thread(() -> this.mappings.map("chat-1", "archive"));
+		store.transaction.lock();
 		try {
 			this.mappings.map("chat-2", "archive");
 			other.start();
@@ -617,8 +617,12 @@ class TenantMappingsTests {
 		public void save(String tenant, String source) {
 			check();
 			this.transaction.lock();
-			this.rows.put(tenant, source);
-			this.transaction.unlock();
+			try {
+				this.rows.put(tenant, source);
+			}
+			finally {
+				this.transaction.unlock();
+			}
 		}
 
 		@Override
