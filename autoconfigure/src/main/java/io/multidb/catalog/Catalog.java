@@ -51,7 +51,8 @@ import io.multidb.source.SourceRegistry;
  * {@code SourceContext.enter(source)}. Without a transaction on that source it has one of
  * its own, and when the method returns this node knows of the change and its sources can
  * be used. Inside of one it takes part in it: nothing is seen before it is committed, and
- * nothing is changed if it is rolled back; sources follow soon afterwards. Inside of a
+ * nothing is changed if it is rolled back; mappings are in force when the commit returns,
+ * and sources follow soon afterwards. Inside of a
  * transaction on another source it is refused with
  * {@link io.multidb.SourceSwitchException}, as every switch is. Other nodes follow within
  * milliseconds where the database tells them (PostgreSQL), or else within
