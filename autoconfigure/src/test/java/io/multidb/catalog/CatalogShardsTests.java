@@ -12,6 +12,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -21,6 +22,7 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.routing.Route;
 import io.multidb.routing.Routes;
+import io.multidb.routing.ShardMap;
 import io.multidb.routing.Shards;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Race;
@@ -230,6 +232,35 @@ class CatalogShardsTests {
 		});
 		assertThat(outcomes).allMatch(outcomes.get(0)::equals);
 		assertThat(kept()).hasSize(60);
+	}
+
+	@Test
+	void nodesThatStartTogetherRecordTheSameListTogether() throws Exception {
+		int rounds = 8;
+		String[] names = IntStream.range(0, 2 * rounds).mapToObj((i) -> "s" + i).toArray(String[]::new);
+		List<ShardMap> maps = new ArrayList<>();
+		for (int i = 0; i < 3; i++) {
+			CatalogNode node = new CatalogNode(sources(names).with(main()), Duration.ofHours(1), List.of());
+			this.processes.add(0, node);
+			maps.add(node.catalog.shards());
+		}
+		for (int i = 0; i < rounds; i++) {
+			Shards shards = new Shards(List.of("s" + 2 * i, "s" + (2 * i + 1)), 1);
+			AtomicInteger next = new AtomicInteger();
+			List<Object> outcomes = Race.run(3, () -> {
+				maps.get(next.getAndIncrement()).check(shards);
+				return "done";
+			});
+			// Whoever comes too late looks again when a tenant is to be placed.
+			assertThat(outcomes).contains("done")
+				.allMatch((outcome) -> outcome.equals("done") || outcome instanceof SourceUnavailableException);
+			for (ShardMap map : maps) {
+				await().ignoreException(SourceUnavailableException.class).until(() -> {
+					map.check(shards);
+					return true;
+				});
+			}
+		}
 	}
 
 	/** The list grows, and a source is left out, while the same tenants are placed. */
