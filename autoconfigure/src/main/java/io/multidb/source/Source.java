@@ -529,12 +529,12 @@ public final class Source {
 			// It gives back by itself what is behind it, and as it was.
 			return;
 		}
-		Pool open = this.pool;
-		if (open != null && life().draining().isEmpty()) {
-			open.evict(connection);
+		Pool owner = life().poolOf(connection);
+		if (owner != null) {
+			owner.evict(connection);
 		}
 		else {
-			// It may be of any of them.
+			// It was given back, to any of them.
 			life().drain();
 		}
 	}
@@ -567,9 +567,9 @@ public final class Source {
 
 	/** A connection was closed in place of being given back. */
 	void ended(Connection connection) {
-		Pool open = this.pool;
-		if (open != null) {
-			open.returning(connection);
+		Pool owner = life().poolOf(connection);
+		if (owner != null) {
+			owner.returning(connection);
 		}
 		released();
 	}
