@@ -64,8 +64,13 @@ public final class SourceRegistry implements AutoCloseable {
 	/** One for each replacement that is under way; guarded by changes. */
 	private final List<Claim> claims = new ArrayList<>();
 
-	/** How many sources of a name there were before; none for most. */
-	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
+	private final Generations generations = new Generations();
+
+	/**
+	 * Of names that templates serve, apart: they are few, and to be remembered for
+	 * longer, as what a template makes comes back as the same.
+	 */
+	private final Generations generationsOfTemplates = new Generations();
 
 	private final Conflicts conflicts;
 
@@ -321,7 +326,11 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	private Source source(SourceDefinition definition) {
-		return new Source(definition, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
+		return new Source(definition, this, generations(definition.name()).next(definition.name()));
+	}
+
+	private Generations generations(String name) {
+		return isServedByTemplate(name) ? this.generationsOfTemplates : this.generations;
 	}
 
 	/**
@@ -442,7 +451,7 @@ public final class SourceRegistry implements AutoCloseable {
 			List<String> mistakes = this.conflicts.ofAddition(definition);
 			if (isServedByTemplate(definition.name())) {
 				// It may have made one, which was closed.
-				this.predecessors.merge(definition.name(), 1, Integer::sum);
+				generations(definition.name()).ended(definition.name());
 			}
 			return mistakes.isEmpty() ? admit(definition) : mistakes;
 		}
@@ -468,9 +477,10 @@ public final class SourceRegistry implements AutoCloseable {
 			if (source == null) {
 				return false;
 			}
-			this.predecessors.merge(name, 1, Integer::sum);
+			generations(name).ended(name);
 			source.life().remove();
 			forget(source);
+			this.conflicts.removed(source.definition());
 			this.namesByFold.remove(new Folded(name));
 		}
 		finally {
