@@ -148,10 +148,7 @@ public final class FanOuts {
 					.collect(Collectors.groupingBy((name) -> name, Collectors.counting())));
 			}
 		}
-		for (Connection lock : locks) {
-			lock.close();
-		}
-		locks.clear();
+		unlock(locks);
 		System.out.println("after closing: " + settled());
 		System.out.println("threads, handles, MB, pools and connections: " + before.until(Resources.now()));
 	}
@@ -275,6 +272,14 @@ public final class FanOuts {
 			}
 		}
 		return locks;
+	}
+
+	/** Apart, so that no variable keeps one of them reachable. */
+	private static void unlock(List<Connection> locks) throws SQLException {
+		for (Connection lock : locks) {
+			lock.close();
+		}
+		locks.clear();
 	}
 
 	private static void ratios(Options options, Path directory) throws Exception {
