@@ -65,7 +65,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	private final @Nullable ServerBudget budget;
 
 	/** How long to wait for a permit, where nobody waits in a pool. */
-	private final Duration timeout;
+	private volatile Duration timeout;
 
 	/** The pool on top, once there is one. */
 	private volatile @Nullable Pool pool;
@@ -153,6 +153,11 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		catch (ClassNotFoundException ex) {
 			// A driver of the server's, not of the application's: it goes without.
 		}
+	}
+
+	/** Waits so long for a permit, until there is a pool. */
+	void waitAtMost(Duration patience) {
+		this.timeout = patience;
 	}
 
 	/** The file of a SQLite source is there, or else it is not to be made. */
