@@ -53,6 +53,7 @@ import org.springframework.security.core.Authentication;
 import org.springframework.security.core.authority.AuthorityUtils;
 import org.springframework.security.core.context.SecurityContextHolder;
 import org.springframework.transaction.PlatformTransactionManager;
+import org.springframework.transaction.TransactionDefinition;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.Operation;
@@ -444,6 +445,30 @@ class AccessApplicationTests {
 					() -> transaction.executeWithoutResult((status) -> UserContext.run("nightly", () -> {
 					}))));
 			assertThat(context.getBean(Access.class).user()).isEqualTo("ada");
+		});
+	}
+
+	@Test
+	void anotherUserIsNotEnteredWhereConnectionsAreKeptWithoutATransaction() {
+		guarded().run((context) -> {
+			fill(context);
+			TransactionTemplate supports = new TransactionTemplate(context.getBean(PlatformTransactionManager.class));
+			supports.setPropagationBehavior(TransactionDefinition.PROPAGATION_SUPPORTS);
+			Service service = context.getBean(Service.class);
+			logIn("ada");
+			SourceContext.run("main", () -> supports.executeWithoutResult((status) -> {
+				// Nothing is kept yet.
+				assertThatThrownBy(() -> UserContext.run("bob", service::count))
+					.satisfies(AccessApplicationTests::isDenied);
+				assertThat(service.count()).isEqualTo(1);
+				assertThatThrownBy(() -> UserContext.run("bob", service::count))
+					.isInstanceOf(IllegalStateException.class)
+					.hasMessageContaining("NOT_SUPPORTED");
+			}));
+			UserContext.run("ada", () -> SourceContext.run("main", () -> supports.executeWithoutResult((status) -> {
+				assertThat(service.count()).isEqualTo(1);
+				UserContext.run("ada", () -> assertThat(service.count()).isEqualTo(1));
+			})));
 		});
 	}
 
