@@ -201,7 +201,7 @@ final class Execution<T, P> {
 	}
 
 	/** Asks all, and returns when each has an outcome. */
-	FanOutResult.Outcomes run(Workers workers) {
+	FanOutAnswer.Outcomes run(Workers workers) {
 		boolean interrupted = false;
 		try {
 			long tick = this.start - TICK;
@@ -234,7 +234,7 @@ final class Execution<T, P> {
 			}
 		}
 		this.journal.await(this.end);
-		return new FanOutResult.Outcomes(this.id, Arrays.stream(this.outcomes).map(Objects::requireNonNull).toList(),
+		return new FanOutAnswer.Outcomes(this.id, Arrays.stream(this.outcomes).map(Objects::requireNonNull).toList(),
 				this.failures, Duration.ofNanos(System.nanoTime() - this.start));
 	}
 
