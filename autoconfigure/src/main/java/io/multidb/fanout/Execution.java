@@ -262,29 +262,37 @@ final class Execution<T, P> {
 		}
 	}
 
-	/** Who has not answered by now does not. */
+	/**
+	 * Who has not answered by now does not. All are stopped before anybody is told, who
+	 * may take his time.
+	 */
 	private void closeAll(Workers workers, boolean cancelled) {
+		Map<Item<P>, Item.Closing<P>> closed = new LinkedHashMap<>();
 		List<Item<P>> working = new ArrayList<>();
 		for (Item<P> item : this.items) {
-			if (this.outcomes[item.index()] != null) {
-				continue;
+			if (this.outcomes[item.index()] == null) {
+				Item.Closing<P> closing = item.close();
+				closed.put(item, closing);
+				Runner runner = closing.working();
+				if (closing.answer() == null && runner != null) {
+					runner.giveUp();
+					working.add(item);
+				}
 			}
-			Item.Closing<P> closing = item.close();
-			if (closing.answer() != null) {
-				settle(item, closing.answer());
-				continue;
-			}
-			Runner runner = closing.working();
-			if (runner != null) {
-				runner.giveUp();
-				working.add(item);
-			}
-			settle(item, cancelled, closing);
 		}
 		if (!working.isEmpty()) {
 			// It may take a while where there is much to do.
 			workers.beside(() -> working.forEach(Item::cut));
 		}
+		closed.forEach((item, closing) -> {
+			Item.Answer<P> answer = closing.answer();
+			if (answer != null) {
+				settle(item, answer);
+			}
+			else {
+				settle(item, cancelled, closing);
+			}
+		});
 	}
 
 	private void settle(Item<P> item, boolean cancelled, Item.Closing<P> closing) {

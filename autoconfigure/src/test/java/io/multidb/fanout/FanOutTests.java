@@ -675,6 +675,22 @@ class FanOutTests {
 	}
 
 	@Test
+	void allAreStoppedAtTheDeadlineBeforeAListenerTakesHisTime() throws Exception {
+		open("hung-1", "hung-2");
+		warm("hung-1", "hung-2");
+		List<Integer> working = new ArrayList<>();
+		FanOutResult<String> result = this.fanOut.over(List.of("hung-1", "hung-2"))
+			.timeout(Duration.ofMillis(500))
+			.onOutcome((outcome) -> {
+				await().atMost(Duration.ofSeconds(20)).until(() -> this.fanOut.late() == 0);
+				working.add(this.fanOut.late());
+			})
+			.query(FanOutTests::endlessOnHung);
+		assertThat(result.count(Status.TIMED_OUT)).isEqualTo(2);
+		assertThat(working).containsExactly(0, 0);
+	}
+
+	@Test
 	void anInterruptedCallerStopsItAndStaysInterrupted() throws Exception {
 		open("ca", "hung");
 		warm("ca", "hung");
