@@ -128,6 +128,13 @@ final class Execution<T, P> {
 					}
 				});
 			}
+			catch (RuntimeException | Error ex) {
+				// What the caller's context is made of failed, outside of all work.
+				Item<P> item = this.waiting.poll();
+				if (item != null) {
+					Execution.this.fail(item, runner, ex);
+				}
+			}
 			finally {
 				runner.end();
 			}
@@ -258,6 +265,17 @@ final class Execution<T, P> {
 		// Meant for what has ended.
 		Thread.interrupted();
 		if (item.end((failure == null) ? part : null, failure)) {
+			this.answered.add(item);
+		}
+	}
+
+	private void fail(Item<P> item, Runner runner, Throwable failure) {
+		Deadline deadline = new Deadline(this.end);
+		if (!item.begin(runner, deadline)) {
+			return;
+		}
+		deadline.end();
+		if (item.end(null, failure)) {
 			this.answered.add(item);
 		}
 	}

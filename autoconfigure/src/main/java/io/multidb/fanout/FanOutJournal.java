@@ -505,7 +505,9 @@ public final class FanOutJournal implements AutoCloseable {
 
 		private volatile boolean ended;
 
-		/** It is in the table, or never will be; touched by the writer, as the next ones. */
+		/**
+		 * It is in the table, or never will be; touched by the writer, as the next ones.
+		 */
 		private boolean over;
 
 		/** How often its outcome could not be written. */
@@ -543,9 +545,8 @@ public final class FanOutJournal implements AutoCloseable {
 		@Override
 		public void ended(int index, SourceOutcome outcome) {
 			String failure = outcome.failure();
-			this.current.set(index,
-					new Entry(outcome.source(), State.valueOf(outcome.status().name()), outcome.count(),
-							outcome.milliseconds(), (failure != null) ? storable(failure) : null));
+			this.current.set(index, new Entry(outcome.source(), State.valueOf(outcome.status().name()), outcome.count(),
+					outcome.milliseconds(), (failure != null) ? storable(failure) : null));
 			changed();
 		}
 

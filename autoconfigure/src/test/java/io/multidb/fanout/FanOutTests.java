@@ -394,6 +394,30 @@ class FanOutTests {
 	}
 
 	@Test
+	void aContextThatCannotBeTakenAlongIsWhatFails() throws Exception {
+		open("ca", "ny");
+		Thread caller = Thread.currentThread();
+		ContextRegistry.getInstance().registerThreadLocalAccessor("FanOutTests", () -> "value", (value) -> {
+			if (Thread.currentThread() != caller) {
+				throw new IllegalStateException("on purpose");
+			}
+		}, () -> {
+		});
+		try {
+			FanOutResult<String> result = this.fanOut.over(List.of("ca", "ny"))
+				.timeout(Duration.ofSeconds(20))
+				.call(SourceContext::require);
+			assertThat(result.outcomes()).extracting(SourceOutcome::failure)
+				.containsExactly("on purpose", "on purpose");
+			assertThat(result.count(Status.FAILED)).isEqualTo(2);
+		}
+		finally {
+			ContextRegistry.getInstance().removeThreadLocalAccessor("FanOutTests");
+		}
+		assertThat(this.fanOut.over(List.of("ca", "ny")).call(SourceContext::require).isComplete()).isTrue();
+	}
+
+	@Test
 	void whatAWorkerLeavesOpenReachesNobodyElse() throws Exception {
 		open("ca", "ny");
 		FanOutResult<Object> result = this.fanOut.over(List.of("ca", "ny")).call(() -> {
