@@ -117,8 +117,8 @@ public final class Source {
 
 	/**
 	 * What to keep this source's own under, such as entries of a cache: the name and, for
-	 * one that was added after another of its name was removed, a number that no other of
-	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * one that was added after another of its name was, or may have been, removed, a
+	 * number that no other of that name in this process has, as in {@code porto#2}. A template's source that is closed comes
 	 * back with the same identity, as it comes back with the same database, and one that
 	 * is replaced keeps it, as the same database has another address.
 	 * @return the identity
@@ -530,12 +530,12 @@ public final class Source {
 			// It gives back by itself what is behind it, and as it was.
 			return;
 		}
-		Pool open = this.pool;
-		if (open != null && life().draining().isEmpty()) {
-			open.evict(connection);
+		Pool owner = life().poolOf(connection);
+		if (owner != null) {
+			owner.evict(connection);
 		}
 		else {
-			// It may be of any of them.
+			// It was given back, to any of them.
 			life().drain();
 		}
 	}
@@ -568,9 +568,9 @@ public final class Source {
 
 	/** A connection was closed in place of being given back. */
 	void ended(Connection connection) {
-		Pool open = this.pool;
-		if (open != null) {
-			open.returning(connection);
+		Pool owner = life().poolOf(connection);
+		if (owner != null) {
+			owner.returning(connection);
 		}
 		released();
 	}
