@@ -130,10 +130,13 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		 */
 		CatalogSettings settings(Function<String, @Nullable String> properties) {
 			return new CatalogSettings(String.valueOf(this.source), this.tablePrefix, this.pollInterval,
-					this.permissions,
-					new UrlRules(this.allowedDrivers, this.parameters,
-							(this.sqliteDirectory != null) ? this.sqliteDirectory.toPath() : null),
-					this.credentials.of(properties));
+					this.permissions, urls(), this.credentials.of(properties));
+		}
+
+		/** Which URLs may come from outside, be there a catalog or not. */
+		UrlRules urls() {
+			return new UrlRules(this.allowedDrivers, this.parameters,
+					(this.sqliteDirectory != null) ? this.sqliteDirectory.toPath() : null);
 		}
 
 		/**
