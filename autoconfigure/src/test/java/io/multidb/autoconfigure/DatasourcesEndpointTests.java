@@ -436,6 +436,7 @@ class DatasourcesEndpointTests {
 		problem(409, send("POST", "", "{'name':'faro','url':'" + file("lisbon") + "'}"));
 		problem(409, send("POST", "/porto", "{'url':'" + file("lisbon") + "'}"));
 		problem(400, send("POST", "", "{'name':'a b','url':'" + file("faro") + "'}"));
+		problem(400, send("POST", "", "{'name':'faro'}"));
 		use("election-7");
 		problem(409, send("POST", "/election-7", "{'password':'x'}"));
 		problem(409, send("DELETE", "/election-7", null));
