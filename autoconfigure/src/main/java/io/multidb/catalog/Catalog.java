@@ -53,10 +53,9 @@ import io.multidb.source.SourceRegistry;
  * its own, and when the method returns this node knows of the change and its sources can
  * be used. Inside of one it takes part in it: nothing is seen before it is committed, and
  * nothing is changed if it is rolled back; mappings are in force when the commit returns,
- * and sources follow soon afterwards. Inside of a
- * transaction on another source it is refused with
- * {@link io.multidb.SourceSwitchException}, as every switch is. Other nodes follow within
- * milliseconds where the database tells them (PostgreSQL), or else within
+ * and sources follow soon afterwards. Inside of a transaction on another source it is
+ * refused with {@link io.multidb.SourceSwitchException}, as every switch is. Other nodes
+ * follow within milliseconds where the database tells them (PostgreSQL), or else within
  * {@code app.tenancy.catalog.poll-interval}.
  * <p>
  * Thread-safe. Failures of the database are {@code DataAccessException}s.

@@ -588,8 +588,8 @@ class DatasourcesEndpointTests {
 	@Test
 	void itIsTheSameOnAPortOfItsOwn() throws Exception {
 		start(WRITABLE, "management.server.port=0");
-		String address = "http://localhost:" + this.application.bean(Environment.class).getProperty("local.management.port")
-				+ PATH;
+		String address = "http://localhost:"
+				+ this.application.bean(Environment.class).getProperty("local.management.port") + PATH;
 		HttpResponse<String> page = this.client.send(HttpRequest.newBuilder(URI.create(address)).build(),
 				HttpResponse.BodyHandlers.ofString());
 		assertThat(json(page)).containsEntry("total", 2);

@@ -41,10 +41,10 @@ class MultiDbEndpointAutoConfigurationTests {
 
 	@Test
 	void theEndpointIsThereWhereItIsExposed() {
-		withSource("management.endpoints.web.exposure.include=datasources").run((context) -> assertThat(context)
-			.hasSingleBean(DatasourcesEndpoint.class)
-			.hasSingleBean(DatasourcesEndpointWebExtension.class)
-			.doesNotHaveBean(DatasourcesEndpointJmxExtension.class));
+		withSource("management.endpoints.web.exposure.include=datasources")
+			.run((context) -> assertThat(context).hasSingleBean(DatasourcesEndpoint.class)
+				.hasSingleBean(DatasourcesEndpointWebExtension.class)
+				.doesNotHaveBean(DatasourcesEndpointJmxExtension.class));
 		withSource("spring.jmx.enabled=true", "management.endpoints.jmx.exposure.include=datasources")
 			.run((context) -> assertThat(context).hasSingleBean(DatasourcesEndpoint.class)
 				.hasSingleBean(DatasourcesEndpointJmxExtension.class)
@@ -82,8 +82,7 @@ class MultiDbEndpointAutoConfigurationTests {
 				.hasSingleBean(SourceRegistry.class)
 				.doesNotHaveBean(SourcesView.class)
 				.doesNotHaveBean(SourceOperations.class));
-		new ApplicationContextRunner()
-			.withConfiguration(AutoConfigurations.of(MultiDbEndpointAutoConfiguration.class))
+		new ApplicationContextRunner().withConfiguration(AutoConfigurations.of(MultiDbEndpointAutoConfiguration.class))
 			.run((context) -> assertThat(context).hasNotFailed().doesNotHaveBean(SourcesView.class));
 	}
 
