@@ -192,8 +192,8 @@ public final class UrlRules {
 						+ "' allows further ones");
 			}
 			if (!given.add(parts.group(1).toLowerCase(Locale.ROOT))) {
-				throw new IllegalArgumentException("has the parameter '" + parts.group(1)
-						+ "' twice: drivers do not agree which of both counts");
+				throw new IllegalArgumentException(
+						"has the parameter '" + parts.group(1) + "' twice: drivers do not agree which of both counts");
 			}
 		}
 	}

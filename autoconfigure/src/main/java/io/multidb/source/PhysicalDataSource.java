@@ -65,7 +65,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	private final @Nullable ServerBudget budget;
 
 	/** How long to wait for a permit, where nobody waits in a pool. */
-	private final Duration timeout;
+	private volatile Duration timeout;
 
 	/** The pool on top, once there is one. */
 	private volatile @Nullable Pool pool;
@@ -155,6 +155,11 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 	}
 
+	/** Waits so long for a permit, until there is a pool. */
+	void waitAtMost(Duration patience) {
+		this.timeout = patience;
+	}
+
 	/** The file of a SQLite source is there, or else it is not to be made. */
 	void makeNoFile() {
 		// SQLITE_OPEN_READWRITE without SQLITE_OPEN_CREATE
@@ -187,8 +192,10 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			// SQLITE_OPEN_READONLY, which makes no file either
 			case SQLITE -> this.properties.setProperty(OPEN_MODE, "1");
 			case POSTGRESQL -> {
-				// Also outside of transactions: by a setting of the session. Its driver lets
-				// the URL go before a property, and the last of its parameters before others.
+				// Also outside of transactions: by a setting of the session. Its driver
+				// lets
+				// the URL go before a property, and the last of its parameters before
+				// others.
 				this.url = this.url.withParameter("readOnly", "true").withParameter("readOnlyMode", "always");
 			}
 			case OTHER -> {

@@ -27,6 +27,7 @@ import org.slf4j.LoggerFactory;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.InvalidTenantException;
+import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.TenantContext;
@@ -695,6 +696,17 @@ public final class SourceRegistry implements AutoCloseable {
 									: "Source '" + name + "' could not be read: " + ex),
 					Failures.FIRST_RETRY, ConnectFailure.withoutSecrets(definition, ex));
 		}
+	}
+
+	/**
+	 * Whether platform threads should use a source, as {@link Source#pinsThreads()} says;
+	 * one of a template need not be in use, and is not known afterwards either.
+	 * @param name the source's name
+	 * @return whether its driver works in native code
+	 * @throws MultiDbException if there is none
+	 */
+	public boolean pinsThreads(String name) {
+		return definition(name).product() == DatabaseProduct.SQLITE;
 	}
 
 	/** How a source is defined; one of a template need not be in use. */
