@@ -50,6 +50,7 @@ import io.multidb.source.ServerSettings;
  * @param access Who may use which source.
  * @param fanOut How many sources are asked at the same time.
  * @param cli The command line.
+ * @param page The operator's page.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue List<String> packages, @DefaultValue("1000") int maxOpen,
@@ -57,7 +58,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
-		@DefaultValue FanOut fanOut, @DefaultValue Cli cli) {
+		@DefaultValue FanOut fanOut, @DefaultValue Cli cli, @DefaultValue Page page) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -360,6 +361,20 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * of the application.
 	 */
 	record Cli(@DefaultValue("true") boolean enabled) {
+
+	}
+
+	/**
+	 * The operator's page.
+	 *
+	 * @param enabled Whether there is a page, on the server that has the actuator's
+	 * endpoints.
+	 * @param path Where it is.
+	 * @param unprotected Whether the application starts even if its security lets
+	 * everybody see the page.
+	 */
+	record Page(@DefaultValue("false") boolean enabled, @DefaultValue("/datasources") String path,
+			@DefaultValue("false") boolean unprotected) {
 
 	}
 
