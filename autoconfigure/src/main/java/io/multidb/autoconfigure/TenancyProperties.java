@@ -223,7 +223,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * @param cookie The cookie resolver.
 	 * @param principal The principal resolver.
 	 * @param exclude Path patterns of requests that have no tenant. By default what lies
-	 * under the actuator's base path.
+	 * under the actuator's base path and the page's path.
 	 */
 	record Web(@DefaultValue List<String> resolvers, @DefaultValue Header header, @DefaultValue Subdomain subdomain,
 			@DefaultValue Path path, @DefaultValue Session session, @DefaultValue Cookie cookie,

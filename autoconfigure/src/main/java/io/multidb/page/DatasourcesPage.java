@@ -120,25 +120,27 @@ public final class DatasourcesPage {
 	 * @return functions for the page, its files, its data and its changes
 	 */
 	public RouterFunction<ServerResponse> routes() {
+		// Not nested: Spring MVC gets that wrong below a servlet's own path.
+		String api = this.path + "/api";
 		return RouterFunctions.route()
 			.GET(this.path, (request) -> redirect())
 			.GET(this.path + "/", (request) -> index())
 			.GET(this.path + "/assets/{version}/{*file}", this::asset)
-			.path(this.path + "/api", (api) -> api.GET("/session", this::session)
-				.GET("/sources", (request) -> answer(() -> this.data.overview(query(request))))
-				.GET("/sources/{name}", this::source)
-				.GET("/tenants/{tenant}", (request) -> answer(() -> this.data.tenant(request.pathVariable("tenant"))))
-				.POST("/sources",
-						(request) -> change(request, Addition.class,
-								(by, body) -> require(this.operations).add(by, body.toAddition())))
-				.POST("/sources/{name}/{action}", this::act)
-				.POST("/tenants/{tenant}/map",
-						(request) -> change(request, Mapping.class,
-								(by, body) -> require(this.operations).map(by, request.pathVariable("tenant"),
-										given("source", body.source()))))
-				.POST("/tenants/{tenant}/unmap",
-						(request) -> change(request, Nothing.class,
-								(by, body) -> require(this.operations).unmap(by, request.pathVariable("tenant")))))
+			.GET(api + "/session", this::session)
+			.GET(api + "/sources", (request) -> answer(() -> this.data.overview(query(request))))
+			.GET(api + "/sources/{name}", this::source)
+			.GET(api + "/tenants/{tenant}", (request) -> answer(() -> this.data.tenant(request.pathVariable("tenant"))))
+			.POST(api + "/sources",
+					(request) -> change(request, Addition.class,
+							(by, body) -> require(this.operations).add(by, body.toAddition())))
+			.POST(api + "/sources/{name}/{action}", this::act)
+			.POST(api + "/tenants/{tenant}/map",
+					(request) -> change(request, Mapping.class,
+							(by, body) -> require(this.operations).map(by, request.pathVariable("tenant"),
+									given("source", body.source()))))
+			.POST(api + "/tenants/{tenant}/unmap",
+					(request) -> change(request, Nothing.class,
+							(by, body) -> require(this.operations).unmap(by, request.pathVariable("tenant"))))
 			.onError(Throwable.class, (ex, request) -> failed(ex))
 			.build();
 	}
@@ -224,11 +226,11 @@ public final class DatasourcesPage {
 
 	/** What is sent to add a source. */
 	record Addition(@Nullable String name, @Nullable String url, @Nullable String username, @Nullable String password,
-			@Nullable String displayName, boolean readOnly, boolean migrated) {
+			@Nullable String displayName, @Nullable Boolean readOnly, @Nullable Boolean migrated) {
 
 		SourceOperations.Addition toAddition() {
 			return new SourceOperations.Addition(given("name", this.name), given("url", this.url), this.username,
-					this.password, this.displayName, this.readOnly, this.migrated);
+					this.password, this.displayName, Boolean.TRUE.equals(this.readOnly), Boolean.TRUE.equals(this.migrated));
 		}
 
 		/** Passwords are secret. */

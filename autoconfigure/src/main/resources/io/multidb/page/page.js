@@ -218,7 +218,7 @@ async function change(path, body) {
 		return await send(path, body);
 	}
 	catch (failure) {
-		if (!(failure instanceof Refused) || failure.status !== 403 || !state.session.csrf) {
+		if (!(failure instanceof Refused) || ![401, 403].includes(failure.status) || !state.session.csrf) {
 			throw failure;
 		}
 		const former = state.session.csrf.token;
@@ -896,9 +896,15 @@ function unmapDialog(tenant) {
 
 // ---------------------------------------------------------------------------------------------- going on
 
+let usable = false;
+
 function draw() {
 	render(page(), root);
 	drawPlot();
+	if (!usable && (state.overview || state.detail)) {
+		usable = true;
+		performance.mark('usable');
+	}
 }
 
 let lastView = '';
