@@ -111,11 +111,16 @@ public final class DatasourcesEndpointWebExtension {
 	 * @return what was done
 	 */
 	@WriteOperation
-	public WebEndpointResponse<Object> add(SecurityContext security, String name, String url, @Nullable String username,
-			@Nullable String password, @Nullable String displayName, @Nullable Boolean readOnly,
-			@Nullable Boolean migrated) {
-		return answer(() -> this.operations.add(operator(security), new SourceOperations.Addition(name, url, username,
-				password, displayName, Boolean.TRUE.equals(readOnly), Boolean.TRUE.equals(migrated))));
+	public WebEndpointResponse<Object> add(SecurityContext security, @Nullable String name, @Nullable String url,
+			@Nullable String username, @Nullable String password, @Nullable String displayName,
+			@Nullable Boolean readOnly, @Nullable Boolean migrated) {
+		return answer(() -> {
+			if (name == null || url == null) {
+				throw new IllegalArgumentException("Give the 'name' and the 'url' of the source.");
+			}
+			return this.operations.add(operator(security), new SourceOperations.Addition(name, url, username, password,
+					displayName, Boolean.TRUE.equals(readOnly), Boolean.TRUE.equals(migrated)));
+		});
 	}
 
 	/**

@@ -23,7 +23,8 @@ import io.multidb.source.SourceEvent;
 /**
  * Remembers what happened to sources lately: the last {@value #EVENTS} events of the
  * {@value #SOURCES} sources of which there was news last, and the last error of as many.
- * That is a few megabytes at most, and nothing for sources that were never used.
+ * That is some ten megabytes at most, if all of them fail again and again, and nothing
+ * for sources that were never used.
  * <p>
  * Thread-safe; the lock is held for a look-up only.
  */

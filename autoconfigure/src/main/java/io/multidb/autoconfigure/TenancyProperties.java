@@ -50,6 +50,7 @@ import io.multidb.source.ServerSettings;
  * @param access Who may use which source.
  * @param fanOut How many sources are asked at the same time.
  * @param cli The command line.
+ * @param health How sources are looked at.
  * @param page The operator's page.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
@@ -58,7 +59,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
-		@DefaultValue FanOut fanOut, @DefaultValue Cli cli, @DefaultValue Page page) {
+		@DefaultValue FanOut fanOut, @DefaultValue Cli cli, @DefaultValue Health health, @DefaultValue Page page) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -96,6 +97,16 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * source default, which may be DATABASE_URL.
 	 */
 	record Discovery(@DefaultValue List<String> names) {
+
+	}
+
+	/**
+	 * How sources are looked at.
+	 *
+	 * @param cache How long what was found of an open source is good for those who ask
+	 * next, whichever group or path of health they ask for. 0 to look each time.
+	 */
+	record Health(@DefaultValue("1s") Duration cache) {
 
 	}
 

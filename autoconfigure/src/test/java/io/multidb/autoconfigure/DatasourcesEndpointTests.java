@@ -46,6 +46,7 @@ import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.event.EventListener;
+import org.springframework.core.env.Environment;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.web.filter.OncePerRequestFilter;
 
@@ -435,6 +436,7 @@ class DatasourcesEndpointTests {
 		problem(409, send("POST", "", "{'name':'faro','url':'" + file("lisbon") + "'}"));
 		problem(409, send("POST", "/porto", "{'url':'" + file("lisbon") + "'}"));
 		problem(400, send("POST", "", "{'name':'a b','url':'" + file("faro") + "'}"));
+		problem(400, send("POST", "", "{'name':'faro'}"));
 		use("election-7");
 		problem(409, send("POST", "/election-7", "{'password':'x'}"));
 		problem(409, send("DELETE", "/election-7", null));
@@ -581,6 +583,22 @@ class DatasourcesEndpointTests {
 		assertThat(this.application.bean(TenantMappings.class)).isNotNull();
 		assertThatException().isThrownBy(() -> this.application.bean(DatasourcesEndpoint.class));
 		assertThat(this.application.bean(SourcesView.class)).isNotNull();
+	}
+
+	@Test
+	void itIsTheSameOnAPortOfItsOwn() throws Exception {
+		start(WRITABLE, "management.server.port=0");
+		String address = "http://localhost:"
+				+ this.application.bean(Environment.class).getProperty("local.management.port") + PATH;
+		HttpResponse<String> page = this.client.send(HttpRequest.newBuilder(URI.create(address)).build(),
+				HttpResponse.BodyHandlers.ofString());
+		assertThat(json(page)).containsEntry("total", 2);
+		assertThat(page.body()).doesNotContain("null");
+		HttpResponse<String> problem = this.client.send(
+				HttpRequest.newBuilder(URI.create(address + "/nowhere")).DELETE().build(),
+				HttpResponse.BodyHandlers.ofString());
+		assertThat((String) problem(404, problem).get("detail")).contains("no source of this name");
+		assertThat(send("GET", "", null).statusCode()).isEqualTo(404);
 	}
 
 	@Test
