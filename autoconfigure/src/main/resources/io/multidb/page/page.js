@@ -677,7 +677,7 @@ function sourceView(here) {
 			<span class="type ${each.type}">${each.type.replaceAll('-', ' ')}</span> <span class="message">${each.message}</span></li>`)}</ol>`
 			: html`<p class="quiet">Nothing has happened to it lately.</p>`}</section>
 		<section class="card"><h2>Tenants <span class="quiet">mapped to it while the application runs</span></h2>
-			${tenants == null ? html`<p class="quiet">Not known yet.</p>` : tenants.length ? html`<ul class="tenants">${tenants.map((each) => html`<li><a
+			${tenants == null ? html`<p class="quiet">Not read yet: that happens on this node when the first tenant comes.</p>` : tenants.length ? html`<ul class="tenants">${tenants.map((each) => html`<li><a
 				href=${tenantHash(each)}>${each}</a></li>`)}</ul>${tenants.length >= 100 ? html`<p class="quiet">The first ${tenants.length}.</p>` : nothing}`
 				: html`<p class="quiet">None. Those that routes lead here are not listed: <a href="#/tenants">look one up</a>.</p>`}</section>`;
 }
