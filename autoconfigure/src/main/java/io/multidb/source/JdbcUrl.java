@@ -133,11 +133,9 @@ public record JdbcUrl(String text) {
 			return before;
 		}
 		String given = this.text.startsWith("jdbc:mysql:") ? parameter("dbname") : null;
-		return before.substring(0, before.indexOf("//") + 2)
-				+ Stream.of(hosts.split(","))
-					.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
-					.collect(Collectors.joining(","))
-				+ "/" + ((given != null) ? given : before.substring(start + 1));
+		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(","))
+			.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
+			.collect(Collectors.joining(",")) + "/" + ((given != null) ? given : before.substring(start + 1));
 	}
 
 	/** The text itself, where it is one already: there may be ten thousand. */

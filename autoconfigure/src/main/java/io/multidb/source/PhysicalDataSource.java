@@ -192,8 +192,10 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			// SQLITE_OPEN_READONLY, which makes no file either
 			case SQLITE -> this.properties.setProperty(OPEN_MODE, "1");
 			case POSTGRESQL -> {
-				// Also outside of transactions: by a setting of the session. Its driver lets
-				// the URL go before a property, and the last of its parameters before others.
+				// Also outside of transactions: by a setting of the session. Its driver
+				// lets
+				// the URL go before a property, and the last of its parameters before
+				// others.
 				this.url = this.url.withParameter("readOnly", "true").withParameter("readOnlyMode", "always");
 			}
 			case OTHER -> {

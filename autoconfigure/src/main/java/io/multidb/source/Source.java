@@ -119,9 +119,10 @@ public final class Source {
 	/**
 	 * What to keep this source's own under, such as entries of a cache: the name and, for
 	 * one that was added after another of its name was, or may have been, removed, a
-	 * number that no other of that name in this process has, as in {@code porto#2}. A template's source that is closed comes
-	 * back with the same identity, as it comes back with the same database, and one that
-	 * is replaced keeps it, as the same database has another address.
+	 * number that no other of that name in this process has, as in {@code porto#2}. A
+	 * template's source that is closed comes back with the same identity, as it comes
+	 * back with the same database, and one that is replaced keeps it, as the same
+	 * database has another address.
 	 * @return the identity
 	 */
 	public String identity() {

@@ -111,9 +111,9 @@ class JdbcUrlTests {
 
 	@ParameterizedTest
 	@ValueSource(strings = { "?currentSchema=a&currentSchema=%62", "?currentSchema=%62&currentSchema=a",
-			"?currentSchema=a+b%2Bc", "?currentSchema&x=1", "?currentSchema=a=b", "?currentSchema=",
-			"?CurrentSchema=a", "?%63urrentSchema=a", "?currentSchema=a&", "?dbname=x", "?PGDBNAME=%78&DBName=y",
-			"?pgdbname=x", "?host=DB2&port=6432", "?PGHOST=db2,db3&PGPORT=1,2", "?HOST=db2", "?port=1", "" })
+			"?currentSchema=a+b%2Bc", "?currentSchema&x=1", "?currentSchema=a=b", "?currentSchema=", "?CurrentSchema=a",
+			"?%63urrentSchema=a", "?currentSchema=a&", "?dbname=x", "?PGDBNAME=%78&DBName=y", "?pgdbname=x",
+			"?host=DB2&port=6432", "?PGHOST=db2,db3&PGPORT=1,2", "?HOST=db2", "?port=1", "" })
 	void readsWhatThePostgresqlDriverReads(String parameters) {
 		for (String before : List.of("//DB1:5433/a+b%2Dc", "//db1/a", "//:5433/a", "//[::1]/a", "a")) {
 			JdbcUrl url = new JdbcUrl("jdbc:postgresql:" + before + parameters);
@@ -130,8 +130,7 @@ class JdbcUrlTests {
 				.isEqualToIgnoringCase(
 						Stream.of(ports).map((port) -> hosts.next() + ":" + port).collect(Collectors.joining(",")));
 			JdbcUrl other = url.withDatabaseName("other");
-			assertThat(Driver.parseURL(other.text(), null)).as(other.text())
-				.isEqualTo(with(read, "PGDBNAME", "other"));
+			assertThat(Driver.parseURL(other.text(), null)).as(other.text()).isEqualTo(with(read, "PGDBNAME", "other"));
 			assertThat(other.databaseName()).isEqualTo("other");
 		}
 	}
