@@ -798,6 +798,10 @@ final class DatasourcesReader {
 			this.mistakes.add("'app.tenancy.idle-timeout' and 'app.tenancy.drain-timeout' must not be negative.");
 		}
 		checkFanOut(this.tenancy.fanOut());
+		if (!this.tenancy.page().path().matches("(/[A-Za-z0-9._~-]+)+")) {
+			this.mistakes.add("'app.tenancy.page.path' must begin with a slash and not end with one, such as"
+					+ " /datasources, and have only letters, digits and '.', '_', '~', '-' in between.");
+		}
 		TenancyProperties.Web web = this.tenancy.web();
 		for (String resolver : web.resolvers()) {
 			if (this.isBean.test(resolver)) {

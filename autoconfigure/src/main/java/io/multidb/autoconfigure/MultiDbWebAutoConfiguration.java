@@ -71,7 +71,8 @@ public final class MultiDbWebAutoConfiguration {
 		TenancyProperties.Web web = datasources.tenancy().web();
 		TenantFilter filter;
 		try {
-			filter = new TenantFilter(resolvers(web, beans, resolvers), excluded(web, environment),
+			filter = new TenantFilter(resolvers(web, beans, resolvers),
+					excluded(datasources.tenancy(), environment),
 					exceptionResolver.getIfAvailable(), access.getIfAvailable());
 		}
 		catch (IllegalArgumentException ex) {
@@ -84,14 +85,21 @@ public final class MultiDbWebAutoConfiguration {
 		return registration;
 	}
 
-	private static List<String> excluded(TenancyProperties.Web web, Environment environment) {
-		if (web.exclude() != null) {
-			return web.exclude();
+	private static List<String> excluded(TenancyProperties tenancy, Environment environment) {
+		if (tenancy.web().exclude() != null) {
+			return tenancy.web().exclude();
 		}
+		List<String> excluded = new ArrayList<>();
 		String actuator = StringUtils
 			.trimTrailingCharacter(environment.getProperty("management.endpoints.web.base-path", "/actuator"), '/');
 		// At the root, the actuator's paths cannot be told from the application's.
-		return actuator.isEmpty() ? List.of() : List.of(actuator + "/**");
+		if (!actuator.isEmpty()) {
+			excluded.add(actuator + "/**");
+		}
+		if (tenancy.page().enabled()) {
+			excluded.add(tenancy.page().path() + "/**");
+		}
+		return excluded;
 	}
 
 	/** A bean that is not named in the configuration is asked first. */

@@ -51,6 +51,7 @@ import io.multidb.source.ServerSettings;
  * @param fanOut How many sources are asked at the same time.
  * @param cli The command line.
  * @param health How sources are looked at.
+ * @param page The operator's page.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue List<String> packages, @DefaultValue("1000") int maxOpen,
@@ -58,7 +59,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
-		@DefaultValue FanOut fanOut, @DefaultValue Cli cli, @DefaultValue Health health) {
+		@DefaultValue FanOut fanOut, @DefaultValue Cli cli, @DefaultValue Health health, @DefaultValue Page page) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -233,7 +234,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * @param cookie The cookie resolver.
 	 * @param principal The principal resolver.
 	 * @param exclude Path patterns of requests that have no tenant. By default what lies
-	 * under the actuator's base path.
+	 * under the actuator's base path and the page's path.
 	 */
 	record Web(@DefaultValue List<String> resolvers, @DefaultValue Header header, @DefaultValue Subdomain subdomain,
 			@DefaultValue Path path, @DefaultValue Session session, @DefaultValue Cookie cookie,
@@ -371,6 +372,20 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * of the application.
 	 */
 	record Cli(@DefaultValue("true") boolean enabled) {
+
+	}
+
+	/**
+	 * The operator's page.
+	 *
+	 * @param enabled Whether there is a page, on the server that has the actuator's
+	 * endpoints.
+	 * @param path Where it is.
+	 * @param unprotected Whether the application starts even if its security lets
+	 * everybody see the page.
+	 */
+	record Page(@DefaultValue("false") boolean enabled, @DefaultValue("/datasources") String path,
+			@DefaultValue("false") boolean unprotected) {
 
 	}
 
