@@ -33,6 +33,7 @@ import io.multidb.discovery.SourceProvider;
 import io.multidb.routing.MappingStore;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 
 /**
  * The catalog of sources, of permissions on them, and of mappings of tenants to sources:
@@ -114,6 +115,22 @@ public final class Catalog implements AutoCloseable {
 	 */
 	public CatalogStatus status() {
 		return this.reader.status();
+	}
+
+	/**
+	 * The catalog in numbers; costs less than {@link #status()}.
+	 * @return a snapshot
+	 */
+	public CatalogFigures figures() {
+		return this.reader.figures();
+	}
+
+	/**
+	 * Has reading watched from now on.
+	 * @param watch watches it
+	 */
+	public void watch(Watch watch) {
+		this.reader.watch(watch);
 	}
 
 	/**

@@ -72,7 +72,7 @@ final class Transitions {
 				if (entered) {
 					first.set(taken);
 					this.openPools.entered(this.source);
-					this.registry.opened();
+					this.registry.opened(this.source, opened);
 				}
 				else {
 					taken.close();
@@ -90,7 +90,9 @@ final class Transitions {
 	/** Opens the pool, in the place of one that is obsolete too. */
 	private Pool openPool(SourceDefinition wanted) throws Exception {
 		refuseWhileHindered();
-		return this.opener.open(wanted, mayMakeFile(wanted), this.life::announce);
+		Pool opened = this.opener.open(wanted, mayMakeFile(wanted), this.life::announce);
+		this.registry.measure(opened);
+		return opened;
 	}
 
 	private void prepareDatabase() throws Exception {
@@ -113,7 +115,7 @@ final class Transitions {
 			if (taken == null) {
 				throw new SQLException("The database went away while it was being opened", "08001");
 			}
-			opened.lent(taken, this.openPools.now());
+			opened.lent(taken, this.openPools.now(), LeaseCounts.UNTIMED);
 			return taken;
 		}
 		finally {
