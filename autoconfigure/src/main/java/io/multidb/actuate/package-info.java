@@ -1,5 +1,5 @@
 /**
- * What an operator sees: health.
+ * What an operator sees: health, meters and observations.
  */
 @NullMarked
 package io.multidb.actuate;
