@@ -110,7 +110,11 @@ final class SourceOpener implements AutoCloseable {
 		}
 		long start = System.nanoTime();
 		DatabaseCreator.Outcome outcome = this.watch.over(Watch.Activity.CREATE, definition,
-				() -> creator.create(definition, this::fill), (made) -> made.name().toLowerCase(Locale.ROOT));
+				() -> creator.create(definition, this::fill), (made) -> switch (made) {
+					case EXISTED -> "existed";
+					case COPIED -> "copied";
+					case FILLED -> "created";
+				});
 		if (outcome == DatabaseCreator.Outcome.EXISTED) {
 			return false;
 		}

@@ -111,11 +111,13 @@ final class Transitions {
 	private Connection takeFirst(Pool opened) throws SQLException {
 		Connection taken = null;
 		try {
+			LeaseCounts counts = opened.counts();
+			long asked = (counts != null) ? counts.asked() : LeaseCounts.UNTIMED;
 			taken = opened.borrow();
 			if (taken == null) {
 				throw new SQLException("The database went away while it was being opened", "08001");
 			}
-			opened.lent(taken, this.openPools.now(), LeaseCounts.UNTIMED);
+			opened.lent(taken, this.openPools.now(), asked);
 			return taken;
 		}
 		finally {

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
@@ -125,7 +126,6 @@ class SourceMetersTests {
 		assertThat(value(DatasourcesMeter.LEASES_ACTIVE, "s0")).isZero();
 		assertThat(value(DatasourcesMeter.CONNECTIONS_IDLE, "s0")).isEqualTo(2);
 		assertThat(held("s0")).isPositive();
-		// The first was taken while the source was opened, so it did not wait for it.
 		assertThat(value(DatasourcesMeter.LEASES_WAIT, "source", "s0", Statistic.TOTAL_TIME)).isPositive();
 	}
 
@@ -157,7 +157,7 @@ class SourceMetersTests {
 
 	@Test
 	void whoeverWaitsOrGetsNothingIsCounted() throws Exception {
-		this.sources.with(Sources.sqlite("s0", this.directory).hikari(java.util.Map.of("maximum-pool-size", "1")));
+		this.sources.with(Sources.sqlite("s0", this.directory).hikari(Map.of("maximum-pool-size", "1")));
 		SourceRegistry registry = measure(10, HikariMeters.NONE);
 		try (Connection taken = registry.get("s0").getConnection()) {
 			Thread waiting = new Thread(() -> {
@@ -182,7 +182,7 @@ class SourceMetersTests {
 	@Test
 	void whoeverGetsNoneInTimeIsCounted() throws Exception {
 		this.sources.with(Sources.sqlite("s0", this.directory)
-			.hikari(java.util.Map.of("maximum-pool-size", "1", "connection-timeout", "250")));
+			.hikari(Map.of("maximum-pool-size", "1", "connection-timeout", "250")));
 		SourceRegistry registry = measure(10, HikariMeters.NONE);
 		try (Connection taken = registry.get("s0").getConnection()) {
 			assertThat(taken.isClosed()).isFalse();
@@ -357,7 +357,7 @@ class SourceMetersTests {
 					SourceDefinition.named("election").url("jdbc:sqlite:" + this.directory + "/{id}.db").build(),
 					"election-{id}", CreatePolicy.ON_FIRST_USE, null))
 			.with(new PoolLimits(3, PoolLimits.WhenFull.EXCEED, Duration.ofMinutes(1), Duration.ofSeconds(1),
-					java.util.Map.of()));
+					Map.of()));
 		SourceRegistry registry = measure(5, HikariMeters.NONE);
 		for (int i = 0; i < 200; i++) {
 			use(registry, "election-" + i, 2);
