@@ -76,7 +76,7 @@ final class Series {
 	/** Of HikariCP's own, one for each registry; changed by who makes meters. */
 	private final List<HikariTimers> hikari = new CopyOnWriteArrayList<>();
 
-	/** How much it was used lately, before its pools came here. */
+	/** How much pools were used lately that are closed. */
 	private double use;
 
 	/** Whether its meters are not wanted any more. */
@@ -133,6 +133,8 @@ final class Series {
 		for (Iterator<Live> each = this.pools.iterator(); each.hasNext();) {
 			Live pool = each.next();
 			if (pool.counts.isOver()) {
+				// Halved when it is asked for.
+				this.use += 2 * pool.rank();
 				this.settled = this.settled.plus(pool.here());
 				each.remove();
 			}

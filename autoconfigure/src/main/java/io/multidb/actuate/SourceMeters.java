@@ -176,6 +176,9 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 			this.lock.unlock();
 		}
 		String server = source.server();
+		if (server != null && this.servers.contains(server)) {
+			server = null;
+		}
 		if (isNew || server != null) {
 			this.binding.lock();
 			try {
@@ -192,12 +195,17 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 
 	/** One of its own, if there is a place; under lock. */
 	private Series begin(Source source) {
-		if (this.named.size() >= this.most) {
+		if (this.named.size() >= this.most || isNamedAsTheRest(source.name())) {
 			return this.other;
 		}
 		Series series = new Series(source.name(), source);
 		this.named.put(source.name(), series);
 		return series;
+	}
+
+	/** It could not be told from the rest, so it is part of that. */
+	private static boolean isNamedAsTheRest(String name) {
+		return name.equals(DatasourcesMeter.OTHER);
 	}
 
 	@Override
@@ -322,7 +330,12 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 		this.lock.lock();
 		try {
 			Map<Source, Double> rest = new LinkedHashMap<>();
-			this.other.pools().forEach((pool) -> rest.merge(pool.source(), pool.rank(), Double::sum));
+			for (Series.Live pool : this.other.pools()) {
+				double use = pool.rank();
+				if (!isNamedAsTheRest(pool.source().name())) {
+					rest.merge(pool.source(), use, Double::sum);
+				}
+			}
 			Map<Series, Double> own = new LinkedHashMap<>();
 			this.named.values().forEach((series) -> own.put(series, series.rank()));
 			List<Map.Entry<Source, Double>> best = new ArrayList<>(rest.entrySet());
@@ -501,8 +514,8 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 
 	/** Under binding; those beyond the limit are one. */
 	private void bindServer(String server) {
-		String tag = (this.servers.contains(server) || this.servers.size() < this.most) ? server
-				: DatasourcesMeter.OTHER;
+		boolean own = this.servers.contains(server) || this.servers.size() < this.most;
+		String tag = own ? server : DatasourcesMeter.OTHER;
 		if (this.servers.add(tag)) {
 			this.registries.forEach((registry) -> bindServer(tag, registry));
 		}
@@ -539,16 +552,16 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 			known = new Servers(now, states);
 			this.serverStates = known;
 		}
-		ServerState state = known.states().get(tag);
-		if (state != null) {
-			return value.applyAsDouble(state);
+		if (tag.equals(DatasourcesMeter.OTHER)) {
+			return known.states()
+				.values()
+				.stream()
+				.filter((each) -> isNamedAsTheRest(each.server()) || !this.servers.contains(each.server()))
+				.mapToDouble(value)
+				.sum();
 		}
-		return tag.equals(DatasourcesMeter.OTHER) ? known.states()
-			.values()
-			.stream()
-			.filter((each) -> !this.servers.contains(each.server()))
-			.mapToDouble(value)
-			.sum() : 0;
+		ServerState state = known.states().get(tag);
+		return (state != null) ? value.applyAsDouble(state) : 0;
 	}
 
 }

@@ -85,10 +85,10 @@ class ObservationsTests {
 
 	private ApplicationContextRunner contextRunner() {
 		return new ApplicationContextRunner()
-			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class,
-					MultiDbLiquibaseAutoConfiguration.class, MultiDbCatalogAutoConfiguration.class,
-					MultiDbDiscoveryAutoConfiguration.class, MultiDbFanOutAutoConfiguration.class,
-					MultiDbObservationAutoConfiguration.class))
+			.withConfiguration(
+					AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbLiquibaseAutoConfiguration.class,
+							MultiDbCatalogAutoConfiguration.class, MultiDbDiscoveryAutoConfiguration.class,
+							MultiDbFanOutAutoConfiguration.class, MultiDbObservationAutoConfiguration.class))
 			.withBean(ObservationRegistry.class, () -> this.observations)
 			.withPropertyValues("app.datasources.lisbon.url=jdbc:sqlite:" + this.directory + "/lisbon.db",
 					"app.datasources.porto.url=jdbc:sqlite:" + this.directory + "/porto.db",
@@ -113,7 +113,11 @@ class ObservationsTests {
 	}
 
 	private static List<String> values(Observation.Context context) {
-		return context.getAllKeyValues().stream().map((each) -> each.getKey() + "=" + each.getValue()).sorted().toList();
+		return context.getAllKeyValues()
+			.stream()
+			.map((each) -> each.getKey() + "=" + each.getValue())
+			.sorted()
+			.toList();
 	}
 
 	@Test
@@ -192,9 +196,8 @@ class ObservationsTests {
 						List.of("outcome=completed", "product=sqlite", "source=lisbon", "tenant=lisbon"),
 						List.of("outcome=completed", "product=sqlite", "source=porto", "tenant=lisbon"),
 						List.of("outcome=unavailable", "product=sqlite", "source=down", "tenant=lisbon"));
-			assertThat(contexts(DatasourcesObservation.OPEN))
-				.allSatisfy((opened) -> assertThat(parent(opened))
-					.isEqualTo(DatasourcesObservation.FAN_OUT_SOURCE.getName()));
+			assertThat(contexts(DatasourcesObservation.OPEN)).allSatisfy(
+					(opened) -> assertThat(parent(opened)).isEqualTo(DatasourcesObservation.FAN_OUT_SOURCE.getName()));
 		});
 	}
 

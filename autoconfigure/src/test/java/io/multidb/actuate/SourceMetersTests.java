@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
@@ -242,6 +243,78 @@ class SourceMetersTests {
 		assertThat(leases("s2")).isEqualTo(3);
 		assertThat(leases("other")).isEqualTo(102);
 		assertThat(leases("s1")).isEqualTo(5);
+	}
+
+	@Test
+	void whatWasUsedMuchKeepsItsPlaceForAWhileAfterItIsClosed() throws Exception {
+		SourceRegistry registry = measure(2, 1);
+		use(registry, "s0", 100);
+		use(registry, "s1", 100);
+		registry.drain("s0");
+		await().until(() -> registry.get("s0").poolState() == null);
+		scrapeAfterRanking();
+		assertThat(tags()).containsExactly("other", "s0");
+		assertThat(leases("s0")).isEqualTo(100);
+		use(registry, "s1", 100);
+		scrapeAfterRanking();
+		assertThat(tags()).containsExactly("other", "s1");
+	}
+
+	@Test
+	void aSourceThatIsNamedAsTheRestIsPartOfIt() throws Exception {
+		this.sources.with(Sources.sqlite("other", this.directory));
+		SourceRegistry registry = measure(2, 1);
+		use(registry, "other", 100);
+		use(registry, "s0", 2);
+		use(registry, "s1", 3);
+		scrapeAfterRanking();
+		assertThat(tags()).containsExactly("other", "s0");
+		assertThat(leases("other")).isEqualTo(103);
+	}
+
+	@Test
+	void metersCanBeReadWhileSourcesComeAndGo() throws Exception {
+		SourceRegistry registry = measure(8, 3);
+		PrometheusMeterRegistry prometheus = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+		this.measured.bindTo(prometheus);
+		List<Throwable> failures = new CopyOnWriteArrayList<>();
+		List<Thread> threads = new ArrayList<>();
+		for (int i = 0; i < 4; i++) {
+			int offset = i;
+			threads.add(new Thread(() -> {
+				try {
+					for (int round = 0; round < 60; round++) {
+						String name = "s" + (round * (offset + 1) + offset) % 8;
+						use(registry, name, 20);
+						if (round % 3 == 0) {
+							registry.drain(name);
+						}
+					}
+				}
+				catch (Throwable ex) {
+					failures.add(ex);
+				}
+			}));
+		}
+		threads.forEach(Thread::start);
+		double before = 0;
+		while (threads.stream().anyMatch(Thread::isAlive)) {
+			this.time.addAndGet(SourceMeters.RANKING_INTERVAL);
+			double now = other(prometheus.scrape());
+			assertThat(now).isGreaterThanOrEqualTo(before);
+			before = now;
+		}
+		assertThat(failures).isEmpty();
+		scrapeAfterRanking();
+		assertThat(tags()).hasSizeLessThanOrEqualTo(4);
+	}
+
+	private static double other(String scrape) {
+		return scrape.lines()
+			.filter((line) -> line.startsWith("datasources_leases_usage_seconds_count{source=\"other\"}"))
+			.mapToDouble((line) -> Double.parseDouble(line.substring(line.lastIndexOf(' '))))
+			.findFirst()
+			.orElse(0);
 	}
 
 	@Test

@@ -26,6 +26,7 @@ import io.micrometer.common.docs.KeyName;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tag;
+import io.micrometer.core.instrument.Timer;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -54,6 +55,7 @@ import io.multidb.actuate.DatasourcesObservation;
 import io.multidb.catalog.Catalog;
 import io.multidb.catalog.CatalogSource;
 import io.multidb.fanout.FanOut;
+import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
 import io.multidb.source.TestPostgres;
@@ -297,6 +299,28 @@ class MetersIntegrationTests {
 
 	private static List<String> keys(KeyName... keys) {
 		return Arrays.stream(keys).map(KeyName::asString).sorted().toList();
+	}
+
+	@Test
+	void hikariCpsMetersOfAReplacedSourceAreTheNewPools() {
+		contextRunner().run((context) -> {
+			DataSource router = context.getBean("routingDataSource", DataSource.class);
+			SourceRegistry registry = context.getBean(SourceRegistry.class);
+			MeterRegistry meters = context.getBean(MeterRegistry.class);
+			close(router, "t-pa");
+			Timer usage = meters.get("hikaricp.connections.usage").tag("pool", "pa").timer();
+			assertThat(usage.count()).isEqualTo(1);
+			SourceDefinition before = registry.get("pa").definition();
+			registry.replace(server.source("pa", "pa").server("pg").hikari(Map.of("maximum-pool-size", "7")).build());
+			await().until(() -> meters.get("datasources.pools.closed").tag("reason", "replaced").functionCounter().count() == 1);
+			assertThat(registry.get("pa").definition()).isNotEqualTo(before);
+			close(router, "t-pa");
+			assertThat(meters.get("hikaricp.connections.usage").tag("pool", "pa").timer().count()).isEqualTo(2);
+			await().untilAsserted(
+					() -> assertThat(meters.get("hikaricp.connections.max").tag("pool", "pa").gauge().value()).isEqualTo(7));
+			registry.remove("pa");
+			assertThat(meters.find("hikaricp.connections.usage").tag("pool", "pa").meter()).isNull();
+		});
 	}
 
 	@Test

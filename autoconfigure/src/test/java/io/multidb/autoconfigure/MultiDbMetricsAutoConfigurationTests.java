@@ -46,11 +46,11 @@ class MultiDbMetricsAutoConfigurationTests {
 
 	private ApplicationContextRunner contextRunner() {
 		return new ApplicationContextRunner()
-			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class,
-					MultiDbMetricsAutoConfiguration.class, MultiDbObservationAutoConfiguration.class,
-					DataSourceAutoConfiguration.class, MetricsAutoConfiguration.class,
-					CompositeMeterRegistryAutoConfiguration.class, SimpleMetricsExportAutoConfiguration.class,
-					DataSourcePoolMetricsAutoConfiguration.class))
+			.withConfiguration(
+					AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbMetricsAutoConfiguration.class,
+							MultiDbObservationAutoConfiguration.class, DataSourceAutoConfiguration.class,
+							MetricsAutoConfiguration.class, CompositeMeterRegistryAutoConfiguration.class,
+							SimpleMetricsExportAutoConfiguration.class, DataSourcePoolMetricsAutoConfiguration.class))
 			.withPropertyValues("app.datasources.lisbon.url=jdbc:sqlite:" + this.directory + "/lisbon.db",
 					"app.datasources.porto.url=jdbc:sqlite:" + this.directory + "/porto.db");
 	}
