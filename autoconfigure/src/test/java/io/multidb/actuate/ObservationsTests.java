@@ -1,5 +1,6 @@
 package io.multidb.actuate;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -18,6 +19,10 @@ import io.micrometer.observation.ObservationHandler;
 import io.micrometer.observation.ObservationRegistry;
 import io.micrometer.observation.tck.TestObservationRegistry;
 import io.micrometer.observation.tck.TestObservationRegistryAssert;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.http.HttpServlet;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,6 +32,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.micrometer.observation.autoconfigure.ObservationAutoConfiguration;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.boot.test.context.runner.WebApplicationContextRunner;
+import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.context.ApplicationContext;
 import org.springframework.mock.web.MockFilterChain;
 import org.springframework.mock.web.MockHttpServletRequest;
@@ -40,6 +47,7 @@ import io.multidb.autoconfigure.MultiDbDiscoveryAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbFanOutAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbLiquibaseAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbObservationAutoConfiguration;
+import io.multidb.autoconfigure.MultiDbWebAutoConfiguration;
 import io.multidb.catalog.Catalog;
 import io.multidb.catalog.CatalogSource;
 import io.multidb.fanout.FanOut;
@@ -47,7 +55,6 @@ import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
 import io.multidb.source.Watch;
 import io.multidb.web.TenantFilter;
-import io.multidb.web.TenantResolvers;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -286,27 +293,46 @@ class ObservationsTests {
 	}
 
 	@Test
-	void aRequestsTenantIsAKeyOfItsSpanAndOfNoMeter() throws Exception {
-		TenantFilter filter = new TenantFilter(List.of(TenantResolvers.header("X-Tenant-Id")), List.of(), null);
-		filter.onTenant(new RequestTenant());
+	void aRequestsTenantIsAKeyOfItsSpanAndOfNoMeter() {
+		new WebApplicationContextRunner()
+			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class,
+					MultiDbObservationAutoConfiguration.class, MultiDbWebAutoConfiguration.class))
+			.withBean(ObservationRegistry.class, () -> this.observations)
+			.withPropertyValues("app.datasources.lisbon.url=jdbc:sqlite:" + this.directory + "/lisbon.db",
+					"app.tenancy.web.resolvers=header")
+			.run((context) -> {
+				TenantFilter filter = (TenantFilter) context.getBean(FilterRegistrationBean.class).getFilter();
+				request(filter, "lisbon");
+				assertThat(this.ended).singleElement().satisfies((ended) -> {
+					assertThat(ended.getHighCardinalityKeyValues()).contains(KeyValue.of("tenant", "lisbon"));
+					assertThat(ended.getLowCardinalityKeyValues().stream().map(KeyValue::getKey))
+						.doesNotContain("tenant");
+				});
+				this.ended.clear();
+				request(filter, null);
+				assertThat(this.ended).singleElement()
+					.satisfies((ended) -> assertThat(ended.getHighCardinalityKeyValues().stream().map(KeyValue::getKey))
+						.doesNotContain("tenant"));
+			});
+	}
+
+	private void request(TenantFilter filter, String tenant) throws ServletException, IOException {
 		MockHttpServletRequest request = new MockHttpServletRequest("GET", "/");
-		request.addHeader("X-Tenant-Id", "lisbon");
+		if (tenant != null) {
+			request.addHeader("X-Tenant-Id", tenant);
+		}
+		HttpServlet handler = new HttpServlet() {
+
+			private static final long serialVersionUID = 1L;
+
+			@Override
+			protected void doGet(HttpServletRequest handled, HttpServletResponse response) {
+				assertThat(TenantContext.current()).isEqualTo(tenant);
+			}
+
+		};
 		new ServerHttpObservationFilter(this.observations).doFilter(request, new MockHttpServletResponse(),
-				new MockFilterChain(new jakarta.servlet.http.HttpServlet() {
-
-					private static final long serialVersionUID = 1L;
-
-					@Override
-					protected void doGet(jakarta.servlet.http.HttpServletRequest handled,
-							jakarta.servlet.http.HttpServletResponse response) {
-						assertThat(TenantContext.current()).isEqualTo("lisbon");
-					}
-
-				}, filter));
-		assertThat(this.ended).singleElement().satisfies((context) -> {
-			assertThat(context.getHighCardinalityKeyValues()).contains(KeyValue.of("tenant", "lisbon"));
-			assertThat(context.getLowCardinalityKeyValues().stream().map(KeyValue::getKey)).doesNotContain("tenant");
-		});
+				new MockFilterChain(handler, filter));
 	}
 
 }

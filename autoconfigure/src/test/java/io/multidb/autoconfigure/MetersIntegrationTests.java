@@ -312,12 +312,16 @@ class MetersIntegrationTests {
 			assertThat(usage.count()).isEqualTo(1);
 			SourceDefinition before = registry.get("pa").definition();
 			registry.replace(server.source("pa", "pa").server("pg").hikari(Map.of("maximum-pool-size", "7")).build());
-			await().until(() -> meters.get("datasources.pools.closed").tag("reason", "replaced").functionCounter().count() == 1);
+			await().until(() -> meters.get("datasources.pools.closed")
+				.tag("reason", "replaced")
+				.functionCounter()
+				.count() == 1);
 			assertThat(registry.get("pa").definition()).isNotEqualTo(before);
 			close(router, "t-pa");
 			assertThat(meters.get("hikaricp.connections.usage").tag("pool", "pa").timer().count()).isEqualTo(2);
 			await().untilAsserted(
-					() -> assertThat(meters.get("hikaricp.connections.max").tag("pool", "pa").gauge().value()).isEqualTo(7));
+					() -> assertThat(meters.get("hikaricp.connections.max").tag("pool", "pa").gauge().value())
+						.isEqualTo(7));
 			registry.remove("pa");
 			assertThat(meters.find("hikaricp.connections.usage").tag("pool", "pa").meter()).isNull();
 		});
