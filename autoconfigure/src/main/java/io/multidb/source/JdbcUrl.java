@@ -217,7 +217,7 @@ public record JdbcUrl(String text) {
 		int end = path.startsWith("//") ? path.indexOf('/', 2) : -1;
 		List<String> hosts = new ArrayList<>();
 		List<String> ports = new ArrayList<>();
-		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",")) {
+		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",", 0)) {
 			int colon = PORT.matcher(address).find() ? address.lastIndexOf(':') : address.length();
 			hosts.add((colon == 0) ? "localhost" : address.substring(0, colon));
 			ports.add((colon == address.length()) ? "5432" : address.substring(colon + 1));
