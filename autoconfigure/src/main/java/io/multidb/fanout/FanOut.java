@@ -150,12 +150,12 @@ public final class FanOut implements AutoCloseable {
 		this.watch = watch;
 	}
 
-	<T, P> FanOutResult.Outcomes run(FanOutQuery.Settings settings, Question<? extends T> question, Merge<T, P> merge) {
+	<T, P> FanOutAnswer.Outcomes run(FanOutQuery.Settings settings, Question<? extends T> question, Merge<T, P> merge) {
 		Watch.Watched watched = this.watch.begin(Watch.Activity.FAN_OUT, null, null);
 		String outcome = "failed";
 		Throwable failure = null;
 		try {
-			FanOutResult.Outcomes all = ask(settings, question, merge);
+			FanOutAnswer.Outcomes all = ask(settings, question, merge);
 			all.list()
 				.forEach(
 						(each) -> this.outcomes.computeIfAbsent(each.status(), (first) -> new LongAdder()).increment());
@@ -177,7 +177,7 @@ public final class FanOut implements AutoCloseable {
 				(asked != null) ? asked.definition().url().product() : null);
 	}
 
-	private <T, P> FanOutResult.Outcomes ask(FanOutQuery.Settings settings, Question<? extends T> question,
+	private <T, P> FanOutAnswer.Outcomes ask(FanOutQuery.Settings settings, Question<? extends T> question,
 			Merge<T, P> merge) {
 		FanOutJournal recorder = this.journal;
 		Execution<T, P> execution = new Execution<>(settings.sources(), settings.timeout(), question, merge,

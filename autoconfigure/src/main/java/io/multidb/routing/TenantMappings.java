@@ -347,7 +347,7 @@ public final class TenantMappings {
 			this.read = contents;
 			Set<String> tenants = new HashSet<>(this.kept.keySet());
 			this.kept.values().removeIf((change) -> isRead(change.revision()));
-			if (former == null || former.mappings() != contents.mappings()) {
+			if (former == null || !former.mappings().equals(contents.mappings())) {
 				tenants.addAll(this.mappings.keySet());
 				tenants.addAll(contents.mappings().keySet());
 			}

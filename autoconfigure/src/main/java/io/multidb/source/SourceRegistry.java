@@ -837,6 +837,16 @@ public final class SourceRegistry implements AutoCloseable {
 		return name.replace("-", "").replace("_", "").toLowerCase(Locale.ROOT);
 	}
 
+	/**
+	 * Whether a source may be named so.
+	 * @param name the name
+	 * @return whether it is 1 to 64 of letters, digits, '-', '_' and '.', the last not at
+	 * its beginning
+	 */
+	public static boolean isName(String name) {
+		return NAME.matcher(name).matches();
+	}
+
 	private String known() {
 		List<String> names = sources().stream().map(Source::name).limit(20).toList();
 		return names.isEmpty() ? "none" : String.join(", ", names) + ((this.sources.size() > 20) ? ", …" : "");
