@@ -141,7 +141,7 @@ public record JdbcUrl(String text) {
 	 */
 	public String databaseName() {
 		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
-		String name = path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path;
+		String name = databasePath(path);
 		return URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8);
 	}
 
@@ -151,6 +151,17 @@ public record JdbcUrl(String text) {
 		int start = before.startsWith(POSTGRESQL_PREFIX + "//")
 				? before.indexOf('/', POSTGRESQL_PREFIX.length() + 2) + 1 : POSTGRESQL_PREFIX.length();
 		return new JdbcUrl(before.substring(0, start) + name + this.text.substring(before.length()));
+	}
+
+	/** Reaches the same PostgreSQL database by the host and port of another URL. */
+	JdbcUrl withServerOf(JdbcUrl other) {
+		return new JdbcUrl(POSTGRESQL_PREFIX + "//" + other.postgresHosts() + "/"
+				+ databasePath(beforeParameters().substring(POSTGRESQL_PREFIX.length()))
+				+ this.text.substring(beforeParameters().length()));
+	}
+
+	private static String databasePath(String path) {
+		return path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path;
 	}
 
 	/** The user that the URL itself names, which goes before any other. */
