@@ -166,8 +166,9 @@ final class ConnectFailure {
 	/** PostgreSQL's invalid_catalog_name, which PgBouncer passes on as text only. */
 	static boolean isMissingDatabase(SourceDefinition definition, @Nullable Throwable failure) {
 		return definition.product() == DatabaseProduct.POSTGRESQL && failure instanceof SQLException ex
-				&& ("3D000".equals(ex.getSQLState()) || ("08P01".equals(ex.getSQLState()) && String.valueOf(ex.getMessage())
-					.contains("database \"" + definition.url().databaseName() + "\" does not exist")));
+				&& ("3D000".equals(ex.getSQLState())
+						|| ("08P01".equals(ex.getSQLState()) && String.valueOf(ex.getMessage())
+							.contains("database \"" + definition.url().databaseName() + "\" does not exist")));
 	}
 
 }

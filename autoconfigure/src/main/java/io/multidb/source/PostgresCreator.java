@@ -285,9 +285,9 @@ final class PostgresCreator implements DatabaseCreator {
 	private static SourceDefinition toBeFilled(SourceDefinition definition, Connection maintenance, String temporary)
 			throws SQLException {
 		String url = maintenance.getMetaData().getURL();
-		return temporary(definition, definition.name(), (url != null)
-				? definition.url().withServerOf(new JdbcUrl(url)).withDatabaseName(temporary)
-				: definition.url().withDatabaseName(temporary));
+		return temporary(definition, definition.name(),
+				(url != null) ? definition.url().withServerOf(new JdbcUrl(url)).withDatabaseName(temporary)
+						: definition.url().withDatabaseName(temporary));
 	}
 
 	private static SourceDefinition temporary(SourceDefinition definition, String name, String database) {

@@ -1,10 +1,14 @@
 package io.multidb.source;
 
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Properties;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
@@ -26,6 +30,8 @@ final class PostgresSessions {
 
 	private static final String PREPARE_THRESHOLD = "prepareThreshold";
 
+	private static final Pattern SEARCH_PATH = Pattern.compile("search_path=(\\S+)");
+
 	/** A setting is reset to that of the role, whatever was set for the session. */
 	private static final String REFUSES_WRITES = "SELECT pg_is_in_recovery() OR reset_val = 'on' FROM pg_settings"
 			+ " WHERE name = 'default_transaction_read_only'";
@@ -38,6 +44,9 @@ final class PostgresSessions {
 	/** Whether it was said how often a statement is run before it is prepared. */
 	private final boolean ownThreshold;
 
+	/** As the driver is to ask for it; {@code null} if it is not. */
+	private final @Nullable String schema;
+
 	/** Whether there may be a proxy, which leaves each connection its session. */
 	private final boolean pooled;
 
@@ -47,6 +56,7 @@ final class PostgresSessions {
 	PostgresSessions(SourceDefinition definition, Properties properties, boolean pooled) {
 		this.definition = definition;
 		this.pooled = pooled;
+		this.schema = schema(definition, properties);
 		this.ownThreshold = properties.containsKey(PREPARE_THRESHOLD)
 				|| definition.url().parameter(PREPARE_THRESHOLD) != null;
 	}
@@ -84,26 +94,47 @@ final class PostgresSessions {
 		checkSchema(connection);
 		boolean reading = this.definition.readOnly();
 		if (reading && !refusesWrites(connection)) {
-			throw refused("refuses writes by a setting of the session", "Take out "
-					+ this.definition.property("read-only") + " and connect as a role that may only read, or as one"
-					+ " with default_transaction_read_only");
+			throw refused("refuses writes by a setting of the session",
+					"Take out " + this.definition.property("read-only")
+							+ " and connect as a role that may only read, or as one"
+							+ " with default_transaction_read_only");
 		}
 		return new SharedSessionConnection(connection, this.definition, reading);
 	}
 
-	/** Whether a server's or a role's transactions are read-only, whoever has the session. */
+	/**
+	 * Whether a server's or a role's transactions are read-only, whoever has the session.
+	 */
 	static boolean refusesWrites(Connection connection) throws SQLException {
 		return Driver.ask(connection, REFUSES_WRITES).startsWith("t");
 	}
 
 	/** A proxy may be told to ignore what it does not know. */
 	private void checkSchema(Connection connection) throws SQLException {
-		String schema = this.definition.url().schema();
+		String schema = this.schema;
 		if (schema != null && !Driver.ask(connection, "SELECT current_setting('search_path')").equals(schema)) {
 			throw new SQLException("Source '" + this.definition.name() + "' has the schema '" + schema
 					+ "', which a proxy in front of the server does not pass on. Connect directly, or as a role of its own"
-					+ " whose search_path it is (ALTER ROLE … SET search_path), and take it out of "
-					+ this.definition.property("url") + ".", "55000");
+					+ " whose search_path it is (ALTER ROLE … SET search_path), and take it out of the source's settings.",
+					"55000");
+		}
+	}
+
+	private static @Nullable String schema(SourceDefinition definition, Properties properties) {
+		String schema = parameter(definition, properties, "currentSchema");
+		String options = parameter(definition, properties, "options");
+		Matcher inOptions = SEARCH_PATH.matcher((options != null) ? options : "");
+		return (schema == null && inOptions.find()) ? inOptions.group(1) : schema;
+	}
+
+	private static @Nullable String parameter(SourceDefinition definition, Properties properties, String name) {
+		String value = definition.url().parameter(name);
+		try {
+			return (value != null) ? URLDecoder.decode(value, StandardCharsets.UTF_8) : properties.getProperty(name);
+		}
+		catch (IllegalArgumentException ex) {
+			// The driver refuses it.
+			return value;
 		}
 	}
 

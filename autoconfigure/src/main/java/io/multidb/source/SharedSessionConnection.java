@@ -61,8 +61,8 @@ final class SharedSessionConnection extends ForwardingConnection {
 
 	/** Whether a connection is, or stands before, one of these. */
 	static @Nullable SharedSessionConnection of(Connection connection) throws SQLException {
-		return connection.isWrapperFor(SharedSessionConnection.class)
-				? connection.unwrap(SharedSessionConnection.class) : null;
+		return connection.isWrapperFor(SharedSessionConnection.class) ? connection.unwrap(SharedSessionConnection.class)
+				: null;
 	}
 
 	/**

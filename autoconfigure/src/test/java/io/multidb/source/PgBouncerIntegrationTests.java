@@ -14,6 +14,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownTenantException;
@@ -45,7 +47,7 @@ class PgBouncerIntegrationTests {
 
 	private static TestPgBouncer bouncer(String poolMode) throws IOException {
 		return TestPgBouncer.start(postgres, poolMode, "default_pool_size = 1", "server_login_retry = 0",
-				"ignore_startup_parameters = extra_float_digits, search_path");
+				"ignore_startup_parameters = extra_float_digits, search_path, options");
 	}
 
 	@AfterAll
@@ -151,10 +153,11 @@ class PgBouncerIntegrationTests {
 		}
 	}
 
-	@Test
-	void aSchemaThatIsNotPassedOnIsRefused() throws Exception {
+	@ParameterizedTest
+	@ValueSource(strings = { "currentSchema=porto", "options=-c%20search_path=porto" })
+	void aSchemaThatIsNotPassedOnIsRefused(String parameter) throws Exception {
 		SourceRegistry registry = this.sources
-			.with(source("porto", "postgres").url(bouncer.url("postgres") + "?currentSchema=porto"))
+			.with(source("porto", "postgres").url(bouncer.url("postgres") + "?" + parameter))
 			.registry();
 		assertThatExceptionOfType(SourceUnavailableException.class)
 			.isThrownBy(() -> registry.get("porto").getConnection())

@@ -2,7 +2,7 @@ package io.multidb.source;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.net.InetSocketAddress;
+import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
@@ -79,9 +79,8 @@ public record TestPgBouncer(String url, Process process) implements Closeable {
 			.redirectOutput(directory.resolve("pgbouncer.log").toFile())
 			.start();
 		Awaitility.await().atMost(Duration.ofMinutes(1)).ignoreExceptions().until(() -> {
-			try (Socket socket = new Socket()) {
-				socket.connect(new InetSocketAddress("127.0.0.1", port), 1000);
-				return true;
+			try (Socket socket = new Socket(InetAddress.getByAddress(new byte[] { 127, 0, 0, 1 }), port)) {
+				return socket.isConnected();
 			}
 		});
 		return new TestPgBouncer("jdbc:postgresql://127.0.0.1:" + port + server.getPath(), process);
