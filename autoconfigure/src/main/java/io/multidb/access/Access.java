@@ -15,9 +15,6 @@ import io.multidb.Target;
  */
 public final class Access implements AutoCloseable {
 
-	/** Present on a thread that decides, or finds out for whom. */
-	private static final ThreadLocal<@Nullable Boolean> DECIDING = new ThreadLocal<>();
-
 	private final Supplier<List<SourceAccess>> rules;
 
 	private final CurrentUser currentUser;
@@ -33,9 +30,9 @@ public final class Access implements AutoCloseable {
 	 */
 	public Access(Supplier<List<SourceAccess>> rules, CurrentUser currentUser, AccessListener listener) {
 		this.rules = rules;
-		this.currentUser = currentUser;
+		this.currentUser = () -> name(currentUser);
 		this.listener = listener;
-		TaskUser.register(currentUser);
+		TaskUser.register(this.currentUser);
 	}
 
 	/**
@@ -43,16 +40,13 @@ public final class Access implements AutoCloseable {
 	 * @return the user's name, or {@code null} if nobody is known
 	 */
 	public @Nullable String user() {
-		if (isDeciding()) {
-			return TaskUser.name(this.currentUser);
-		}
-		// Who has logged in may be in a session, which is in a database.
-		DECIDING.set(true);
-		try {
-			return TaskUser.name(this.currentUser);
-		}
-		finally {
-			DECIDING.remove();
+		return TaskUser.name(this.currentUser);
+	}
+
+	/** Who has logged in may be in a session, which is in a database. */
+	private static @Nullable String name(CurrentUser user) {
+		try (Deciding span = Deciding.begin()) {
+			return user.name();
 		}
 	}
 
@@ -65,7 +59,12 @@ public final class Access implements AutoCloseable {
 	 * @return whether it is allowed
 	 */
 	public boolean isAllowed(Target target, String source, Operation operation) {
-		return isDeciding() || decide(user(), target, source, operation).allowed();
+		if (Deciding.isOpen()) {
+			return true;
+		}
+		try (Deciding span = Deciding.begin()) {
+			return decide(user(), target, source, operation).allowed();
+		}
 	}
 
 	/**
@@ -76,14 +75,44 @@ public final class Access implements AutoCloseable {
 	 * @throws SourceAccessDeniedException if it is not allowed
 	 */
 	public void check(Target target, String source, Operation operation) {
-		if (isDeciding()) {
+		if (Deciding.isOpen()) {
 			return;
 		}
-		String user = user();
-		AccessDecision decision = decide(user, target, source, operation);
-		if (!decision.allowed()) {
-			throw denied(user, target, source, operation, decision.reason());
+		try (Deciding span = Deciding.begin()) {
+			String user = user();
+			AccessDecision decision = decide(user, target, source, operation);
+			if (!decision.allowed()) {
+				throw denied(user, target, source, operation, decision.reason());
+			}
 		}
+	}
+
+	/**
+	 * Asks about a connection that the calling thread has already, for another target
+	 * than it was taken for.
+	 * @param target the tenant it is to be used for, or the source itself
+	 * @param taken what it was taken for
+	 * @param source the source's name
+	 * @param operation what can be done with the connection
+	 * @return whether anybody was asked: rules use what they have taken themselves
+	 * @throws SourceAccessDeniedException if not all of that is allowed
+	 */
+	public boolean share(Target target, Target taken, String source, Operation operation) {
+		if (Deciding.isOpen()) {
+			return false;
+		}
+		try (Deciding span = Deciding.begin()) {
+			String user = user();
+			AccessDecision decision = decide(user, target, source, operation);
+			if (!decision.allowed()) {
+				throw denied(user, target, source, operation, (operation == Operation.WRITE) ? decision.reason()
+						+ " The connection was taken for " + taken
+						+ " and can write; to read only, take another one, as a transaction that is REQUIRES_NEW does."
+						: decision.reason());
+			}
+			tell(new AccessEvent(user, target.tenant(), source, operation, true, null));
+		}
+		return true;
 	}
 
 	/**
@@ -95,25 +124,23 @@ public final class Access implements AutoCloseable {
 	 * @throws SourceAccessDeniedException if not even reading is allowed
 	 */
 	public Permit permit(Target target, String source, boolean readOnly) {
-		if (isDeciding()) {
+		if (Deciding.isOpen()) {
 			return new Permit(this, target, source, null, readOnly ? Operation.READ : Operation.WRITE, null);
 		}
-		String user = user();
-		AccessDecision write = readOnly ? null : decide(user, target, source, Operation.WRITE);
-		if (write != null && write.allowed()) {
-			tell(new AccessEvent(user, target.tenant(), source, Operation.WRITE, true, null));
-			return new Permit(this, target, source, user, Operation.WRITE, null);
+		try (Deciding span = Deciding.begin()) {
+			String user = user();
+			AccessDecision write = readOnly ? null : decide(user, target, source, Operation.WRITE);
+			if (write != null && write.allowed()) {
+				tell(new AccessEvent(user, target.tenant(), source, Operation.WRITE, true, null));
+				return new Permit(this, target, source, user, Operation.WRITE, null);
+			}
+			AccessDecision read = decide(user, target, source, Operation.READ);
+			if (!read.allowed()) {
+				throw denied(user, target, source, Operation.READ, read.reason());
+			}
+			tell(new AccessEvent(user, target.tenant(), source, Operation.READ, true, null));
+			return new Permit(this, target, source, user, Operation.READ, write);
 		}
-		AccessDecision read = decide(user, target, source, Operation.READ);
-		if (!read.allowed()) {
-			throw denied(user, target, source, Operation.READ, read.reason());
-		}
-		tell(new AccessEvent(user, target.tenant(), source, Operation.READ, true, null));
-		return new Permit(this, target, source, user, Operation.READ, write);
-	}
-
-	private static boolean isDeciding() {
-		return DECIDING.get() != null;
 	}
 
 	/**
@@ -121,8 +148,7 @@ public final class Access implements AutoCloseable {
 	 */
 	private AccessDecision decide(@Nullable String user, Target target, String source, Operation operation) {
 		String tenant = (target.source() != null) ? null : target.tenant();
-		DECIDING.set(true);
-		try {
+		try (Deciding span = Deciding.begin()) {
 			for (SourceAccess rule : this.rules.get()) {
 				AccessDecision decision = rule.decide(user, tenant, source, operation);
 				if (decision == null || !decision.allowed()) {
@@ -130,9 +156,6 @@ public final class Access implements AutoCloseable {
 				}
 			}
 			return AccessDecision.allow();
-		}
-		finally {
-			DECIDING.remove();
 		}
 	}
 
@@ -144,15 +167,8 @@ public final class Access implements AutoCloseable {
 
 	/** A listener may keep its events in a database, too. */
 	private void tell(AccessEvent event) {
-		if (isDeciding()) {
-			return;
-		}
-		DECIDING.set(true);
-		try {
+		try (Deciding span = Deciding.begin()) {
 			this.listener.decided(event);
-		}
-		finally {
-			DECIDING.remove();
 		}
 	}
 

@@ -5,7 +5,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Knows the user for whom the calling thread works. A bean of this type takes the place
  * of Spring Security's user. Called by many threads, for every connection; must not
- * throw. The rules are not asked about connections that it takes itself.
+ * throw. The rules are not asked about connections that it takes itself, which are apart
+ * from the calling thread's transaction.
  */
 @FunctionalInterface
 public interface CurrentUser {

@@ -9,12 +9,13 @@ import io.multidb.Operation;
  * force; of several, all must allow.
  * <p>
  * Asked before a tenant's work begins (by the servlet filter and {@code @Tenant}) and
- * again for every connection; nothing is remembered in between, so that a right that was
- * taken away ends with the connections that are open. It is therefore asked often, by
- * many threads: an answer that has to be fetched from elsewhere should be kept for a
- * while, under all that it was asked with, and never for another user. Connections that a
- * rule takes itself while it decides are not asked about. What it throws is thrown to who
- * wanted the connection, which is then not opened.
+ * again for every connection, and for each other tenant of its source that one is used
+ * for; nothing is remembered in between, so that a right that was taken away ends with
+ * the connections that are open. It is therefore asked often, by many threads: an answer
+ * that has to be fetched from elsewhere should be kept for a while, under all that it was
+ * asked with, and never for another user. Connections that a rule takes itself while it
+ * decides are not asked about, and are apart from the transaction in which it is asked.
+ * What it throws is thrown to who wanted the connection, which is then not opened.
  */
 @FunctionalInterface
 public interface SourceAccess {

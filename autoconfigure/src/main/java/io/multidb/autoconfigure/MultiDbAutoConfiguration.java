@@ -6,7 +6,6 @@ import org.slf4j.LoggerFactory;
 import org.springframework.aop.config.AopConfigUtils;
 import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
-import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.beans.factory.config.BeanDefinition;
 import org.springframework.beans.factory.config.ConfigurableBeanFactory;
 import org.springframework.beans.factory.support.BeanDefinitionRegistry;
@@ -87,21 +86,10 @@ public final class MultiDbAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	ShardMap shardMap(SourceRegistry registry) {
-		return new ShardTables(registry);
-	}
-
-	@Bean
-	@ConditionalOnMissingBean
-	Routes routes(Datasources datasources, SourceRegistry registry, TenantMappings mappings, ShardMap shardMap) {
-		return new Routes(datasources.routes(), datasources.noTenant(), registry, mappings, shardMap);
-	}
-
-	/** After declared sources were migrated, as it opens those of sharded routes. */
-	@Bean
-	@Lazy(false)
-	static SmartInitializingSingleton shardCheck(ObjectProvider<Routes> routes) {
-		return () -> routes.ifAvailable(Routes::checkShards);
+	Routes routes(Datasources datasources, SourceRegistry registry, TenantMappings mappings,
+			ObjectProvider<ShardMap> shardMap) {
+		return new Routes(datasources.routes(), datasources.noTenant(), registry, mappings,
+				shardMap.getIfAvailable(() -> new ShardTables(registry)));
 	}
 
 	@Bean

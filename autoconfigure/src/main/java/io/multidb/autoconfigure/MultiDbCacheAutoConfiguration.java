@@ -12,6 +12,7 @@ import org.springframework.util.function.SingletonSupplier;
 
 import io.multidb.cache.SourceCachePostProcessor;
 import io.multidb.routing.Routes;
+import io.multidb.routing.TargetAccess;
 
 /**
  * Auto-configuration of Spring's caches: each source has its own entries.
@@ -24,8 +25,9 @@ public final class MultiDbCacheAutoConfiguration {
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	static SourceCachePostProcessor sourceCachePostProcessor(ObjectProvider<Routes> routes,
-			ObjectProvider<Datasources> datasources) {
+			ObjectProvider<TargetAccess> access, ObjectProvider<Datasources> datasources) {
 		return new SourceCachePostProcessor(SingletonSupplier.of(routes::getObject),
+				SingletonSupplier.ofNullable(access::getIfAvailable),
 				SingletonSupplier.of(() -> datasources.getObject().tenancy().cache().shared()));
 	}
 

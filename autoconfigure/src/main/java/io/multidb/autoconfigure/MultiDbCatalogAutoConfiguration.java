@@ -24,6 +24,7 @@ import io.multidb.discovery.ProvidedSources;
 import io.multidb.discovery.SourceProvider;
 import io.multidb.routing.MappingStore;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.ShardMap;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 
@@ -68,6 +69,12 @@ public final class MultiDbCatalogAutoConfiguration {
 	@ConditionalOnMissingBean
 	MappingStore catalogMappings(Catalog catalog) {
 		return catalog.mappings();
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	ShardMap catalogShards(Catalog catalog) {
+		return catalog.shards();
 	}
 
 	/** Before the sources of all providers are applied, which waits for them. */

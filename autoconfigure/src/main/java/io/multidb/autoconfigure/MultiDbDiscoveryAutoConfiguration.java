@@ -14,6 +14,7 @@ import org.springframework.context.annotation.Lazy;
 
 import io.multidb.discovery.ProvidedSources;
 import io.multidb.discovery.SourceProvider;
+import io.multidb.routing.Routes;
 import io.multidb.source.SourceEvent;
 import io.multidb.source.SourceRegistry;
 
@@ -40,6 +41,16 @@ public final class MultiDbDiscoveryAutoConfiguration {
 	@Lazy(false)
 	SmartInitializingSingleton providedSourcesStarter(ProvidedSources sources) {
 		return () -> sources.start(STARTUP_TIMEOUT);
+	}
+
+	/**
+	 * After declared sources were migrated, as it opens those of sharded routes, and
+	 * after the catalog was read, which may know where tenants are.
+	 */
+	@Bean
+	@Lazy(false)
+	static SmartInitializingSingleton shardCheck(ObjectProvider<Routes> routes) {
+		return () -> routes.ifAvailable(Routes::checkShards);
 	}
 
 	/** Removed by others, it may have stood in the way of a provider's. */

@@ -51,9 +51,8 @@ public final class MultiDbSqlInitAutoConfiguration {
 				.of("'spring.sql.init.mode' is 'always', but scripts run on the source 'default' only, and there is"
 						+ " none: declare it, or set the mode to 'never' and use 'liquibase.change-log'."));
 		}
-		return new ApplicationDataSourceScriptDatabaseInitializer(
-				(source != null) ? dataSource(source, registry, properties)
-						: new SourceDataSource(registry, DatasourcesReader.DEFAULT, null),
+		return new ApplicationDataSourceScriptDatabaseInitializer((source != null)
+				? dataSource(source, registry, properties) : new SourceDataSource(registry, DatasourcesReader.DEFAULT),
 				properties);
 	}
 
@@ -63,7 +62,7 @@ public final class MultiDbSqlInitAutoConfiguration {
 		String username = properties.getUsername();
 		String password = properties.getPassword();
 		if (!StringUtils.hasText(username) || !StringUtils.hasText(password)) {
-			return new SourceDataSource(registry, source.name(), null);
+			return new SourceDataSource(registry, source.name());
 		}
 		return DataSourceBuilder.create()
 			.type(SimpleDriverDataSource.class)

@@ -41,6 +41,12 @@ final class SourceCache implements Cache {
 		String identity();
 
 		/**
+		 * Refuses what is kept of the source to whoever may not read there: it needs no
+		 * connection, at which he would be refused.
+		 */
+		void check();
+
+		/**
 		 * Whether the work of the calling thread began on another source, since replaced,
 		 * or its tenant was mapped to another since: a transaction goes on there, and
 		 * what it reads is not kept for the new one; or is done on the source's fallback.
@@ -52,6 +58,11 @@ final class SourceCache implements Cache {
 	/** Asked for before {@code hasMoved}: the source may be replaced in between. */
 	private Object key(Object key) {
 		return SourceKey.of(this.source.identity(), key);
+	}
+
+	private Object readKey(Object key) {
+		this.source.check();
+		return key(key);
 	}
 
 	@Override
@@ -67,17 +78,17 @@ final class SourceCache implements Cache {
 
 	@Override
 	public @Nullable ValueWrapper get(Object key) {
-		return this.cache.get(key(key));
+		return this.cache.get(readKey(key));
 	}
 
 	@Override
 	public <T> @Nullable T get(Object key, @Nullable Class<T> type) {
-		return this.cache.get(key(key), type);
+		return this.cache.get(readKey(key), type);
 	}
 
 	@Override
 	public <T> @Nullable T get(Object key, Callable<T> valueLoader) {
-		Object its = key(key);
+		Object its = readKey(key);
 		if (!this.source.hasMoved()) {
 			return load(its, valueLoader);
 		}
@@ -120,12 +131,12 @@ final class SourceCache implements Cache {
 
 	@Override
 	public @Nullable CompletableFuture<?> retrieve(Object key) {
-		return this.cache.retrieve(key(key));
+		return this.cache.retrieve(readKey(key));
 	}
 
 	@Override
 	public <T> CompletableFuture<T> retrieve(Object key, Supplier<CompletableFuture<T>> valueLoader) {
-		Object its = key(key);
+		Object its = readKey(key);
 		return this.source.hasMoved() ? valueLoader.get() : this.cache.retrieve(its, valueLoader);
 	}
 
@@ -142,7 +153,7 @@ final class SourceCache implements Cache {
 
 	@Override
 	public @Nullable ValueWrapper putIfAbsent(Object key, @Nullable Object value) {
-		Object its = key(key);
+		Object its = readKey(key);
 		return this.source.hasMoved() ? get(key) : this.cache.putIfAbsent(its, value);
 	}
 

@@ -14,8 +14,10 @@ import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.cache.Cache;
 import org.springframework.cache.CacheManager;
 
+import io.multidb.Operation;
 import io.multidb.Target;
 import io.multidb.routing.Routes;
+import io.multidb.routing.TargetAccess;
 
 /**
  * Lets every {@link CacheManager} hand out caches in which each source has its own
@@ -29,6 +31,8 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 
 	private final Supplier<Routes> routes;
 
+	private final Supplier<@Nullable TargetAccess> access;
+
 	private final Supplier<Set<String>> shared;
 
 	private final SourceCache.CurrentSource sources = new CurrentSource();
@@ -36,11 +40,15 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 	/**
 	 * Creates the post-processor.
 	 * @param routes the way from a target to a source
+	 * @param access the rules about who may use what is kept, asked for each time, and
+	 * {@code null} if there are none
 	 * @param shared names of the caches that all sources share, asked for at the first
 	 * use
 	 */
-	public SourceCachePostProcessor(Supplier<Routes> routes, Supplier<Set<String>> shared) {
+	public SourceCachePostProcessor(Supplier<Routes> routes, Supplier<@Nullable TargetAccess> access,
+			Supplier<Set<String>> shared) {
 		this.routes = routes;
+		this.access = access;
 		this.shared = shared;
 	}
 
@@ -71,7 +79,20 @@ public final class SourceCachePostProcessor implements BeanPostProcessor {
 		@Override
 		public String identity() {
 			Target target = Target.current();
-			return hasNone(target) ? "" : routes().resolve(target).identity();
+			if (hasNone(target)) {
+				return "";
+			}
+			TargetAccess rules = SourceCachePostProcessor.this.access.get();
+			return ((rules != null) ? rules.resolve(target) : routes().resolve(target)).identity();
+		}
+
+		@Override
+		public void check() {
+			Target target = Target.current();
+			TargetAccess rules = SourceCachePostProcessor.this.access.get();
+			if (rules != null && !hasNone(target)) {
+				rules.check(target, Operation.READ);
+			}
 		}
 
 		@Override

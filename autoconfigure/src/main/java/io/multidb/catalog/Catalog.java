@@ -5,11 +5,14 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Collections;
 import java.util.Comparator;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
@@ -20,6 +23,7 @@ import javax.sql.DataSource;
 
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.core.Ordered;
 import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.jdbc.datasource.DataSourceUtils;
 import org.springframework.transaction.support.TransactionSynchronization;
@@ -31,13 +35,14 @@ import io.multidb.access.Grants;
 import io.multidb.access.Permission;
 import io.multidb.discovery.SourceProvider;
 import io.multidb.routing.MappingStore;
+import io.multidb.routing.ShardMap;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 
 /**
- * The catalog of sources, of permissions on them, and of mappings of tenants to sources:
- * what is in it, and changing it without a restart. A bean where
- * {@code app.tenancy.catalog.source} is set.
+ * The catalog of sources, of permissions on them, of mappings of tenants to sources and
+ * of the places of tenants that are spread: what is in it, and changing it without a
+ * restart. A bean where {@code app.tenancy.catalog.source} is set.
  * <p>
  * <b>Reading</b> asks the memory of this node, which follows the tables on all nodes; it
  * costs no query, and works while the catalog is down, as of its last known state.
@@ -46,7 +51,8 @@ import io.multidb.source.SourceRegistry;
  * {@code SourceContext.enter(source)}. Without a transaction on that source it has one of
  * its own, and when the method returns this node knows of the change and its sources can
  * be used. Inside of one it takes part in it: nothing is seen before it is committed, and
- * nothing is changed if it is rolled back; sources follow soon afterwards. Inside of a
+ * nothing is changed if it is rolled back; mappings are in force when the commit returns,
+ * and sources follow soon afterwards. Inside of a
  * transaction on another source it is refused with
  * {@link io.multidb.SourceSwitchException}, as every switch is. Other nodes follow within
  * milliseconds where the database tells them (PostgreSQL), or else within
@@ -69,6 +75,8 @@ public final class Catalog implements AutoCloseable {
 
 	private final CatalogMappings mappings;
 
+	private final CatalogShards shards;
+
 	private final Predicate<Duration> awaitApplied;
 
 	/**
@@ -88,6 +96,7 @@ public final class Catalog implements AutoCloseable {
 		this.reader = new CatalogReader(settings, registry, migrator, events);
 		this.grants = new CatalogGrants(this.reader, registry);
 		this.mappings = new CatalogMappings(this, this.reader, settings.source());
+		this.shards = new CatalogShards(settings, registry);
 		this.awaitApplied = awaitApplied;
 	}
 
@@ -271,6 +280,15 @@ public final class Catalog implements AutoCloseable {
 		return this.mappings;
 	}
 
+	/**
+	 * The catalog as the place where it is kept which tenants of a route with several
+	 * sources are in which of them.
+	 * @return the map
+	 */
+	public ShardMap shards() {
+		return this.shards;
+	}
+
 	/** What is done to the tables in one transaction. */
 	interface Change {
 
@@ -282,16 +300,17 @@ public final class Catalog implements AutoCloseable {
 	 * A change that was made.
 	 *
 	 * @param result what it returned
-	 * @param revision the revision that it made; -1 if that is not known before the
-	 * caller's transaction ends
+	 * @param revision the revision that it made
+	 * @param committed whether it is there for good; if not, it is part of the caller's
+	 * transaction
 	 */
-	record Written(boolean result, long revision) {
+	record Written(boolean result, long revision, boolean committed) {
 	}
 
 	private boolean write(@Nullable String removedFrom, Change change) {
-		Written written = write(removedFrom, change, (committed) -> {
+		Written written = write(removedFrom, change, (revision) -> {
 		});
-		if (written.revision() >= 0 && this.reader.awaitRevision(written.revision(), FOLLOWED)) {
+		if (written.committed() && this.reader.awaitRevision(written.revision(), FOLLOWED)) {
 			boolean unused = this.awaitApplied.test(FOLLOWED);
 		}
 		return written.result();
@@ -299,37 +318,35 @@ public final class Catalog implements AutoCloseable {
 
 	/**
 	 * Changes the tables, and does not wait until this node follows.
-	 * @param then is told which revision the caller's transaction has made, if it is part
-	 * of one; -1 if it was rolled back
+	 * @param committed is given the revision that was made, on this thread, before this
+	 * method returns, or, in a transaction of the caller's, after that was committed; not
+	 * at all if the change is rolled back
 	 */
-	Written write(@Nullable String removedFrom, Change change, LongConsumer then) {
+	Written write(@Nullable String removedFrom, Change change, LongConsumer committed) {
 		Written written;
 		try (var scope = SourceContext.enter(this.settings.source())) {
 			JdbcTemplate template = this.jdbc.obtain();
 			DataSource router = Objects.requireNonNull(template.getDataSource());
-			written = template
-				.execute((Connection connection) -> transact(connection, router, removedFrom, change, then));
+			written = Objects.requireNonNull(
+					template.execute((Connection connection) -> transact(connection, router, removedFrom, change)));
 		}
-		this.reader.wake();
-		return Objects.requireNonNull(written);
+		if (written.committed()) {
+			this.reader.wake();
+			committed.accept(written.revision());
+		}
+		else {
+			TransactionSynchronizationManager
+				.registerSynchronization(new Committing(written.revision(), committed, this.reader::wake));
+		}
+		return written;
 	}
 
-	private Written transact(Connection connection, DataSource router, @Nullable String removedFrom, Change change,
-			LongConsumer then) throws SQLException {
+	private Written transact(Connection connection, DataSource router, @Nullable String removedFrom, Change change)
+			throws SQLException {
 		if (isInTransaction(connection, router)) {
 			boolean result = apply(connection, removedFrom, change);
 			// Nobody else changes it before the transaction ends.
-			long revision = this.reader.tables().revision(connection).revision();
-			TransactionSynchronizationManager.registerSynchronization(new TransactionSynchronization() {
-
-				@Override
-				public void afterCompletion(int status) {
-					Catalog.this.reader.wake();
-					then.accept((status == STATUS_COMMITTED) ? revision : -1);
-				}
-
-			});
-			return new Written(result, -1);
+			return new Written(result, this.reader.tables().revision(connection).revision(), false);
 		}
 		boolean autoCommit = connection.getAutoCommit();
 		connection.setAutoCommit(false);
@@ -339,7 +356,7 @@ public final class Catalog implements AutoCloseable {
 			long revision = this.reader.tables().revision(connection).revision();
 			connection.commit();
 			committed = true;
-			return new Written(result, revision);
+			return new Written(result, revision, true);
 		}
 		finally {
 			if (!committed) {
@@ -354,6 +371,55 @@ public final class Catalog implements AutoCloseable {
 		boolean result = change.apply(this.reader.tables(), connection);
 		this.reader.tables().tell(connection);
 		return result;
+	}
+
+	/** Tells of a change when the transaction that it is part of is committed. */
+	private static final class Committing implements TransactionSynchronization {
+
+		private final long revision;
+
+		private final LongConsumer committed;
+
+		private final Runnable ended;
+
+		private final Set<Object> later = Collections.newSetFromMap(new IdentityHashMap<>());
+
+		private boolean undone;
+
+		Committing(long revision, LongConsumer committed, Runnable ended) {
+			this.revision = revision;
+			this.committed = committed;
+			this.ended = ended;
+		}
+
+		/** What others do after the commit finds the change in force. */
+		@Override
+		public int getOrder() {
+			return Ordered.HIGHEST_PRECEDENCE;
+		}
+
+		@Override
+		public void savepoint(Object savepoint) {
+			this.later.add(savepoint);
+		}
+
+		@Override
+		public void savepointRollback(Object savepoint) {
+			this.undone |= !this.later.contains(savepoint);
+		}
+
+		@Override
+		public void afterCommit() {
+			if (!this.undone) {
+				this.committed.accept(this.revision);
+			}
+		}
+
+		@Override
+		public void afterCompletion(int status) {
+			this.ended.run();
+		}
+
 	}
 
 	private static boolean isInTransaction(Connection connection, DataSource router) throws SQLException {

@@ -2,32 +2,31 @@ package io.multidb.catalog;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.function.Function;
 
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.dao.DataAccessException;
 
 import io.multidb.SourceUnavailableException;
-import io.multidb.routing.MappingStore;
+import io.multidb.routing.NumberedMappingStore;
 
 /**
- * Keeps mappings of tenants to sources in the catalog. What was saved is what
- * {@link #load()} gives afterwards, once a transaction that it was part of is over; if
- * that is rolled back, those who listen are told. Thread-safe.
+ * Keeps mappings of tenants to sources in the catalog, numbered by its revision, whose
+ * row is locked from a change to the end of its transaction. What is read is what this
+ * node knows, and may be older than what was changed. Thread-safe.
  * <p>
- * Listeners are told by a thread of its own: they take locks that are held by whoever
- * saves, and must not keep the one that reads from reading.
+ * Listeners are told by a thread of its own: they must not keep the one that reads from
+ * reading.
  */
-final class CatalogMappings implements MappingStore, AutoCloseable {
-
-	private static final Duration TIMEOUT = Duration.ofSeconds(5);
+final class CatalogMappings implements NumberedMappingStore, AutoCloseable {
 
 	private static final Duration RETRY = Duration.ofSeconds(1);
 
@@ -38,9 +37,6 @@ final class CatalogMappings implements MappingStore, AutoCloseable {
 	private final String source;
 
 	private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
-
-	/** The last revision that was made here: what is loaded is not older. */
-	private final AtomicLong saved = new AtomicLong();
 
 	private final AtomicBoolean telling = new AtomicBoolean();
 
@@ -69,41 +65,46 @@ final class CatalogMappings implements MappingStore, AutoCloseable {
 	}
 
 	@Override
-	public Map<String, String> load() {
-		if (this.reader.definitions() == null || !this.reader.awaitRevision(this.saved.get(), TIMEOUT)) {
+	public <T> T read(Function<Contents, T> taken) {
+		return taken.apply(contents());
+	}
+
+	private Contents contents() {
+		Contents contents = this.reader.mappings();
+		if (contents == null) {
 			String error = this.reader.status().error();
 			throw new SourceUnavailableException(this.source,
 					"The " + this.reader.name() + " could not be read" + ((error != null) ? ": " + error : " yet."),
 					RETRY, null);
 		}
-		return Map.copyOf(this.reader.mappings());
+		return contents;
 	}
 
 	@Override
-	public void save(String tenant, String source) {
-		write(null, (tables, connection) -> {
-			tables.saveMapping(connection, tenant, source);
-			return true;
-		});
-	}
-
-	@Override
-	public void remove(String tenant) {
-		write("mapping", (tables, connection) -> tables.delete(connection, "mapping", tenant));
-	}
-
-	private void write(@Nullable String removedFrom, Catalog.Change change) {
+	public void change(String tenant, @Nullable String source, Consumer<@Nullable Revision> kept) {
+		Revision before = Objects.requireNonNull(contents().revision());
 		try {
-			long revision = this.catalog.write(removedFrom, change, (made) -> {
-				this.saved.accumulateAndGet(made, Math::max);
-				tell();
-			}).revision();
-			this.saved.accumulateAndGet(revision, Math::max);
+			this.catalog.write((source == null) ? "mapping" : null, (tables, connection) -> {
+				if (source == null) {
+					return tables.delete(connection, "mapping", tenant);
+				}
+				tables.saveMapping(connection, tenant, source);
+				return true;
+			}, (made) -> kept.accept(revision(before, made)));
 		}
 		catch (DataAccessException ex) {
 			throw new SourceUnavailableException(this.source, "The " + this.reader.name()
 					+ " could not keep a mapping: " + ex.getMostSpecificCause().getMessage(), RETRY, ex);
 		}
+	}
+
+	/** Only where an older state was put back, a change has a number that was read. */
+	private Revision revision(Revision before, long made) {
+		if (made > before.number()) {
+			return new Revision(before.restored(), made);
+		}
+		this.reader.readAnew();
+		return new Revision(before.restored() + 1, made);
 	}
 
 	@Override

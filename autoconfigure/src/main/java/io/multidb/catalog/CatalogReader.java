@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -27,6 +28,7 @@ import org.slf4j.LoggerFactory;
 import io.multidb.MultiDbException;
 import io.multidb.access.Permission;
 import io.multidb.discovery.SourceProvider;
+import io.multidb.routing.NumberedMappingStore;
 import io.multidb.source.DatabaseProduct;
 import io.multidb.source.JdbcUrl;
 import io.multidb.source.LiquibaseSettings;
@@ -82,8 +84,8 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	/** By user and source. */
 	private final Map<String, Map<String, Permission>> permissions = new ConcurrentHashMap<>();
 
-	/** Sources by tenant. */
-	private final Map<String, String> mappings = new ConcurrentHashMap<>();
+	/** Sources by tenant; none before they were read. */
+	private volatile NumberedMappingStore.@Nullable Contents mappings;
 
 	private final List<Consumer<Set<String>>> listeners = new CopyOnWriteArrayList<>();
 
@@ -96,6 +98,12 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	private boolean unboundTold;
 
 	private volatile long revision = -1;
+
+	/** How often an older state was put back; the thread's alone. */
+	private long restored;
+
+	/** Somebody has made a revision that was read before. */
+	private volatile boolean putBack;
 
 	private volatile @Nullable Instant readAt;
 
@@ -174,11 +182,17 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		return this.permissions;
 	}
 
-	Map<String, String> mappings() {
+	NumberedMappingStore.@Nullable Contents mappings() {
 		return this.mappings;
 	}
 
-	/** Has somebody told after mappings have changed, on the thread that reads. */
+	/** Has everything read, as an older state was put back. */
+	void readAnew() {
+		this.putBack = true;
+		wake();
+	}
+
+	/** Has somebody told after mappings were read, on the thread that reads. */
 	void onMappingsChange(Runnable listener) {
 		this.mappingListeners.add(listener);
 	}
@@ -362,7 +376,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				logger.warn("{}: its tables are there, but could not be brought up to date", name(), ex);
 			}
 			if (!this.tables.areThere(connection)) {
-				throw this.tables.missing();
+				throw this.tables.missing("source");
 			}
 			this.stamped = this.tables.areStamped(connection);
 			if (!this.stamped) {
@@ -469,14 +483,16 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	private void read() throws SQLException {
 		Found found = new Found();
 		Tables.Revision now;
+		boolean older = this.putBack;
 		try (Connection connection = connect()) {
 			this.tables.beginSnapshot(connection);
 			try {
 				now = this.tables.revision(connection);
-				if (now.revision() == this.revision && this.scan == null) {
+				if (now.revision() == this.revision && this.scan == null && !older) {
 					return;
 				}
-				boolean all = !this.stamped || this.revision < 0 || now.revision() < this.revision;
+				older |= now.revision() < this.revision;
+				boolean all = !this.stamped || this.revision < 0 || older;
 				found.allSources = all || now.sourceRemoved() > this.revision;
 				this.tables.read(connection, "source", found.allSources ? -1 : this.revision,
 						(row) -> found.sources.add(Tables.source(row)));
@@ -500,7 +516,11 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		Set<String> removed = new LinkedHashSet<>();
 		takePermissions(found);
 		take(found, saved, removed);
-		boolean mapped = takeMappings(found);
+		if (older) {
+			this.restored++;
+			this.putBack = false;
+		}
+		takeMappings(found, now.revision());
 		this.lock.lock();
 		try {
 			this.revision = now.revision();
@@ -509,9 +529,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			this.lock.unlock();
 		}
 		tell(first, saved, removed);
-		if (mapped || first) {
-			this.mappingListeners.forEach(Runnable::run);
-		}
+		this.mappingListeners.forEach(Runnable::run);
 		this.lock.lock();
 		try {
 			this.something.signalAll();
@@ -660,15 +678,17 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 	}
 
-	private boolean takeMappings(Found found) {
-		boolean changed = false;
-		for (Map.Entry<String, String> each : found.mappings.entrySet()) {
-			changed |= !each.getValue().equals(this.mappings.put(each.getKey(), each.getValue()));
+	/** The same map as before if nothing in it has changed. */
+	private void takeMappings(Found found, long read) {
+		NumberedMappingStore.Contents former = this.mappings;
+		Map<String, String> known = (former != null) ? former.mappings() : Map.of();
+		if (found.allMappings || !found.mappings.isEmpty()) {
+			Map<String, String> all = new HashMap<>(found.allMappings ? Map.of() : known);
+			all.putAll(found.mappings);
+			known = all.equals(known) ? known : Collections.unmodifiableMap(all);
 		}
-		if (found.allMappings) {
-			changed |= this.mappings.keySet().retainAll(found.mappings.keySet());
-		}
-		return changed;
+		this.mappings = new NumberedMappingStore.Contents(known,
+				new NumberedMappingStore.Revision(this.restored, read));
 	}
 
 	/** Puts a row's definition in place; says what is wrong with it if there is none. */

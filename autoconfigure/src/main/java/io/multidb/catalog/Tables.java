@@ -95,9 +95,9 @@ final class Tables {
 		return found;
 	}
 
-	WrongTablesException missing() {
+	WrongTablesException missing(String table) {
 		return new WrongTablesException("The source '" + this.settings.source()
-				+ "' has no tables of a catalog, such as '" + this.settings.table("source")
+				+ "' has no tables of a catalog, such as '" + this.settings.table(table)
 				+ "', and nothing makes them: add spring-boot-starter-liquibase, or run"
 				+ " io/multidb/catalog/tables.sql of this library's jar.");
 	}

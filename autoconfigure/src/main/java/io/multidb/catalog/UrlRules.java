@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -179,6 +180,7 @@ public final class UrlRules {
 
 	private void checkParameters(String driver, String parameters) {
 		Set<String> allowed = this.parameters.getOrDefault(driver, Set.of());
+		Set<String> given = new HashSet<>();
 		for (String parameter : parameters.split("&", -1)) {
 			Matcher parts = PARAMETER.matcher(parameter);
 			if (!parts.matches()) {
@@ -188,6 +190,10 @@ public final class UrlRules {
 				throw new IllegalArgumentException("has the parameter '" + parts.group(1)
 						+ "', which is not known to be harmless; 'app.tenancy.catalog.parameters." + driver
 						+ "' allows further ones");
+			}
+			if (!given.add(parts.group(1).toLowerCase(Locale.ROOT))) {
+				throw new IllegalArgumentException("has the parameter '" + parts.group(1)
+						+ "' twice: drivers do not agree which of both counts");
 			}
 		}
 	}

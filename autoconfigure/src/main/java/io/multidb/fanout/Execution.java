@@ -1,5 +1,6 @@
 package io.multidb.fanout;
 
+import java.math.BigInteger;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -147,11 +148,29 @@ final class Execution<T, P> {
 		this.open = sources.size();
 		this.lanes = new ArrayList<>(2);
 		for (String source : sources) {
-			Item<P> item = new Item<>(this.items.size(), source);
-			this.items.add(item);
-			laneOf(kinds.of(source)).waiting.add(item);
+			this.items.add(new Item<>(this.items.size(), source));
+		}
+		for (int index : spread(sources.size())) {
+			laneOf(kinds.of(sources.get(index))).waiting.add(this.items.get(index));
 		}
 		this.journal = journal.begin(this.id, sources);
+	}
+
+	/**
+	 * In which order to begin with so many: by steps of the golden section. Neighbours
+	 * often have a server or a disk in common, and what ails it; all of the threads that
+	 * begin would wait for that one.
+	 */
+	static int[] spread(int count) {
+		int step = Math.max(1, (int) Math.round(count * 0.618));
+		while (step > 1 && BigInteger.valueOf(step).gcd(BigInteger.valueOf(count)).intValue() > 1) {
+			step--;
+		}
+		int[] order = new int[count];
+		for (int i = 1; i < count; i++) {
+			order[i] = (order[i - 1] + step) % count;
+		}
+		return order;
 	}
 
 	/**

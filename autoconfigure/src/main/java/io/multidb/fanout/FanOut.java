@@ -133,7 +133,7 @@ public final class FanOut implements AutoCloseable {
 
 	private Workers.Kind kind(String source) {
 		try {
-			return this.registry.get(source).pinsThreads() ? this.workers.sqlite() : this.workers.others();
+			return this.registry.pinsThreads(source) ? this.workers.sqlite() : this.workers.others();
 		}
 		catch (MultiDbException ex) {
 			// It has the same outcome when it is asked.

@@ -42,6 +42,10 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 		this.access = access;
 	}
 
+	private Source resolve(Target target) {
+		return (this.access != null) ? this.access.resolve(target) : this.routes.resolve(target);
+	}
+
 	private boolean isDenied(Source source) {
 		return this.access != null && !this.access.mayRead(Target.current(), source.name());
 	}
@@ -49,7 +53,7 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 	@Override
 	public Object resolveCurrentTenantIdentifier() {
 		try {
-			Source source = this.routes.resolve(Target.current());
+			Source source = resolve(Target.current());
 			return isDenied(source) ? NO_SOURCE : source.identityOfWork();
 		}
 		catch (MultiDbException ex) {
@@ -79,7 +83,7 @@ final class CurrentSourceResolver implements SourceIdentifiers {
 	@Override
 	public boolean isCurrent(Object identifier) {
 		try {
-			return identity(identifier).equals(this.routes.resolve(Target.current()).identity());
+			return identity(identifier).equals(resolve(Target.current()).identity());
 		}
 		catch (MultiDbException ex) {
 			return identifier.equals(NO_SOURCE);

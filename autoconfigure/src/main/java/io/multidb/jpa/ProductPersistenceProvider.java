@@ -3,6 +3,7 @@ package io.multidb.jpa;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 import jakarta.persistence.EntityManagerFactory;
 import jakarta.persistence.PersistenceConfiguration;
@@ -14,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.boot.diagnostics.FailureAnalyzedException;
 
-import io.multidb.routing.Routes;
+import io.multidb.Target;
+import io.multidb.source.Source;
 
 /**
  * Builds one session factory per database product where Hibernate would build one, and
@@ -34,21 +36,21 @@ final class ProductPersistenceProvider implements PersistenceProvider {
 
 	private final ProductSettings settings;
 
-	private final Routes routes;
+	private final Function<Target, Source> sources;
 
 	/**
 	 * Creates the provider.
 	 * @param hibernate builds a session factory
 	 * @param products the products, two at least
 	 * @param settings adds a product's settings
-	 * @param routes tell a target's source, and so its product
+	 * @param sources tells a target's source, and so its product
 	 */
 	ProductPersistenceProvider(PersistenceProvider hibernate, List<HibernateProduct> products, ProductSettings settings,
-			Routes routes) {
+			Function<Target, Source> sources) {
 		this.hibernate = hibernate;
 		this.products = products;
 		this.settings = settings;
-		this.routes = routes;
+		this.sources = sources;
 	}
 
 	/** Adds what a session factory for a product needs to the settings of all. */
@@ -71,7 +73,7 @@ final class ProductPersistenceProvider implements PersistenceProvider {
 			Map<String, Object> own = new LinkedHashMap<>(all);
 			this.settings.addTo(own, product);
 			return this.hibernate.createContainerEntityManagerFactory(unit, own);
-		}, this.routes, unit.getClassLoader()).asOne();
+		}, this.sources, unit.getClassLoader()).asOne();
 	}
 
 	private void refuseWhatIsOfOneProduct(PersistenceUnitInfo unit, Map<String, Object> settings) {

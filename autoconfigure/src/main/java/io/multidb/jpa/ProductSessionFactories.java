@@ -21,7 +21,6 @@ import org.springframework.util.ClassUtils;
 
 import io.multidb.MultiDbException;
 import io.multidb.Target;
-import io.multidb.routing.Routes;
 import io.multidb.source.Source;
 
 /**
@@ -40,7 +39,7 @@ final class ProductSessionFactories implements InvocationHandler {
 
 	private final Lazy first;
 
-	private final Routes routes;
+	private final Function<Target, Source> sources;
 
 	private final @Nullable ClassLoader classLoader;
 
@@ -50,12 +49,12 @@ final class ProductSessionFactories implements InvocationHandler {
 	 * Creates the factories and builds the first.
 	 * @param products the products
 	 * @param build builds the factory for a product
-	 * @param routes tell a target's source
+	 * @param sources tells a target's source
 	 * @param classLoader the application's, for building on threads that have another
 	 */
 	ProductSessionFactories(List<HibernateProduct> products, Function<HibernateProduct, EntityManagerFactory> build,
-			Routes routes, @Nullable ClassLoader classLoader) {
-		this.routes = routes;
+			Function<Target, Source> sources, @Nullable ClassLoader classLoader) {
+		this.sources = sources;
 		this.classLoader = classLoader;
 		products.forEach((product) -> this.factories.put(product, new Lazy(product, build)));
 		this.first = this.factories.values().iterator().next();
@@ -99,7 +98,7 @@ final class ProductSessionFactories implements InvocationHandler {
 	private EntityManagerFactory current() {
 		Source source;
 		try {
-			source = this.routes.resolve(Target.current());
+			source = this.sources.apply(Target.current());
 		}
 		catch (MultiDbException ex) {
 			return this.first.get();

@@ -75,9 +75,11 @@ public final class RoutedHibernate {
 		if (provider == null && factory.getJpaVendorAdapter() != null) {
 			provider = factory.getJpaVendorAdapter().getPersistenceProvider();
 		}
+		TargetAccess access = access(dataSource);
 		factory.setPersistenceProvider(
 				new ProductPersistenceProvider((provider != null) ? provider : new HibernatePersistenceProvider(),
-						this.products, (settings, product) -> configure(settings, dataSource, product), this.routes));
+						this.products, (settings, product) -> configure(settings, dataSource, product),
+						(access != null) ? access::resolve : this.routes::resolve));
 	}
 
 	/**

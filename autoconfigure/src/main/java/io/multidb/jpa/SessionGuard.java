@@ -108,7 +108,8 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 		String its = sourceOf(session);
 		String current;
 		try {
-			current = this.routes.resolve(Target.current()).name();
+			Target target = Target.current();
+			current = ((this.access != null) ? this.access.resolve(target) : this.routes.resolve(target)).name();
 		}
 		catch (MultiDbException ex) {
 			if (its != null && mayFinish(session)) {
@@ -129,6 +130,28 @@ final class SessionGuard implements LoadEventListener, PersistEventListener, Mer
 					+ "' was used after that was removed"
 					+ " and added again, and is another source; nothing was read or written. Open a new session.", its)
 					: wrongSession(its, identifier);
+		}
+		if (its != null && this.access != null) {
+			check(session, this.access);
+		}
+	}
+
+	/** Another tenant of the same source may be another matter. */
+	private static void check(SharedSessionContractImplementor session, TargetAccess access) {
+		LogicalConnectionImplementor connection = session.getJdbcCoordinator().getLogicalConnection();
+		if (!connection.isPhysicallyConnected()) {
+			access.check(Target.current(), Operation.READ);
+			return;
+		}
+		try {
+			// It remembers what was allowed.
+			access.check(connection.getPhysicalConnection());
+		}
+		catch (SQLException ex) {
+			if (ex.getCause() instanceof MultiDbException failure) {
+				throw failure;
+			}
+			throw new IllegalStateException(ex);
 		}
 	}
 

@@ -5,7 +5,6 @@ import java.sql.SQLException;
 import io.multidb.MultiDbException;
 import io.multidb.Target;
 import io.multidb.WrongSourceException;
-import io.multidb.source.Deadline;
 import io.multidb.source.LeasedConnection;
 import io.multidb.source.Source;
 
@@ -26,7 +25,7 @@ class GuardedConnection extends LeasedConnection {
 	 * @param reading whether it refuses writes throughout
 	 */
 	GuardedConnection(Routes.Resolution taken, boolean reading) throws SQLException {
-		super(taken.source(), reading, Deadline.of(taken.target()));
+		super(taken.source(), reading);
 		this.taken = taken;
 	}
 
@@ -40,14 +39,20 @@ class GuardedConnection extends LeasedConnection {
 		super.check();
 		Target current = Target.current();
 		if (current != this.taken.target()) {
-			checkSource(current);
+			checkOther(current);
 		}
 	}
 
-	private void checkSource(Target current) throws SQLException {
+	/** What it was taken for. */
+	final Target target() {
+		return this.taken.target();
+	}
+
+	/** The thread has entered another target since, or the same in another scope. */
+	void checkOther(Target current) throws SQLException {
 		boolean same;
 		try {
-			same = this.taken.routes().resolve(current) == source();
+			same = resolve(current) == source();
 		}
 		catch (MultiDbException ex) {
 			// A source that was removed lets the work in progress on it finish.
@@ -56,6 +61,10 @@ class GuardedConnection extends LeasedConnection {
 		if (!same) {
 			throw RoutingDataSource.asSqlException(new WrongSourceException(source().name(), current));
 		}
+	}
+
+	Source resolve(Target target) {
+		return this.taken.routes().resolve(target);
 	}
 
 }

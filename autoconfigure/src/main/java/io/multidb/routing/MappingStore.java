@@ -7,6 +7,9 @@ import java.util.Map;
  * extension point: a bean of this type is used by {@link TenantMappings}, which calls it
  * by one thread at a time and never on the way of a connection to a tenant that is known.
  * Without one, mappings hold for this process until it ends.
+ * <p>
+ * What a method has kept must be there for good when it returns, not part of a
+ * transaction that is still open: that is what {@link NumberedMappingStore} is for.
  */
 public interface MappingStore {
 

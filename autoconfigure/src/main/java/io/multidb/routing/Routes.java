@@ -206,21 +206,60 @@ public final class Routes {
 	}
 
 	/**
-	 * Where a tenant may be, or be placed, of which this process does not know that yet:
-	 * looking for it writes it down.
+	 * Where a target may lead of which this process does not know that yet: looking it up
+	 * places its tenant, or makes a template's source known.
 	 * @param target the target
 	 * @return the names of the sources over which its tenant's route spreads tenants, the
-	 * one where a new tenant is placed first; empty if nothing is to be placed
+	 * one where a new tenant is placed first, or the name of the template's source; empty
+	 * if nothing is to be placed or made known
 	 */
 	List<String> places(Target target) {
 		String tenant = target.tenant();
-		boolean resolved = target.resolution() instanceof Resolution known && known.routes == this;
-		if (resolved || target.source() != null || tenant == null || this.mappings.find(tenant) != null) {
+		if (isResolved(target)) {
+			return List.of();
+		}
+		String name = newOfTemplate(target);
+		if (name != null) {
+			return List.of(name);
+		}
+		if (target.source() != null || tenant == null || this.mappings.find(tenant) != null) {
 			return List.of();
 		}
 		Match match = match(tenant);
 		Shards shards = (match != null) ? match.route().shards() : null;
 		return (shards == null || this.placements.isKnown(tenant)) ? List.of() : shards.preferredBy(tenant);
+	}
+
+	/**
+	 * The name of a target's source, as {@link #resolve(Target)} finds it, but no
+	 * template's source is made known.
+	 */
+	String nameOf(Target target) {
+		String name = isResolved(target) ? null : newOfTemplate(target);
+		return (name != null) ? name : resolve(target).name();
+	}
+
+	private boolean isResolved(Target target) {
+		return target.resolution() instanceof Resolution known && known.routes == this && !known.source.isGone();
+	}
+
+	/** {@code null} if its source is no template's, or known. */
+	private @Nullable String newOfTemplate(Target target) {
+		String name = target.source();
+		boolean ofTemplate = name != null && this.registry.isServedByTemplate(name);
+		String tenant = target.tenant();
+		if (name == null && tenant != null && this.mappings.find(tenant) == null) {
+			Match match = match(tenant);
+			String source = (match != null) ? match.route().source() : null;
+			// Its sources bear the names of their tenants.
+			name = tenant;
+			ofTemplate = source != null && this.registry.isTemplate(source);
+		}
+		if (name == null || !ofTemplate) {
+			return null;
+		}
+		Source known = this.registry.find(name);
+		return (known == null || known.isGone()) ? name : null;
 	}
 
 	/**

@@ -16,10 +16,12 @@ import org.jspecify.annotations.Nullable;
 import org.springframework.jdbc.datasource.lookup.AbstractRoutingDataSource;
 
 import io.multidb.MultiDbException;
+import io.multidb.Operation;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.UnknownSourceException;
 import io.multidb.access.Permit;
+import io.multidb.source.Deadline;
 
 /**
  * The one {@link DataSource} in front of all sources: each connection belongs to the
@@ -77,8 +79,12 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 				Routes.Resolution resolution = (this.access == null) ? this.routes.resolution(target)
 						: this.access.resolution(target);
 				try {
-					return (this.access == null) ? new GuardedConnection(resolution)
-							: permitted(this.access, resolution);
+					Deadline deadline = Deadline.of(resolution.target());
+					if (this.access != null) {
+						return permitted(this.access, resolution, deadline);
+					}
+					return (deadline == null) ? new GuardedConnection(resolution)
+							: new TimedConnection(resolution, false, deadline);
 				}
 				catch (UnknownSourceException ex) {
 					if (!resolution.source().isGone()) {
@@ -94,9 +100,11 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 		}
 	}
 
-	private static Connection permitted(TargetAccess access, Routes.Resolution resolution) throws SQLException {
+	private static Connection permitted(TargetAccess access, Routes.Resolution resolution, @Nullable Deadline deadline)
+			throws SQLException {
 		Permit permit = access.permit(resolution.target(), resolution.source().name());
-		return permit.isReadOnly() ? new ReadingConnection(resolution, permit) : new GuardedConnection(resolution);
+		return permit.isReadOnly() ? new ReadingConnection(resolution, access, permit, deadline)
+				: new PermittedConnection(resolution, access, Operation.WRITE, deadline);
 	}
 
 	/**

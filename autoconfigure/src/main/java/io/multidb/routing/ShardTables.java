@@ -49,6 +49,9 @@ public final class ShardTables implements ShardMap {
 	/** So often others may interfere with a change of the list before it is given up. */
 	private static final int ATTEMPTS = 5;
 
+	/** The generation of sources whose tenants' places are known elsewhere. */
+	private static final int HANDED_OVER = Integer.MAX_VALUE;
+
 	private final SourceRegistry registry;
 
 	/** By list; there are as many as routes. */
@@ -88,6 +91,91 @@ public final class ShardTables implements ShardMap {
 					+ tenant + "' was placed, so it is not placed anew. " + ex.getMessage(), ex.retryAfter(), ex);
 		}
 		return (found != null) ? found : placeIn(sources.get(0), tenant, shards, comparison);
+	}
+
+	/**
+	 * Gives away where tenants are, to another map that is to know it from here on. The
+	 * sources place nobody any more, whichever process asks them to, and refuse to be
+	 * used without the other map. To be repeated until {@link #handedOver} was called.
+	 * @param shards the sources
+	 * @return the tenants that were placed, by source
+	 * @throws InvalidDatasourcesException if the list is not the recorded one or its
+	 * successor, or the tenants' places were given away for good before
+	 * @throws SourceUnavailableException if that cannot be done now
+	 */
+	public Map<String, List<String>> handOver(Shards shards) {
+		Map<String, @Nullable Recorded> recorded = recorded(shards);
+		List<String> mistakes = new ArrayList<>();
+		boolean begun = false;
+		for (Map.Entry<String, @Nullable Recorded> each : recorded.entrySet()) {
+			Recorded row = each.getValue();
+			if (row == null || !row.isHandedOver()) {
+				continue;
+			}
+			begun = true;
+			if (!row.source().equals(each.getKey())) {
+				mistakes.add(notIts(each.getKey(), row.source()));
+			}
+			else if (row.complete()) {
+				mistakes.add("Where the tenants of the source '" + each.getKey()
+						+ "' are was known by a catalog, and not by"
+						+ " the one that is configured: put that one back, or its tables from a backup. Or else they would"
+						+ " be placed anew.");
+			}
+			else if (!row.sources().equals(shards.sources())) {
+				mistakes.add("That a catalog is to know where the tenants of " + row.sources()
+						+ " are was begun and not finished. Start with that list once, then with " + shards + ".");
+			}
+		}
+		if (!mistakes.isEmpty()) {
+			throw new InvalidDatasourcesException(mistakes);
+		}
+		if (!begun) {
+			check(shards);
+			comparison(shards).begin();
+		}
+		Map<String, List<String>> tenants = new LinkedHashMap<>();
+		shards.sources().forEach((source) -> tenants.put(source, handOver(source, shards)));
+		return tenants;
+	}
+
+	private List<String> handOver(String source, Shards shards) {
+		return inTransaction(source, (connection) -> {
+			if (update(connection,
+					"UPDATE multidb_shard SET generation = ?, complete = 0"
+							+ " WHERE sources = ? AND (generation <= ? OR (generation = ? AND complete = 0))",
+					HANDED_OVER, String.join(",", shards.sources()), shards.generation(), HANDED_OVER) == 0) {
+				throw new SourceUnavailableException(source,
+						"The list of sources " + shards + " is being changed by other processes at the same time.",
+						RETRY, null);
+			}
+			List<String> tenants = new ArrayList<>();
+			try (Statement statement = connection.createStatement();
+					ResultSet rows = statement.executeQuery("SELECT tenant FROM multidb_shard_tenant")) {
+				while (rows.next()) {
+					tenants.add(rows.getString(1));
+				}
+			}
+			return tenants;
+		});
+	}
+
+	/**
+	 * Makes it final that another map knows where tenants are.
+	 * @param source a source that {@link #handOver} was called for
+	 * @throws SourceUnavailableException if it cannot be done now
+	 */
+	public void handedOver(String source) {
+		in(source, (connection) -> update(connection, "UPDATE multidb_shard SET complete = 1 WHERE generation = ?",
+				HANDED_OVER));
+	}
+
+	private Map<String, @Nullable Recorded> recorded(Shards shards) {
+		Map<String, @Nullable Recorded> recorded = new LinkedHashMap<>();
+		for (String source : shards.sources()) {
+			recorded.put(source, in(source, ShardTables::read).orElse(null));
+		}
+		return recorded;
 	}
 
 	private Comparison comparison(Shards shards) {
@@ -278,6 +366,10 @@ public final class ShardTables implements ShardMap {
 	 */
 	private record Recorded(String source, int generation, boolean complete, List<String> sources) {
 
+		boolean isHandedOver() {
+			return this.generation == HANDED_OVER;
+		}
+
 		boolean is(Shards shards) {
 			return this.generation == shards.generation() && this.sources.equals(shards.sources());
 		}
@@ -354,11 +446,11 @@ public final class ShardTables implements ShardMap {
 		private void compare() {
 			refuseOpening();
 			for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-				Map<String, @Nullable Recorded> recorded = recorded();
+				Map<String, @Nullable Recorded> recorded = recorded(this.shards);
 				Set<String> listed = listed(recorded);
 				if (recorded.containsValue(null) && !listed.isEmpty()) {
 					// Another process may have recorded them all while they were read.
-					recorded = recorded();
+					recorded = recorded(this.shards);
 				}
 				List<String> mistakes = mistakes(recorded, listed);
 				if (!mistakes.isEmpty()) {
@@ -387,14 +479,6 @@ public final class ShardTables implements ShardMap {
 			}
 		}
 
-		private Map<String, @Nullable Recorded> recorded() {
-			Map<String, @Nullable Recorded> recorded = new LinkedHashMap<>();
-			for (String source : this.shards.sources()) {
-				recorded.put(source, in(source, ShardTables::read).orElse(null));
-			}
-			return recorded;
-		}
-
 		private List<String> mistakes(Map<String, @Nullable Recorded> recorded, Set<String> listed) {
 			List<String> mistakes = new ArrayList<>();
 			recorded.forEach((source, each) -> {
@@ -414,20 +498,12 @@ public final class ShardTables implements ShardMap {
 			if (!each.source().equals(source)) {
 				return notIts(source, each.source());
 			}
-			if (each.generation() > this.shards.generation()) {
-				return "The sources " + this.shards + ", generation " + this.shards.generation()
-						+ ", are an old list: in '" + source + "', " + each.sources() + ", generation "
-						+ each.generation()
-						+ ", is recorded. Configure that, or go on to another list with 'generation: "
-						+ (each.generation() + 1) + "' in its route.";
+			if (each.isHandedOver()) {
+				return "Where the tenants of the source '" + source
+						+ "' are is known by a catalog, and no longer by the"
+						+ " source itself: name that again by 'app.tenancy.catalog.source'.";
 			}
-			if (each.generation() == this.shards.generation() && !each.is(this.shards)) {
-				return "The sources " + this.shards + " are not those that are recorded in '" + source + "', "
-						+ each.sources() + ". If they were changed on purpose, set 'generation: "
-						+ (each.generation() + 1)
-						+ "' in their route, in all processes; nobody is moved by that. Otherwise put the list back.";
-			}
-			return null;
+			return this.shards.mistake("in '" + source + "'", each.generation(), each.sources());
 		}
 
 		/** What must have a row: the sources of all lists that have come into force. */
@@ -461,7 +537,10 @@ public final class ShardTables implements ShardMap {
 							+ " under 'app.datasources' until the shorter list is in force.");
 				}
 				else {
-					int tenants = in(source, (connection) -> read(connection).isPresent() ? tenants(connection) : 0);
+					int tenants = in(source, (connection) -> {
+						makeTables(connection);
+						return tenants(connection);
+					});
 					if (tenants > 0) {
 						mistakes.add(notEmpty(source, tenants));
 					}
@@ -472,8 +551,9 @@ public final class ShardTables implements ShardMap {
 
 		private String notEmpty(String source, int tenants) {
 			return "The source '" + source + "' cannot be left out of " + this.shards + ": " + tenants
-					+ " tenants are placed in it. Move their data, insert them into 'multidb_shard_tenant' of the source"
-					+ " they are in then, and delete them from that of '" + source + "'.";
+					+ " tenants are placed in it. Stop all other processes, which remember where these are; then move their"
+					+ " data, insert them into 'multidb_shard_tenant' of the source they are in then, delete them from that"
+					+ " of '" + source + "', and start with the shorter list.";
 		}
 
 		private static int tenants(Connection connection) throws SQLException {
@@ -483,10 +563,18 @@ public final class ShardTables implements ShardMap {
 			}
 		}
 
-		/** From here on, nobody places a tenant in a source that is listed no more. */
+		/**
+		 * From here on, nobody places a tenant in a source that is listed no more. One
+		 * that has no row yet is given one, or a process that is just recording a former
+		 * list would come after.
+		 */
 		private void leave(String source) {
 			int tenants = inTransaction(source, (connection) -> {
 				int left = update(connection,
+						"INSERT INTO multidb_shard (id, source, generation, complete, sources)"
+								+ " VALUES (1, ?, ?, 0, ?) ON CONFLICT DO NOTHING",
+						source, this.shards.generation(), list());
+				left += update(connection,
 						"UPDATE multidb_shard SET generation = ?, complete = 0, sources = ? WHERE generation < ?",
 						this.shards.generation(), list(), this.shards.generation());
 				int still = (left > 0) ? tenants(connection) : 0;

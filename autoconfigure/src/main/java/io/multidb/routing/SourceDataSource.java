@@ -4,11 +4,15 @@ import java.io.PrintWriter;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLFeatureNotSupportedException;
+import java.util.function.Supplier;
 import java.util.logging.Logger;
 
 import javax.sql.DataSource;
 
 import org.jspecify.annotations.Nullable;
+
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.annotation.Autowired;
 
 import io.multidb.MultiDbException;
 import io.multidb.SourceAccessDeniedException;
@@ -33,20 +37,40 @@ public final class SourceDataSource implements DataSource {
 
 	private final String source;
 
+	private final Supplier<@Nullable TargetAccess> accessSupplier;
+
 	/** {@code null} where there are no rules. */
-	private final @Nullable TargetAccess access;
+	private @Nullable TargetAccess access;
+
+	/** Written after it. */
+	private volatile boolean accessFound;
+
+	/**
+	 * Creates the DataSource for work that is not its user's, such as looking up where a
+	 * tenant is; nothing is looked up or opened.
+	 * @param registry where the source is found
+	 * @param source the source's name
+	 */
+	public SourceDataSource(SourceRegistry registry, String source) {
+		this(registry, source, () -> null);
+	}
 
 	/**
 	 * Creates the DataSource; nothing is looked up or opened.
 	 * @param registry where the source is found
 	 * @param source the source's name
-	 * @param access asked before a connection is taken, or {@code null} if everybody may
-	 * use every source
+	 * @param access what is asked before a connection is taken; found when that is first
+	 * needed, as what routes are made of may itself need this DataSource
 	 */
-	public SourceDataSource(SourceRegistry registry, String source, @Nullable TargetAccess access) {
+	@Autowired
+	public SourceDataSource(SourceRegistry registry, String source, ObjectProvider<TargetAccess> access) {
+		this(registry, source, access::getIfAvailable);
+	}
+
+	private SourceDataSource(SourceRegistry registry, String source, Supplier<@Nullable TargetAccess> access) {
 		this.registry = registry;
 		this.source = source;
-		this.access = access;
+		this.accessSupplier = access;
 	}
 
 	/**
@@ -62,7 +86,8 @@ public final class SourceDataSource implements DataSource {
 			while (true) {
 				Source found = this.registry.get(this.source);
 				try {
-					return (this.access == null) ? found.getConnection() : permitted(this.access, found);
+					TargetAccess rules = access();
+					return (rules == null) ? found.getConnection() : permitted(rules, found);
 				}
 				catch (UnknownSourceException ex) {
 					if (!found.isGone()) {
@@ -78,6 +103,15 @@ public final class SourceDataSource implements DataSource {
 		}
 	}
 
+	/** Two threads that do so at first find the same. */
+	private @Nullable TargetAccess access() {
+		if (!this.accessFound) {
+			this.access = this.accessSupplier.get();
+			this.accessFound = true;
+		}
+		return this.access;
+	}
+
 	private static Connection permitted(TargetAccess access, Source found) throws SQLException {
 		Permit permit = access.permit(Target.ofSource(found.name()), found.name());
 		return permit.isReadOnly() ? new Reading(found, permit) : found.getConnection();
@@ -91,7 +125,7 @@ public final class SourceDataSource implements DataSource {
 		private final Permit permit;
 
 		Reading(Source source, Permit permit) throws SQLException {
-			super(source, true, null);
+			super(source, true);
 			this.source = source;
 			this.permit = permit;
 		}

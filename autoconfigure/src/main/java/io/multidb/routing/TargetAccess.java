@@ -1,5 +1,7 @@
 package io.multidb.routing;
 
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.util.List;
 
 import org.springframework.transaction.support.TransactionSynchronizationManager;
@@ -13,6 +15,7 @@ import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
 import io.multidb.access.Access;
 import io.multidb.access.Permit;
+import io.multidb.source.Source;
 
 /**
  * Asks the rules about where a target leads, before anything is opened there. To who may
@@ -55,10 +58,40 @@ public final class TargetAccess {
 		return this.access.isAllowed(target, source, Operation.READ);
 	}
 
+	/**
+	 * The source of a target, as {@link Routes#resolve(Target)} finds it, for what has no
+	 * connection yet, or needs none. For whoever may not even read there, nothing is
+	 * remembered, and no tenant is placed.
+	 * @param target the target
+	 * @return the source; of one that is known, whether or not the user may use it
+	 * @throws SourceAccessDeniedException if it would have to be made known, and the user
+	 * may not read from it
+	 * @throws MultiDbException if the target leads to no source
+	 */
+	public Source resolve(Target target) {
+		checkPlaces(target);
+		return this.routes.resolve(target);
+	}
+
+	/**
+	 * Refuses work on a connection that was taken before, perhaps for another target, if
+	 * that connection would. For what needs no statement, or none yet.
+	 * @param connection the connection, or one that wraps it
+	 * @throws SQLException to refuse it, as the connection does
+	 */
+	public void check(Connection connection) throws SQLException {
+		if (connection.isWrapperFor(GuardedConnection.class)) {
+			connection.unwrap(GuardedConnection.class).check();
+		}
+		else {
+			check(Target.current(), Operation.READ);
+		}
+	}
+
 	private String nameOf(Target target) {
 		try {
 			checkPlaces(target);
-			return this.routes.resolve(target).name();
+			return this.routes.nameOf(target);
 		}
 		catch (UnknownTenantException | UnknownSourceException ex) {
 			return invented(target, ex);
@@ -71,7 +104,8 @@ public final class TargetAccess {
 	}
 
 	/**
-	 * Who may not read from any source where a tenant may be has no new one placed.
+	 * Who may not read from any source where a tenant may be has no new one placed or
+	 * made known.
 	 */
 	private void checkPlaces(Target target) {
 		List<String> places = this.routes.places(target);
@@ -102,6 +136,11 @@ public final class TargetAccess {
 			this.access.check(target, ex.source(), Operation.READ);
 			throw ex;
 		}
+	}
+
+	/** See {@link Access#share}. */
+	boolean share(Target target, Target taken, String source, Operation operation) {
+		return this.access.share(target, taken, source, operation);
 	}
 
 	/** For work without a transaction only is it known here that it is to read. */

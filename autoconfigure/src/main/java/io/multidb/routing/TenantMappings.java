@@ -2,11 +2,14 @@ package io.multidb.routing;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
@@ -19,6 +22,8 @@ import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.TenantContext;
 import io.multidb.UnknownSourceException;
+import io.multidb.routing.NumberedMappingStore.Contents;
+import io.multidb.routing.NumberedMappingStore.Revision;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
 
@@ -30,8 +35,14 @@ import io.multidb.source.SourceRegistry;
  * does one of the same tenant that is entered inside the open scope, which is refused
  * like any switch while a transaction or session of the old source is open.
  * <p>
- * Thread-safe. Looking a mapping up takes no lock; changes are serialized by
- * {@code changes}, which is held while the store is asked.
+ * Where the mapping is kept in a catalog, and this thread has a transaction open on its
+ * source, the change is part of that: the old mapping stays in force for all, this thread
+ * included, until it is committed, and the new one is in force when the commit returns;
+ * if it is rolled back nothing has changed. Of changes of one tenant by several threads
+ * or nodes the one that is committed last counts.
+ * <p>
+ * Thread-safe. Looking a mapping up takes no lock; changes are taken into memory by one
+ * thread at a time, under {@code changes}, which nobody holds while the store is asked.
  */
 public final class TenantMappings {
 
@@ -40,18 +51,27 @@ public final class TenantMappings {
 	/** So long a store that could not be read is not asked again. */
 	private static final Duration RETRY = Duration.ofSeconds(1);
 
-	/** So long another thread's change is waited for. */
+	/** So long another thread's change is waited for where the store is used by one. */
 	private static final Duration CHANGES_TIMEOUT = Duration.ofSeconds(5);
 
 	private final SourceRegistry registry;
 
-	private final MappingStore store;
+	private final NumberedMappingStore store;
 
 	private final Consumer<MappingEvent> events;
 
 	private final ReentrantLock changes = new ReentrantLock();
 
+	/** Held by the one that reads the store for the first time. */
+	private final ReentrantLock loading = new ReentrantLock();
+
 	private final Map<String, Mapping> mappings = new ConcurrentHashMap<>();
+
+	/** What was read last; guarded by changes. */
+	private @Nullable Contents read;
+
+	/** What was changed here since that was read, by tenant; guarded by changes. */
+	private final Map<String, Kept> kept = new HashMap<>();
 
 	/** The number of the last change; set when it is in {@code mappings}. */
 	private volatile long version;
@@ -73,6 +93,10 @@ public final class TenantMappings {
 	private record Mapping(String source, long version) {
 	}
 
+	/** A change that was made here; no source means that the mapping was removed. */
+	private record Kept(@Nullable String source, Revision revision) {
+	}
+
 	private record Failure(SourceUnavailableException why, long until) {
 	}
 
@@ -84,10 +108,11 @@ public final class TenantMappings {
 	 */
 	public TenantMappings(SourceRegistry registry, MappingStore store, Consumer<MappingEvent> events) {
 		this.registry = registry;
-		this.store = store;
+		this.store = (store instanceof NumberedMappingStore numbered) ? numbered
+				: new SerializedMappings(store, CHANGES_TIMEOUT);
 		this.events = events;
 		this.loaded = store.equals(MappingStore.NONE);
-		store.whenChanged(this::reload);
+		this.store.whenChanged(this::reload);
 	}
 
 	/**
@@ -102,40 +127,8 @@ public final class TenantMappings {
 	public void map(String tenant, String source) {
 		TenantContext.check(tenant);
 		check(source);
-		Mapping former;
-		lockChanges(source);
-		try {
-			load();
-			this.store.save(tenant, source);
-			former = put(tenant, source);
-		}
-		finally {
-			this.changes.unlock();
-		}
-		if (former == null || !former.source().equals(source)) {
-			tell(new MappingEvent.Mapped(tenant, source, (former != null) ? former.source() : null));
-		}
-	}
-
-	/**
-	 * Not for ever: who has it may wait in the store's database for a transaction in
-	 * which this thread has changed a mapping before.
-	 */
-	private void lockChanges(String what) {
-		boolean interrupted = false;
-		try {
-			if (this.changes.tryLock(CHANGES_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)) {
-				return;
-			}
-		}
-		catch (InterruptedException ex) {
-			Thread.currentThread().interrupt();
-			interrupted = true;
-		}
-		throw new SourceUnavailableException(what, interrupted ? "Interrupted before a mapping could be changed."
-				: "Mappings were being changed for longer than " + CHANGES_TIMEOUT.toSeconds()
-						+ " s, perhaps by who waits for the transaction that is open on this thread: end that, and try again.",
-				RETRY, null);
+		ensureLoaded();
+		this.store.change(tenant, source, (revision) -> take(tenant, source, revision));
 	}
 
 	/**
@@ -145,20 +138,11 @@ public final class TenantMappings {
 	 * @throws SourceUnavailableException if the store cannot be changed; nothing has
 	 */
 	public boolean unmap(String tenant) {
-		Mapping former;
-		lockChanges(tenant);
-		try {
-			load();
-			this.store.remove(TenantContext.check(tenant));
-			former = remove(tenant);
-		}
-		finally {
-			this.changes.unlock();
-		}
-		if (former != null) {
-			tell(new MappingEvent.Unmapped(tenant, former.source()));
-		}
-		return former != null;
+		TenantContext.check(tenant);
+		ensureLoaded();
+		boolean mapped = this.mappings.containsKey(tenant);
+		this.store.change(tenant, null, (revision) -> take(tenant, null, revision));
+		return mapped;
 	}
 
 	/**
@@ -218,23 +202,53 @@ public final class TenantMappings {
 		}
 	}
 
-	/** Called under {@code changes}. */
-	private @Nullable Mapping put(String tenant, String source) {
-		long next = this.version + 1;
-		Mapping former = this.mappings.put(tenant, new Mapping(source, next));
-		changed(tenant, next);
-		return former;
+	/** Brings a change that was made here into force, unless a later one is. */
+	private void take(String tenant, @Nullable String source, @Nullable Revision revision) {
+		MappingEvent event;
+		this.changes.lock();
+		try {
+			if (revision != null) {
+				Kept later = this.kept.get(tenant);
+				if (isRead(revision) || (later != null && later.revision().compareTo(revision) > 0)) {
+					return;
+				}
+				this.kept.put(tenant, new Kept(source, revision));
+			}
+			event = put(tenant, source);
+		}
+		finally {
+			this.changes.unlock();
+		}
+		if (event != null) {
+			tell(event);
+		}
 	}
 
 	/** Called under {@code changes}. */
-	private @Nullable Mapping remove(String tenant) {
-		Mapping former = this.mappings.remove(tenant);
-		if (former != null) {
-			long next = this.version + 1;
-			this.unmapped = next;
-			changed(tenant, next);
+	private boolean isRead(Revision revision) {
+		Revision last = (this.read != null) ? this.read.revision() : null;
+		return last != null && last.compareTo(revision) >= 0;
+	}
+
+	/** Called under {@code changes}; nothing to tell if it was so before. */
+	private @Nullable MappingEvent put(String tenant, @Nullable String source) {
+		Mapping former = this.mappings.get(tenant);
+		if (Objects.equals((former != null) ? former.source() : null, source)) {
+			return null;
 		}
-		return former;
+		long next = this.version + 1;
+		if (source != null) {
+			this.mappings.put(tenant, new Mapping(source, next));
+		}
+		else {
+			this.mappings.remove(tenant);
+			this.unmapped = next;
+		}
+		changed(tenant, next);
+		if (source == null) {
+			return new MappingEvent.Unmapped(tenant, Objects.requireNonNull(former).source());
+		}
+		return new MappingEvent.Mapped(tenant, source, (former != null) ? former.source() : null);
 	}
 
 	/** Whoever looks up from here on finds the change; what was looked up is let go. */
@@ -248,12 +262,12 @@ public final class TenantMappings {
 			return;
 		}
 		refuseUntilRetry();
-		this.changes.lock();
+		this.loading.lock();
 		try {
 			load();
 		}
 		finally {
-			this.changes.unlock();
+			this.loading.unlock();
 		}
 	}
 
@@ -267,14 +281,14 @@ public final class TenantMappings {
 		}
 	}
 
-	/** Called under {@code changes}. */
+	/** Called under {@code loading}. */
 	private void load() {
 		if (this.loaded) {
 			return;
 		}
 		refuseUntilRetry();
 		try {
-			List<MappingEvent> unused = apply(this.store.load());
+			List<MappingEvent> unused = this.store.read(this::apply);
 			this.loaded = true;
 			this.failure = null;
 		}
@@ -287,10 +301,10 @@ public final class TenantMappings {
 
 	/** Others have changed something; what is known goes on if that cannot be read. */
 	private void reload() {
+		boolean first = !this.loaded;
 		List<MappingEvent> changed;
-		this.changes.lock();
 		try {
-			changed = apply(this.store.load());
+			changed = this.store.read(this::apply);
 			this.loaded = true;
 		}
 		catch (SourceUnavailableException ex) {
@@ -298,28 +312,39 @@ public final class TenantMappings {
 					ex.getMessage());
 			return;
 		}
+		if (!first) {
+			changed.forEach(this::tell);
+		}
+	}
+
+	/** What was changed here and is not among what was read stays in force. */
+	private List<MappingEvent> apply(Contents contents) {
+		List<MappingEvent> changed = new ArrayList<>();
+		this.changes.lock();
+		try {
+			Revision revision = contents.revision();
+			if (revision != null && isRead(revision)) {
+				return changed;
+			}
+			Contents former = this.read;
+			this.read = contents;
+			Set<String> tenants = new HashSet<>(this.kept.keySet());
+			this.kept.values().removeIf((change) -> isRead(change.revision()));
+			if (former == null || former.mappings() != contents.mappings()) {
+				tenants.addAll(this.mappings.keySet());
+				tenants.addAll(contents.mappings().keySet());
+			}
+			tenants.removeAll(this.kept.keySet());
+			for (String tenant : tenants) {
+				MappingEvent event = put(tenant, contents.mappings().get(tenant));
+				if (event != null) {
+					changed.add(event);
+				}
+			}
+		}
 		finally {
 			this.changes.unlock();
 		}
-		changed.forEach(this::tell);
-	}
-
-	/** Called under {@code changes}. */
-	private List<MappingEvent> apply(Map<String, String> all) {
-		List<MappingEvent> changed = new ArrayList<>();
-		for (String tenant : this.mappings.keySet()) {
-			Mapping former = all.containsKey(tenant) ? null : remove(tenant);
-			if (former != null) {
-				changed.add(new MappingEvent.Unmapped(tenant, former.source()));
-			}
-		}
-		all.forEach((tenant, source) -> {
-			Mapping known = this.mappings.get(tenant);
-			if (known == null || !known.source().equals(source)) {
-				Mapping former = put(tenant, source);
-				changed.add(new MappingEvent.Mapped(tenant, source, (former != null) ? former.source() : null));
-			}
-		});
 		return changed;
 	}
 

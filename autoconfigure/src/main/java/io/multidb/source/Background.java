@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -11,6 +12,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -43,7 +45,15 @@ final class Background implements AutoCloseable {
 	/** Each may wait for a server that does not answer. */
 	private static final int EXAMINING = 8;
 
-	/** As many as wait for a server that others do not want to wait for. */
+	private static final String OPENER = "multidb-opener";
+
+	/**
+	 * As many may open sources that others do not want to wait for any more. Each is with
+	 * a silent server for as long as its driver tries to connect.
+	 */
+	static final int OPENING = 256;
+
+	/** Ends and closes what others do not want to wait for any more. */
 	private static final String BESIDE = "multidb-beside";
 
 	private static final String CLOSER = "multidb-closer";
@@ -60,6 +70,8 @@ final class Background implements AutoCloseable {
 
 	/** Keep-alive tests run here too, and may wait for a server that does not answer. */
 	private static final int HOUSEKEEPING = 2;
+
+	private final Semaphore openers = new Semaphore(OPENING);
 
 	private final ReentrantLock lock = new ReentrantLock();
 
@@ -117,17 +129,48 @@ final class Background implements AutoCloseable {
 	}
 
 	/**
+	 * Opens something for a thread that waits for it until its deadline only, as soon as
+	 * not too many others are at it.
+	 * @return whether it is done
+	 * @throws SQLException if the time is over, or the thread is interrupted
+	 */
+	boolean open(Runnable task, Deadline deadline) throws SQLException {
+		deadline.await(this.openers);
+		boolean begun = false;
+		try {
+			begun = atOnce(OPENER, () -> {
+				try {
+					task.run();
+				}
+				finally {
+					this.openers.release();
+				}
+			});
+			return begun;
+		}
+		finally {
+			if (!begun) {
+				this.openers.release();
+			}
+		}
+	}
+
+	/**
 	 * Does at once what may wait for a server.
 	 * @return whether it is done
 	 */
 	boolean beside(Runnable task) {
+		return atOnce(BESIDE, task);
+	}
+
+	private boolean atOnce(String name, Runnable task) {
 		ExecutorService executor;
 		this.lock.lock();
 		try {
 			if (this.refusing) {
 				return false;
 			}
-			executor = this.executors.computeIfAbsent(BESIDE, Background::atOnce);
+			executor = this.executors.computeIfAbsent(name, Background::atOnce);
 		}
 		finally {
 			this.lock.unlock();

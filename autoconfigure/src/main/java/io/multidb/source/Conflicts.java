@@ -22,11 +22,11 @@ final class Conflicts {
 
 	private final Map<String, SourceTemplate> templates;
 
-	/** Names that sources have given as their fallback, those too that are gone. */
-	private final Set<String> fallbacks = ConcurrentHashMap.newKeySet();
+	/** How many sources give a name as their fallback. */
+	private final Map<String, Integer> fallbacks = new ConcurrentHashMap<>();
 
-	/** Names that sources have given as their replicas, likewise. */
-	private final Set<String> replicas = ConcurrentHashMap.newKeySet();
+	/** How many sources give a name as their replica. */
+	private final Map<String, Integer> replicas = new ConcurrentHashMap<>();
 
 	/**
 	 * Creates it.
@@ -42,9 +42,22 @@ final class Conflicts {
 	void admitted(SourceDefinition definition) {
 		FallbackSettings fallback = definition.fallback();
 		if (fallback != null) {
-			this.fallbacks.add(fallback.source());
+			this.fallbacks.merge(fallback.source(), 1, Integer::sum);
 		}
-		this.replicas.addAll(definition.replicas().sources());
+		definition.replicas().sources().forEach((name) -> this.replicas.merge(name, 1, Integer::sum));
+	}
+
+	/** It is none of them any more. */
+	void removed(SourceDefinition definition) {
+		FallbackSettings fallback = definition.fallback();
+		if (fallback != null) {
+			oneLess(this.fallbacks, fallback.source());
+		}
+		definition.replicas().sources().forEach((name) -> oneLess(this.replicas, name));
+	}
+
+	private static void oneLess(Map<String, Integer> counts, String name) {
+		counts.computeIfPresent(name, (known, count) -> (count > 1) ? count - 1 : null);
 	}
 
 	/** What speaks against a template beside those that came before it. */
@@ -231,7 +244,7 @@ final class Conflicts {
 		return primary.replicas()
 			.sources()
 			.stream()
-			.filter(this.fallbacks::contains)
+			.filter(this.fallbacks::containsKey)
 			.filter((replica) -> this.sources.values()
 				.stream()
 				.map((source) -> source.definition().fallback())
@@ -244,7 +257,7 @@ final class Conflicts {
 	/** What speaks against a source as the fallback of those that name it. */
 	private List<String> asFallback(SourceDefinition fallback) {
 		List<String> mistakes = new ArrayList<>();
-		if (this.fallbacks.contains(fallback.name())) {
+		if (this.fallbacks.containsKey(fallback.name())) {
 			for (Source source : inOrder()) {
 				SourceDefinition definition = source.definition();
 				FallbackSettings settings = definition.fallback();
@@ -268,7 +281,7 @@ final class Conflicts {
 
 	/** The source that names another as its replica, or {@code null}. */
 	@Nullable Source primaryOf(String replica) {
-		if (!this.replicas.contains(replica) && this.templates.values()
+		if (!this.replicas.containsKey(replica) && this.templates.values()
 			.stream()
 			.noneMatch((template) -> template.definition().replicas().sources().contains(replica))) {
 			// There may be a hundred thousand sources to look through.

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
@@ -133,6 +134,18 @@ public final class Deadline {
 		}
 	}
 
+	/** Waits for a permit as long as there is time. */
+	void await(Semaphore permits) throws SQLException {
+		try {
+			if (!permits.tryAcquire(Math.max(0, left()), TimeUnit.NANOSECONDS)) {
+				throw over();
+			}
+		}
+		catch (InterruptedException ex) {
+			throw interrupted(ex);
+		}
+	}
+
 	/** Waits for something as long as there is time. */
 	void await(CompletableFuture<?> something) throws SQLException {
 		try {
@@ -142,8 +155,7 @@ public final class Deadline {
 			throw over();
 		}
 		catch (InterruptedException ex) {
-			Thread.currentThread().interrupt();
-			throw new SQLException("Interrupted while waiting for a source to be opened", ex);
+			throw interrupted(ex);
 		}
 		catch (ExecutionException ex) {
 			Throwable failure = ex.getCause();
@@ -155,6 +167,11 @@ public final class Deadline {
 			}
 			throw new SQLException("The source could not be opened", "08001", failure);
 		}
+	}
+
+	private static SQLException interrupted(InterruptedException ex) {
+		Thread.currentThread().interrupt();
+		return new SQLException("Interrupted while waiting for a source to be opened", ex);
 	}
 
 	private static SQLTimeoutException over() {

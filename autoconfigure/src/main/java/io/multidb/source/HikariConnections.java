@@ -116,6 +116,19 @@ final class HikariConnections extends Pool {
 		}
 	}
 
+	@Override
+	boolean owns(Connection lent) {
+		try {
+			if (lent.isWrapperFor(BudgetedConnection.class)) {
+				return this.physical.equals(lent.unwrap(BudgetedConnection.class).holder());
+			}
+			return lent.isWrapperFor(Told.class) && equals(lent.unwrap(Told.class).pool());
+		}
+		catch (SQLException ex) {
+			return false;
+		}
+	}
+
 	/**
 	 * On this thread, if somebody may wait for its place: HikariCP would start one.
 	 */
@@ -139,9 +152,7 @@ final class HikariConnections extends Pool {
 
 	@Override
 	boolean giveUp(Connection connection) throws SQLException {
-		if (connection.isClosed() || !connection.isWrapperFor(BudgetedConnection.class)
-				|| !this.physical.equals(connection.unwrap(BudgetedConnection.class).holder())
-				|| !this.physical.isNeededElsewhere()) {
+		if (connection.isClosed() || !owns(connection) || !this.physical.isNeededElsewhere()) {
 			return false;
 		}
 		evict(connection);
@@ -238,6 +249,10 @@ final class HikariConnections extends Pool {
 
 		Told(Connection target) {
 			this.target = target;
+		}
+
+		HikariConnections pool() {
+			return HikariConnections.this;
 		}
 
 		@Override

@@ -4,9 +4,14 @@ import java.io.File;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +28,15 @@ public record JdbcUrl(String text) {
 	private static final String SQLITE_PREFIX = "jdbc:sqlite:";
 
 	private static final String POSTGRESQL_PREFIX = "jdbc:postgresql:";
+
+	private static final Pattern MYSQL = Pattern.compile("jdbc:(?:mysql|mariadb):");
+
+	/** pgjdbc's names of what stands before the parameters and may be among them. */
+	private static final String HOST = "PGHOST";
+
+	private static final String HOST_PORT = "PGPORT";
+
+	private static final String DATABASE = "PGDBNAME";
 
 	/**
 	 * {@code //user:password@host}, and Oracle's {@code thin:user/password@host}; a
@@ -104,8 +118,24 @@ public record JdbcUrl(String text) {
 						+ ((schema != null) ? "?currentSchema=" + schema : "")
 						+ ((options != null) ? "?options=" + options : "");
 			}
-			case OTHER -> beforeParameters();
+			case OTHER -> MYSQL.matcher(this.text).lookingAt() ? mysqlKey() : beforeParameters();
 		};
+	}
+
+	/** Of hosts that are only named; what else can be said of them is left as it is. */
+	private String mysqlKey() {
+		String before = beforeParameters();
+		String hosts = server();
+		int start = before.indexOf('/', before.indexOf("//") + 2);
+		if (hosts == null || start < 0 || before.indexOf('(') >= 0) {
+			return before;
+		}
+		String given = this.text.startsWith("jdbc:mysql:") ? parameter("dbname") : null;
+		return before.substring(0, before.indexOf("//") + 2)
+				+ Stream.of(hosts.split(","))
+					.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
+					.collect(Collectors.joining(","))
+				+ "/" + ((given != null) ? given : before.substring(start + 1));
 	}
 
 	/** The text itself, where it is one already: there may be ten thousand. */
@@ -140,9 +170,12 @@ public record JdbcUrl(String text) {
 	 * @return the name, decoded; empty where the URL names none
 	 */
 	public String databaseName() {
+		String given = parameter(DATABASE);
+		if (given != null) {
+			return given;
+		}
 		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
-		String name = databasePath(path);
-		return URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8);
+		return decoded(databasePath(path));
 	}
 
 	/** Names another PostgreSQL database on the same server; letters, digits, _ only. */
@@ -150,7 +183,13 @@ public record JdbcUrl(String text) {
 		String before = beforeParameters();
 		int start = before.startsWith(POSTGRESQL_PREFIX + "//")
 				? before.indexOf('/', POSTGRESQL_PREFIX.length() + 2) + 1 : POSTGRESQL_PREFIX.length();
-		return new JdbcUrl(before.substring(0, start) + name + this.text.substring(before.length()));
+		JdbcUrl other = new JdbcUrl(before.substring(0, start) + name + this.text.substring(before.length()));
+		return (parameter(DATABASE) != null) ? other.withParameter(DATABASE, name) : other;
+	}
+
+	/** A parameter of PostgreSQL's driver that no other in the URL lifts. */
+	JdbcUrl withParameter(String name, String value) {
+		return new JdbcUrl(this.text + ((this.text.indexOf('?') < 0) ? '?' : '&') + name + '=' + value);
 	}
 
 	/** Reaches the same PostgreSQL database by the host and port of another URL. */
@@ -188,16 +227,29 @@ public record JdbcUrl(String text) {
 
 	private String postgresHosts() {
 		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
-		if (!path.startsWith("//") || path.indexOf('/', 2) <= 2) {
-			return "localhost:5432";
+		int end = path.startsWith("//") ? path.indexOf('/', 2) : -1;
+		List<String> hosts = new ArrayList<>();
+		List<String> ports = new ArrayList<>();
+		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",")) {
+			int colon = PORT.matcher(address).find() ? address.lastIndexOf(':') : address.length();
+			hosts.add((colon == 0) ? "localhost" : address.substring(0, colon));
+			ports.add((colon == address.length()) ? "5432" : address.substring(colon + 1));
 		}
-		StringBuilder hosts = new StringBuilder();
-		for (String host : StringUtils
-			.commaDelimitedListToStringArray(path.substring(2, path.indexOf('/', 2)).toLowerCase(Locale.ROOT))) {
-			boolean hasPort = PORT.matcher(host).find();
-			hosts.append(hosts.isEmpty() ? "" : ",").append(host).append(hasPort ? "" : ":5432");
+		hosts = Objects.requireNonNullElse(list(parameter(HOST)), hosts);
+		ports = Objects.requireNonNullElse(list(parameter(HOST_PORT)), ports);
+		StringBuilder pairs = new StringBuilder();
+		for (int i = 0; i < Math.max(hosts.size(), ports.size()); i++) {
+			pairs.append(pairs.isEmpty() ? "" : ",")
+				// As many of both, or the driver refuses it
+				.append((i < hosts.size()) ? hosts.get(i).toLowerCase(Locale.ROOT) : "")
+				.append(':')
+				.append((i < ports.size()) ? ports.get(i) : "");
 		}
-		return hosts.toString();
+		return pairs.toString();
+	}
+
+	private static @Nullable List<String> list(@Nullable String parameter) {
+		return (parameter != null) ? List.of(parameter.split(",")) : null;
 	}
 
 	private String beforeParameters() {
@@ -205,18 +257,65 @@ public record JdbcUrl(String text) {
 		return (end < 0) ? this.text : this.text.substring(0, end);
 	}
 
-	/** A parameter behind the question mark, or {@code null}. */
+	/** Without a parameter of SQLite's driver. */
+	JdbcUrl withoutParameter(String name) {
+		if (parameter(name) == null) {
+			return this;
+		}
+		int start = this.text.indexOf('?');
+		return new JdbcUrl(beforeParameters() + Stream.of(this.text.substring(start + 1).split("&"))
+			.filter((each) -> new JdbcUrl(SQLITE_PREFIX + '?' + each).parameter(name) == null)
+			.collect(Collectors.joining("&", "?", "")));
+	}
+
+	/**
+	 * A parameter behind the question mark, as the driver reads it: of several of one
+	 * name, the last one counts.
+	 * @param name the parameter's name
+	 * @return its value, or {@code null} if there is none
+	 */
 	@Nullable String parameter(String name) {
 		int start = this.text.indexOf('?');
 		if (start < 0) {
 			return null;
 		}
+		DatabaseProduct product = product();
+		String found = null;
 		for (String parameter : StringUtils.delimitedListToStringArray(this.text.substring(start + 1), "&")) {
-			if (parameter.startsWith(name + "=")) {
-				return parameter.substring(name.length() + 1);
+			int equals = parameter.indexOf('=');
+			String key = (equals < 0) ? parameter : parameter.substring(0, equals);
+			String value = (equals < 0) ? "" : parameter.substring(equals + 1);
+			switch (product) {
+				case SQLITE -> {
+					value = value.contains("=") ? value.substring(0, value.indexOf('=')) : value;
+					found = (key.strip().equalsIgnoreCase(name) && !value.isBlank()) ? value.strip() : found;
+				}
+				case POSTGRESQL -> found = postgresName(key).equals(name) ? decoded(value) : found;
+				case OTHER -> found = decoded(key).strip().equalsIgnoreCase(name) ? decoded(value).strip() : found;
 			}
 		}
-		return null;
+		return found;
+	}
+
+	/** pgjdbc takes these three as libpq names them too, in any case. */
+	private static String postgresName(String key) {
+		if (key.equalsIgnoreCase("host")) {
+			return HOST;
+		}
+		if (key.equalsIgnoreCase("port")) {
+			return HOST_PORT;
+		}
+		return key.equalsIgnoreCase("dbname") ? DATABASE : key;
+	}
+
+	/** As a form is; a driver refuses what is not well-formed. */
+	private static String decoded(String text) {
+		try {
+			return URLDecoder.decode(text, StandardCharsets.UTF_8);
+		}
+		catch (IllegalArgumentException ex) {
+			return text;
+		}
 	}
 
 	@Override

@@ -62,9 +62,6 @@ public abstract class LeasedConnection implements Connection {
 
 	private final Connection delegate;
 
-	/** {@code null} if whoever has it may have it as long as he likes. */
-	private final @Nullable TimedLease timed;
-
 	/**
 	 * No object of its own, for there is one for each connection that is borrowed, and
 	 * changed only by those who ask for a read-only one.
@@ -78,7 +75,7 @@ public abstract class LeasedConnection implements Connection {
 	 * @see Source#getConnection()
 	 */
 	protected LeasedConnection(Source source) throws SQLException {
-		this(source, false, null);
+		this(source, false);
 	}
 
 	/**
@@ -86,12 +83,29 @@ public abstract class LeasedConnection implements Connection {
 	 * @param source the source
 	 * @param reading whether it refuses writes for as long as it is lent, whatever it is
 	 * told; the database refuses them, and what would make it accept them is refused here
-	 * @param deadline when its work must be over, or {@code null} for no such time
 	 * @throws SQLException if there is none to be had, or not in time
 	 */
-	protected LeasedConnection(Source source, boolean reading, @Nullable Deadline deadline) throws SQLException {
+	protected LeasedConnection(Source source, boolean reading) throws SQLException {
 		this.delegate = reading ? source.acquireReading() : source.acquire();
-		this.timed = TimedLease.of(deadline, source, this.delegate);
+	}
+
+	/**
+	 * Has somebody else end the lease at a deadline. For the constructor of a subclass,
+	 * which gives what is returned here as its {@link #timed()}.
+	 * @param deadline when its work must be over
+	 * @return the lease
+	 * @throws SQLException if it is too late; the connection was given back
+	 */
+	protected final TimedLease limit(Deadline deadline) throws SQLException {
+		return TimedLease.of(deadline, source(), this.delegate);
+	}
+
+	/**
+	 * Until when the connection may be had.
+	 * @return {@code null} if whoever has it may have it as long as he likes
+	 */
+	protected @Nullable TimedLease timed() {
+		return null;
 	}
 
 	/**
@@ -118,8 +132,9 @@ public abstract class LeasedConnection implements Connection {
 	 * @throws SQLException to refuse it
 	 */
 	protected void check() throws SQLException {
-		if (this.timed != null) {
-			this.timed.check();
+		TimedLease timed = timed();
+		if (timed != null) {
+			timed.check();
 		}
 	}
 
@@ -128,7 +143,8 @@ public abstract class LeasedConnection implements Connection {
 	 */
 	@Override
 	public void close() throws SQLException {
-		if (this.timed != null && !this.timed.giveBack()) {
+		TimedLease timed = timed();
+		if (timed != null && !timed.giveBack()) {
 			return;
 		}
 		if (this.mark != WRITABLE) {
@@ -155,8 +171,9 @@ public abstract class LeasedConnection implements Connection {
 		check();
 		Connection used = (this.delegate instanceof DeferredConnection deferred) ? deferred.using(sql) : this.delegate;
 		if (used instanceof SqliteLease lease) {
-			if (this.timed != null && this.delegate instanceof DeferredConnection) {
-				this.timed.check();
+			TimedLease timed = timed();
+			if (timed != null && this.delegate instanceof DeferredConnection) {
+				timed.check();
 			}
 			lease.running(sql);
 		}

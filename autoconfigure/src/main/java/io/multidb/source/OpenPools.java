@@ -61,7 +61,11 @@ final class OpenPools {
 
 	private final IntConsumer attention;
 
-	private final ReentrantLock lock = new ReentrantLock(true);
+	/**
+	 * Not a fair one: where all processors are busy, each that it is handed to would
+	 * first have to wait for one of them, and all others for him. The queue is fair.
+	 */
+	private final ReentrantLock lock = new ReentrantLock();
 
 	/** Read without the lock, too. */
 	private final Map<Source, Place> places = new ConcurrentHashMap<>();

@@ -7,6 +7,7 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.Properties;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -49,7 +50,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private final String source;
 
-	private final String url;
+	private volatile JdbcUrl url;
 
 	private final Properties properties;
 
@@ -70,7 +71,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	private final @Nullable ServerBudget budget;
 
 	/** How long to wait for a permit, where nobody waits in a pool. */
-	private final Duration timeout;
+	private volatile Duration timeout;
 
 	/** The pool on top, once there is one. */
 	private volatile @Nullable Pool pool;
@@ -85,7 +86,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		this.budget = budget;
 		this.timeout = timeout;
 		this.source = definition.name();
-		this.url = definition.url().text();
+		this.url = definition.url();
 		this.initSql = initSql;
 		this.properties = new Properties();
 		if (definition.username() != null) {
@@ -95,17 +96,17 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			this.properties.setProperty("password", definition.password());
 		}
 		boolean ownSocketTimeout = dataSourceProperties.containsKey(SOCKET_TIMEOUT)
-				|| this.url.contains(SOCKET_TIMEOUT + "=");
+				|| this.url.parameter(SOCKET_TIMEOUT) != null;
 		switch (definition.product()) {
 			case SQLITE -> {
 				// One writer beside readers, and no error at the first collision.
 				if (!definition.readOnly()) {
 					// A mode that stays in the file, so it cannot be set on a read-only
 					// one.
-					this.properties.setProperty(JOURNAL_MODE, "WAL");
+					setUnlessInUrl(JOURNAL_MODE, "WAL");
 				}
-				this.properties.setProperty(BUSY_TIMEOUT, DEFAULT_BUSY_TIMEOUT);
-				this.properties.setProperty("foreign_keys", "true");
+				setUnlessInUrl(BUSY_TIMEOUT, DEFAULT_BUSY_TIMEOUT);
+				setUnlessInUrl("foreign_keys", "true");
 				if (!mayCreateFile) {
 					makeNoFile();
 				}
@@ -140,9 +141,14 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		}
 	}
 
+	/** SQLite's driver lets a property go before a parameter of the URL. */
+	private void setUnlessInUrl(String name, String value) {
+		this.properties.setProperty(name, Objects.requireNonNullElse(this.url.parameter(name), value));
+	}
+
 	/** Unless the user has sockets of another make, or the driver cannot see ours. */
 	private void awaitClose() {
-		if (this.properties.containsKey(SOCKET_FACTORY) || this.url.contains(SOCKET_FACTORY + "=")) {
+		if (this.properties.containsKey(SOCKET_FACTORY) || this.url.parameter(SOCKET_FACTORY) != null) {
 			return;
 		}
 		String name = AwaitedCloseSocketFactory.class.getName();
@@ -155,6 +161,11 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		catch (ClassNotFoundException ex) {
 			// A driver of the server's, not of the application's: it goes without.
 		}
+	}
+
+	/** Waits so long for a permit, until there is a pool. */
+	void waitAtMost(Duration patience) {
+		this.timeout = patience;
 	}
 
 	/** The file of a SQLite source is there, or else it is not to be made. */
@@ -171,9 +182,15 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 */
 	void onlyLook(SourceDefinition definition) {
 		this.liftSocketTimeout = false;
-		this.properties.remove(JOURNAL_MODE);
-		if (definition.product() == DatabaseProduct.POSTGRESQL) {
-			refuseWrites(definition.product());
+		switch (definition.product()) {
+			case SQLITE -> {
+				this.properties.remove(JOURNAL_MODE);
+				this.url = this.url.withoutParameter(JOURNAL_MODE);
+			}
+			case POSTGRESQL -> refuseWrites(definition.product());
+			case OTHER -> {
+				// See SourceOpener.look
+			}
 		}
 	}
 
@@ -184,8 +201,9 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			case SQLITE -> this.properties.setProperty(OPEN_MODE, "1");
 			case POSTGRESQL -> {
 				// Also outside of transactions: by a setting of the session, as soon as
-				// it is known whose that is
-				this.properties.setProperty("readOnlyMode", "always");
+				// it is known whose that is. Its driver lets the URL go before a
+				// property, and the last of its parameters before others.
+				this.url = this.url.withParameter("readOnly", "false").withParameter("readOnlyMode", "always");
 				this.readOnlySession = true;
 			}
 			case OTHER -> {
@@ -266,13 +284,13 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 */
 	private @Nullable Connection connectWhenNotBusy() throws SQLException {
 		Deadline deadline = Deadline.current();
-		if (deadline != null && busyTimeout() > deadline.left() && !this.url.contains(BUSY_TIMEOUT)) {
+		if (deadline != null && busyTimeout() > deadline.left()) {
 			return connectWithin(deadline);
 		}
 		long start = System.nanoTime();
 		while (true) {
 			try {
-				return this.driver.connect(this.url, this.properties);
+				return this.driver.connect(this.url.text(), this.properties);
 			}
 			catch (SQLException ex) {
 				if (!isBusy(ex) || System.nanoTime() - start > busyTimeout()
@@ -291,7 +309,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		shorter.setProperty(BUSY_TIMEOUT,
 				String.valueOf(1 + TimeUnit.NANOSECONDS.toMillis(Math.max(0, deadline.left()))));
 		try {
-			Connection connection = this.driver.connect(this.url, shorter);
+			Connection connection = this.driver.connect(this.url.text(), shorter);
 			if (connection != null) {
 				SqliteBusyTimeout.set(connection, (int) TimeUnit.NANOSECONDS.toMillis(busyTimeout()));
 			}

@@ -143,6 +143,12 @@ abstract class Pool {
 	void closing() {
 	}
 
+	/**
+	 * Whether a connection was lent by it; of one that was given back, it cannot always
+	 * be told.
+	 */
+	abstract boolean owns(Connection lent);
+
 	/** Closes a lent connection in place of giving it back. */
 	abstract void evict(Connection connection);
 

@@ -98,18 +98,18 @@ public final class PoolSettings {
 
 	/**
 	 * As {@link #bind}, which takes longer than it takes to open a file; the result is
-	 * shared and must not be changed.
+	 * shared and must not be changed. Threads that need the same settings at the same
+	 * time wait for one of them.
 	 */
 	static HikariConfig read(Map<String, String> settings) {
 		HikariConfig known = READ.get(settings);
-		if (known == null) {
-			known = bind(settings);
-			if (READ.size() >= MOST_READ) {
-				READ.clear();
-			}
-			READ.put(settings, known);
+		if (known != null) {
+			return known;
 		}
-		return known;
+		if (READ.size() >= MOST_READ) {
+			READ.clear();
+		}
+		return READ.computeIfAbsent(settings, PoolSettings::bind);
 	}
 
 	/** A configuration of the caller's own. */
@@ -119,7 +119,9 @@ public final class PoolSettings {
 		config.setMinimumIdle(0);
 		// The first connection is made before the pool is, see SourceOpener.
 		config.setInitializationFailTimeout(-1);
-		new Binder(new MapConfigurationPropertySource(settings)).bind("", Bindable.ofInstance(config));
+		if (!settings.isEmpty()) {
+			new Binder(new MapConfigurationPropertySource(settings)).bind("", Bindable.ofInstance(config));
+		}
 		return config;
 	}
 

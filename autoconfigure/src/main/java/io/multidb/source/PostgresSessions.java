@@ -1,7 +1,5 @@
 package io.multidb.source;
 
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -129,13 +127,7 @@ final class PostgresSessions {
 
 	private static @Nullable String parameter(SourceDefinition definition, Properties properties, String name) {
 		String value = definition.url().parameter(name);
-		try {
-			return (value != null) ? URLDecoder.decode(value, StandardCharsets.UTF_8) : properties.getProperty(name);
-		}
-		catch (IllegalArgumentException ex) {
-			// The driver refuses it.
-			return value;
-		}
+		return (value != null) ? value : properties.getProperty(name);
 	}
 
 	private SQLException refused(String what, String advice) {

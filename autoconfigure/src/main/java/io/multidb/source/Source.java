@@ -117,8 +117,8 @@ public final class Source {
 
 	/**
 	 * What to keep this source's own under, such as entries of a cache: the name and, for
-	 * one that was added after another of its name was removed, a number that no other of
-	 * this process has, as in {@code porto#2}. A template's source that is closed comes
+	 * one that was added after another of its name was, or may have been, removed, a
+	 * number that no other of that name in this process has, as in {@code porto#2}. A template's source that is closed comes
 	 * back with the same identity, as it comes back with the same database, and one that
 	 * is replaced keeps it, as the same database has another address.
 	 * @return the identity
@@ -337,16 +337,16 @@ public final class Source {
 				return connection;
 			}
 			Deadline deadline = Deadline.current();
-			connection = (deadline != null && !pinsThreads()) ? openWithin(deadline) : open();
+			connection = (deadline != null && !pinsThreads()) ? openWithin(deadline) : open(null);
 			if (connection != null) {
 				return connection;
 			}
 		}
 	}
 
-	private @Nullable Connection open() {
+	private @Nullable Connection open(@Nullable Deadline deadline) {
 		AtomicReference<@Nullable Connection> first = new AtomicReference<>();
-		if (life().transitions().open(first) == Transition.Outcome.GONE) {
+		if (life().transitions().open(first, deadline) == Transition.Outcome.GONE) {
 			throw this.registry.isClosed() ? SourceRegistry.ended(name())
 					: new UnknownSourceException(name(), "It was removed.");
 		}
@@ -354,14 +354,15 @@ public final class Source {
 	}
 
 	/**
-	 * Of a server: on another thread, which goes on when the time is over: whoever comes
-	 * next is to know whether its server answers.
+	 * Of a server: on another thread, which goes on with its server when the time is
+	 * over, as whoever comes next is to know whether that answers; it waits for nothing
+	 * else then.
 	 */
 	private @Nullable Connection openWithin(Deadline deadline) throws SQLException {
 		CompletableFuture<@Nullable Void> opened = new CompletableFuture<>();
-		boolean begun = background().beside(() -> {
+		boolean begun = background().open(() -> {
 			try {
-				Connection first = open();
+				Connection first = open(deadline);
 				if (first != null) {
 					giveBack(first, false);
 				}
@@ -370,7 +371,7 @@ public final class Source {
 			catch (Throwable ex) {
 				opened.completeExceptionally(ex);
 			}
-		});
+		}, deadline);
 		if (!begun) {
 			throw SourceRegistry.ended(name());
 		}
@@ -529,12 +530,12 @@ public final class Source {
 			// It gives back by itself what is behind it, and as it was.
 			return;
 		}
-		Pool open = this.pool;
-		if (open != null && life().draining().isEmpty()) {
-			open.evict(connection);
+		Pool owner = life().poolOf(connection);
+		if (owner != null) {
+			owner.evict(connection);
 		}
 		else {
-			// It may be of any of them.
+			// It was given back, to any of them.
 			life().drain();
 		}
 	}
@@ -567,9 +568,9 @@ public final class Source {
 
 	/** A connection was closed in place of being given back. */
 	void ended(Connection connection) {
-		Pool open = this.pool;
-		if (open != null) {
-			open.returning(connection);
+		Pool owner = life().poolOf(connection);
+		if (owner != null) {
+			owner.returning(connection);
 		}
 		released();
 	}

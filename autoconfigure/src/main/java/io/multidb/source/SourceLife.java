@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -199,6 +200,19 @@ final class SourceLife {
 		finally {
 			this.lock.unlock();
 		}
+	}
+
+	/**
+	 * Which of its pools a connection is of.
+	 * @return {@code null} if there are several, and it was given back
+	 */
+	@Nullable Pool poolOf(Connection connection) {
+		Pool open = this.source.pool();
+		List<Pool> former = draining();
+		if (open != null && (former.isEmpty() || open.owns(connection))) {
+			return open;
+		}
+		return former.stream().filter((each) -> each.owns(connection)).findFirst().orElse(null);
 	}
 
 	/** Whether it has pools, in use or draining. */

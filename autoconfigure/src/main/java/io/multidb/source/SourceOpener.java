@@ -136,11 +136,14 @@ final class SourceOpener implements AutoCloseable {
 	/**
 	 * Connects, migrates and makes the pool, with the connection as its first.
 	 * @param mayMakeFile whether a file of SQLite's that is not there is made
+	 * @param patience how long to wait for a permit of its server
 	 */
-	Pool open(SourceDefinition definition, boolean mayMakeFile, Consumer<SourceEvent> events) throws Exception {
+	Pool open(SourceDefinition definition, boolean mayMakeFile, Duration patience, Consumer<SourceEvent> events)
+			throws Exception {
 		HikariConfig config = PoolSettings.read(definition.hikari());
 		SqliteFile file = isPlainFile(definition) ? SqliteFile.of(definition, null) : null;
 		PhysicalDataSource physical = connections(definition, config, mayMakeFile);
+		physical.waitAtMost(patience);
 		Connection connection = migrated(definition, physical, events);
 		boolean pooled = false;
 		try {

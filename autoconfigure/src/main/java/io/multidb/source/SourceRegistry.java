@@ -27,6 +27,7 @@ import org.slf4j.LoggerFactory;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.InvalidTenantException;
+import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.TenantContext;
@@ -61,8 +62,16 @@ public final class SourceRegistry implements AutoCloseable {
 	/** The names of all sources that are known, by their database. */
 	private final Map<String, String> namesByDatabase;
 
-	/** How many sources of a name there were before; none for most. */
-	private final Map<String, Integer> predecessors = new ConcurrentHashMap<>();
+	/** One for each replacement that is under way; guarded by changes. */
+	private final List<Claim> claims = new ArrayList<>();
+
+	private final Generations generations = new Generations();
+
+	/**
+	 * Of names that templates serve, apart: they are few, and to be remembered for
+	 * longer, as what a template makes comes back as the same.
+	 */
+	private final Generations generationsOfTemplates = new Generations();
 
 	private final Conflicts conflicts;
 
@@ -105,6 +114,9 @@ public final class SourceRegistry implements AutoCloseable {
 	private final ReentrantLock changes = new ReentrantLock();
 
 	private final Background background = new Background();
+
+	private record Claim(String database, String name) {
+	}
 
 	/** A name as {@link #fold} sees it, which is not kept: there may be ten thousand. */
 	private record Folded(String name) {
@@ -315,7 +327,11 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	private Source source(SourceDefinition definition) {
-		return new Source(definition, this, 1 + this.predecessors.getOrDefault(definition.name(), 0));
+		return new Source(definition, this, generations(definition.name()).next(definition.name()));
+	}
+
+	private Generations generations(String name) {
+		return isServedByTemplate(name) ? this.generationsOfTemplates : this.generations;
 	}
 
 	/**
@@ -436,7 +452,7 @@ public final class SourceRegistry implements AutoCloseable {
 			List<String> mistakes = this.conflicts.ofAddition(definition);
 			if (isServedByTemplate(definition.name())) {
 				// It may have made one, which was closed.
-				this.predecessors.merge(definition.name(), 1, Integer::sum);
+				generations(definition.name()).ended(definition.name());
 			}
 			return mistakes.isEmpty() ? admit(definition) : mistakes;
 		}
@@ -462,9 +478,10 @@ public final class SourceRegistry implements AutoCloseable {
 			if (source == null) {
 				return false;
 			}
-			this.predecessors.merge(name, 1, Integer::sum);
+			generations(name).ended(name);
 			source.life().remove();
 			forget(source);
+			this.conflicts.removed(source.definition());
 			this.namesByFold.remove(new Folded(name));
 		}
 		finally {
@@ -538,29 +555,23 @@ public final class SourceRegistry implements AutoCloseable {
 		SourceDefinition replacement = (this.conflicts.primaryOf(name) != null) ? definition.asReplica() : definition;
 		List<String> mistakes = this.conflicts.ofReplacement(source.definition(), replacement);
 		// Claimed first: another source may be added meanwhile.
-		String key = replacement.url().databaseKey();
-		String owner = this.namesByDatabase.putIfAbsent(key, name);
-		if (owner != null && !owner.equals(name)) {
+		Claim claim = new Claim(replacement.url().databaseKey(), name);
+		String owner = claim(claim);
+		if (owner != null) {
 			mistakes.add(Conflicts.sameDatabase(owner, replacement));
-		}
-		if (!mistakes.isEmpty()) {
-			release(key, owner, name);
-			throw new InvalidDatasourcesException(mistakes);
 		}
 		SourceDefinition former = null;
 		try {
+			if (!mistakes.isEmpty()) {
+				throw new InvalidDatasourcesException(mistakes);
+			}
 			former = opened ? null : source.life().redefine(replacement);
 			if (former == null) {
 				former = source.life().transitions().replace(replacement);
 			}
 		}
 		finally {
-			if (former == null) {
-				release(key, owner, name);
-			}
-			else if (!former.url().databaseKey().equals(key)) {
-				this.namesByDatabase.remove(former.url().databaseKey(), name);
-			}
+			settle(claim, (former != null) ? former.url().databaseKey() : claim.database());
 			source.life().tell();
 		}
 		if (former == null) {
@@ -568,10 +579,40 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 	}
 
-	/** Gives up the claim to a database, unless there was one before. */
-	private void release(String key, @Nullable String owner, String name) {
-		if (owner == null) {
-			this.namesByDatabase.remove(key, name);
+	/**
+	 * A source is about to be replaced by one with another database, or the same.
+	 * @return who has that database; {@code null} if it is this one's or was nobody's
+	 */
+	private @Nullable String claim(Claim claim) {
+		this.changes.lock();
+		try {
+			this.claims.add(claim);
+			String owner = this.namesByDatabase.putIfAbsent(claim.database(), claim.name());
+			return claim.name().equals(owner) ? null : owner;
+		}
+		finally {
+			this.changes.unlock();
+		}
+	}
+
+	/**
+	 * A replacement is over: of the databases that it was about, the source keeps that
+	 * which it has now, and those that other replacements are to give it.
+	 */
+	private void settle(Claim claim, String former) {
+		this.changes.lock();
+		try {
+			this.claims.remove(claim);
+			Source now = this.sources.get(claim.name());
+			String current = (now != null) ? now.definition().url().databaseKey() : null;
+			for (Claim each : List.of(claim, new Claim(former, claim.name()))) {
+				if (!each.database().equals(current) && !this.claims.contains(each)) {
+					this.namesByDatabase.remove(each.database(), each.name());
+				}
+			}
+		}
+		finally {
+			this.changes.unlock();
 		}
 	}
 
@@ -655,6 +696,17 @@ public final class SourceRegistry implements AutoCloseable {
 									: "Source '" + name + "' could not be read: " + ex),
 					Failures.FIRST_RETRY, ConnectFailure.withoutSecrets(definition, ex));
 		}
+	}
+
+	/**
+	 * Whether platform threads should use a source, as {@link Source#pinsThreads()} says;
+	 * one of a template need not be in use, and is not known afterwards either.
+	 * @param name the source's name
+	 * @return whether its driver works in native code
+	 * @throws MultiDbException if there is none
+	 */
+	public boolean pinsThreads(String name) {
+		return definition(name).product() == DatabaseProduct.SQLITE;
 	}
 
 	/** How a source is defined; one of a template need not be in use. */

@@ -561,6 +561,11 @@ final class SqliteConnections extends Pool {
 	}
 
 	@Override
+	boolean owns(Connection lent) {
+		return lent instanceof SqliteLease lease && equals(lease.pool());
+	}
+
+	@Override
 	void evict(Connection connection) {
 		((SqliteLease) connection).end(true);
 	}

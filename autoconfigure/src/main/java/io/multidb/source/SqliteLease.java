@@ -85,6 +85,10 @@ final class SqliteLease extends ForwardingConnection {
 		this.warning = warning;
 	}
 
+	SqliteConnections pool() {
+		return this.pool;
+	}
+
 	private SqliteHandle live() throws SQLException {
 		SqliteHandle mine = this.handle;
 		if (mine == null) {

@@ -6,7 +6,6 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,7 +14,7 @@ import org.slf4j.LoggerFactory;
  * connection back, and it is not cancelled, or it is cut, and not given back but closed.
  * Thread-safe.
  */
-final class TimedLease {
+public final class TimedLease {
 
 	private static final Logger logger = LoggerFactory.getLogger(TimedLease.class);
 
@@ -56,15 +55,8 @@ final class TimedLease {
 		this.connection = connection;
 	}
 
-	/**
-	 * A lease that is just taken; given back if it is too late for that.
-	 * @return {@code null} if the connection has no deadline
-	 */
-	static @Nullable TimedLease of(@Nullable Deadline deadline, Source source, Connection connection)
-			throws SQLException {
-		if (deadline == null) {
-			return null;
-		}
+	/** A lease that is just taken; given back if it is too late for that. */
+	static TimedLease of(Deadline deadline, Source source, Connection connection) throws SQLException {
 		TimedLease lease = new TimedLease(deadline, source, connection);
 		boolean added = false;
 		try {

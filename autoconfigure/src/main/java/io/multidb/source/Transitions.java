@@ -46,10 +46,17 @@ final class Transitions {
 	 * Opens it, unless it is open.
 	 * @param first gets a connection, if this call opened it: taken before anybody else
 	 * can see the pool, and hence close it as idle
+	 * @param deadline of the one for whom it is opened: nothing but the database itself
+	 * is waited for any longer; {@code null} for as long as for a connection
 	 */
-	Outcome open(AtomicReference<@Nullable Connection> first) {
-		return change(() -> {
-			if (!this.openPools.enter(this.source, this.source.definition(), connectionTimeout())) {
+	Outcome open(AtomicReference<@Nullable Connection> first, @Nullable Deadline deadline) {
+		return change(() -> open(first, patience(deadline)), false, deadline);
+	}
+
+	private Outcome open(AtomicReference<@Nullable Connection> first, Duration patience) throws Exception {
+		boolean hurried = patience.compareTo(connectionTimeout()) < 0;
+		try {
+			if (!this.openPools.enter(this.source, this.source.definition(), patience)) {
 				return Outcome.GONE;
 			}
 			boolean entered = false;
@@ -57,14 +64,14 @@ final class Transitions {
 				long start = System.nanoTime();
 				Pool opened;
 				try {
-					opened = openPool(this.source.definition());
+					opened = openPool(this.source.definition(), patience);
 				}
 				catch (SourceOpener.MissingDatabaseException ex) {
 					if (this.source.definition().create() != CreatePolicy.ON_FIRST_USE) {
 						throw ex;
 					}
 					this.opener.create(this.source.definition(), this.life::announce);
-					opened = openPool(this.source.definition());
+					opened = openPool(this.source.definition(), patience);
 				}
 				Duration took = Duration.ofNanos(System.nanoTime() - start);
 				Connection taken = takeFirst(opened);
@@ -84,13 +91,31 @@ final class Transitions {
 					this.openPools.abandoned(this.source);
 				}
 			}
-		}, false);
+		}
+		catch (OpenPools.NoPlaceException | NoPermitException ex) {
+			if (!hurried) {
+				throw ex;
+			}
+			InterruptedException over = new InterruptedException(ex.getMessage());
+			over.initCause(ex);
+			throw over;
+		}
+	}
+
+	private Duration patience(@Nullable Deadline deadline) {
+		Duration patience = connectionTimeout();
+		if (deadline == null) {
+			return patience;
+		}
+		// Who waits for it is to give up first.
+		Duration left = Duration.ofNanos(Math.max(0, deadline.left())).plusMillis(50);
+		return (left.compareTo(patience) < 0) ? left : patience;
 	}
 
 	/** Opens the pool, in the place of one that is obsolete too. */
-	private Pool openPool(SourceDefinition wanted) throws Exception {
+	private Pool openPool(SourceDefinition wanted, Duration patience) throws Exception {
 		refuseWhileHindered();
-		return this.opener.open(wanted, mayMakeFile(wanted), this.life::announce);
+		return this.opener.open(wanted, mayMakeFile(wanted), patience, this.life::announce);
 	}
 
 	private void prepareDatabase() throws Exception {
@@ -137,7 +162,7 @@ final class Transitions {
 		return change(() -> {
 			prepareDatabase();
 			return Outcome.DONE;
-		}, false);
+		}, false, null);
 	}
 
 	/**
@@ -161,7 +186,7 @@ final class Transitions {
 	/** Makes the database of a template's source; {@code ALREADY} if it was there. */
 	Outcome create() {
 		return change(() -> this.opener.create(this.source.definition(), this.life::announce) ? Outcome.DONE
-				: Outcome.ALREADY, true);
+				: Outcome.ALREADY, true, null);
 	}
 
 	/**
@@ -180,7 +205,7 @@ final class Transitions {
 				return null;
 			}
 			long start = System.nanoTime();
-			Pool opened = openPool(replacement);
+			Pool opened = openPool(replacement, connectionTimeout());
 			return this.life.exchange(replacement, opened, Duration.ofNanos(System.nanoTime() - start));
 		}
 		catch (Exception ex) {
@@ -215,7 +240,7 @@ final class Transitions {
 		Transition mine = new Transition();
 		Transition current = this.life.begin(mine);
 		while (current != null && !current.equals(mine)) {
-			awaitEnd(current);
+			awaitEnd(current, connectionTimeout());
 			current = this.life.begin(mine);
 		}
 		return current;
@@ -277,7 +302,7 @@ final class Transitions {
 	 * Others wait for the outcome and then look again; they share a failure, so that a
 	 * hundred waiters do not try a broken database a hundred times.
 	 */
-	private Outcome change(Work work, boolean creating) {
+	private Outcome change(Work work, boolean creating, @Nullable Deadline deadline) {
 		Transition mine = new Transition();
 		while (true) {
 			Transition current = this.life.beginClosed(mine);
@@ -287,7 +312,7 @@ final class Transitions {
 			if (current.equals(mine)) {
 				return run(work, mine);
 			}
-			if (!await(current) && !creating) {
+			if (!await(current, patience(deadline)) && !creating) {
 				throw missing();
 			}
 		}
@@ -340,8 +365,8 @@ final class Transitions {
 	 * @return {@code false} if it found no database
 	 * @throws SourceUnavailableException if it failed, or does not end in time
 	 */
-	private boolean await(Transition others) {
-		Throwable failure = awaitEnd(others);
+	private boolean await(Transition others, Duration patience) {
+		Throwable failure = awaitEnd(others, patience);
 		if (failure == null) {
 			return true;
 		}
@@ -357,13 +382,12 @@ final class Transitions {
 	 * @return its failure, or {@code null} if it did not fail
 	 * @throws SourceUnavailableException if it does not end in time
 	 */
-	private @Nullable Throwable awaitEnd(Transition others) {
+	private @Nullable Throwable awaitEnd(Transition others, Duration timeout) {
 		if (others.isOwnedByThisThread()) {
 			throw new SourceUnavailableException(this.source.name(), "Source '" + this.source.name()
 					+ "' is being opened by this very thread:" + " what opens or migrates it must not use it.",
 					Failures.FIRST_RETRY, null);
 		}
-		Duration timeout = connectionTimeout();
 		try {
 			others.end().get(timeout.toMillis(), TimeUnit.MILLISECONDS);
 			return null;

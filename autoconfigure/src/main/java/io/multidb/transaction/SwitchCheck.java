@@ -5,6 +5,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,7 @@ import io.multidb.SwitchGuard;
 import io.multidb.Target;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.TargetAccess;
 import io.multidb.source.Source;
 
 /**
@@ -32,6 +34,8 @@ import io.multidb.source.Source;
 public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 
 	private final Routes routes;
+
+	private final Function<Target, Source> sources;
 
 	private final BoundResourceReader connections;
 
@@ -50,6 +54,8 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 	 */
 	public SwitchCheck(Routes routes, RoutingDataSource router, Supplier<List<BoundResourceReader>> others) {
 		this.routes = routes;
+		TargetAccess access = router.access();
+		this.sources = (access != null) ? access::resolve : routes::resolve;
 		this.connections = new BoundConnectionReader(router);
 		this.others = others;
 		this.registration = SwitchGuard.register(this);
@@ -71,7 +77,7 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		Source source = null;
 		MultiDbException failure = null;
 		try {
-			source = this.routes.resolve(change.to());
+			source = this.sources.apply(change.to());
 		}
 		catch (MultiDbException ex) {
 			failure = ex;
@@ -150,7 +156,7 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 		if (bound.isEmpty()) {
 			return null;
 		}
-		boolean free = obstacles(bound, resources, this.routes.resolve(to)).isEmpty();
+		boolean free = obstacles(bound, resources, this.sources.apply(to)).isEmpty();
 		return free ? null : Suspension.begin(this.kept);
 	}
 

@@ -175,3 +175,17 @@ CREATE TRIGGER IF NOT EXISTS ${prefix}mapping_deleted AFTER DELETE ON ${prefix}m
 	UPDATE ${prefix}revision SET revision = revision + 1, mapping_removed = revision + 1;
 END
 @@
+
+--changeset multidb:places endDelimiter:;
+--comment Nobody keeps all of it in memory, so it has no revision
+CREATE TABLE IF NOT EXISTS ${prefix}place_list (
+	source VARCHAR(64) NOT NULL PRIMARY KEY,
+	generation INTEGER NOT NULL,
+	complete INTEGER NOT NULL,
+	sources TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ${prefix}place (
+	tenant VARCHAR(64) NOT NULL PRIMARY KEY,
+	source VARCHAR(64) NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ${prefix}place_source ON ${prefix}place (source);

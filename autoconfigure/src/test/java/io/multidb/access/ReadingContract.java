@@ -2,6 +2,7 @@ package io.multidb.access;
 
 import java.sql.Connection;
 import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.SQLNonTransientConnectionException;
 import java.sql.Statement;
@@ -16,9 +17,11 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.dao.DataAccessException;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.jdbc.support.JdbcTransactionManager;
+import org.springframework.transaction.TransactionDefinition;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.Operation;
@@ -185,6 +188,161 @@ abstract class ReadingContract {
 				() -> SourceContext.run("main", () -> assertThat(this.jdbc.sql(WRITE).update()).isEqualTo(1)));
 	}
 
+	private TransactionTemplate transaction() {
+		return new TransactionTemplate(new JdbcTransactionManager(this.router));
+	}
+
+	private int count() {
+		return this.jdbc.sql("select count(*) from t").query(Integer.class).single();
+	}
+
+	private static void isDenied(Throwable failure, String tenant, Operation operation) {
+		assertThat(failure).rootCause().isInstanceOfSatisfying(SourceAccessDeniedException.class, (denied) -> {
+			assertThat(denied.tenant()).isEqualTo(tenant);
+			assertThat(denied.source()).isEqualTo("main");
+			assertThat(denied.operation()).isEqualTo(operation);
+		});
+	}
+
+	@Test
+	void aTransactionsConnectionIsNotSharedWithATenantTheUserMayNotUse() {
+		this.users.set("ada");
+		TenantContext.run("main", () -> transaction().executeWithoutResult((status) -> {
+			this.jdbc.sql(WRITE).update();
+			TenantContext.run("shared-1", () -> {
+				assertThatThrownBy(() -> this.jdbc.sql(WRITE).update())
+					.satisfies((failure) -> isDenied(failure, "shared-1", Operation.WRITE));
+				assertThatThrownBy(this::count).satisfies((failure) -> isDenied(failure, "shared-1", Operation.WRITE));
+			});
+			assertThat(count()).isEqualTo(1);
+			this.jdbc.sql(WRITE).update();
+		}));
+		assertThat(rows()).isEqualTo(2);
+		assertThat(this.told).filteredOn((event) -> !event.allowed())
+			.isNotEmpty()
+			.allSatisfy((event) -> assertThat(event.tenant()).isEqualTo("shared-1"));
+	}
+
+	@Test
+	void whatWasPreparedOrOpenedBeforeIsNotSharedEither() throws Exception {
+		this.users.set("ada");
+		TenantContext.call("main", () -> {
+			try (Connection connection = this.router.getConnection()) {
+				connection.setAutoCommit(false);
+				try (PreparedStatement write = connection.prepareStatement(WRITE);
+						Statement statement = connection.createStatement();
+						ResultSet rows = statement.executeQuery("select 1")) {
+					TenantContext.call("shared-1", () -> {
+						List<SqlTask> tasks = List.of(write::execute, () -> statement.executeQuery("select 1"),
+								rows::next, connection::commit, () -> connection.setAutoCommit(true),
+								connection::getMetaData);
+						for (SqlTask task : tasks) {
+							assertThatThrownBy(task::run).isInstanceOf(SQLNonTransientConnectionException.class)
+								.hasCauseInstanceOf(SourceAccessDeniedException.class);
+						}
+						connection.rollback();
+						return null;
+					});
+				}
+			}
+			return null;
+		});
+		assertThat(rows()).isZero();
+	}
+
+	@Test
+	void whoMayOnlyReadForATenantGetsNoConnectionThatWritesForAnother() throws Exception {
+		this.sources.registry().replace(main(2).build());
+		this.users.set("ada");
+		this.grants.grant("ada", "main", "shared-1", Permission.Level.READ);
+		TransactionTemplate requiresNew = transaction();
+		requiresNew.setPropagationBehavior(TransactionDefinition.PROPAGATION_REQUIRES_NEW);
+		TenantContext.run("main", () -> transaction().executeWithoutResult((status) -> {
+			TenantContext.run("shared-1", () -> {
+				assertThatThrownBy(() -> this.jdbc.sql(WRITE).update())
+					.satisfies((failure) -> isDenied(failure, "shared-1", Operation.WRITE));
+				assertThatThrownBy(this::count).rootCause()
+					.hasMessageContaining("taken for tenant 'main'")
+					.hasMessageContaining("REQUIRES_NEW");
+				assertThat(requiresNew.<Integer>execute((inner) -> count())).isZero();
+				assertThatThrownBy(() -> requiresNew.executeWithoutResult((inner) -> this.jdbc.sql(WRITE).update()))
+					.satisfies((failure) -> isDenied(failure, "shared-1", Operation.WRITE));
+			});
+			this.jdbc.sql(WRITE).update();
+		}));
+		assertThat(rows()).isEqualTo(1);
+	}
+
+	@Test
+	void aReadersConnectionIsSharedToReadOnly() {
+		this.users.set("grace");
+		this.grants.grant("grace", "main", "shared-1", Permission.Level.READ)
+			.grant("grace", "main", "shared-2", Permission.Level.ADMIN);
+		TenantContext.run("main", () -> transaction().executeWithoutResult((status) -> {
+			assertThat(count()).isZero();
+			TenantContext.run("shared-1", () -> assertThat(count()).isZero());
+			TenantContext.run("shared-3", () -> assertThatThrownBy(this::count)
+				.satisfies((failure) -> isDenied(failure, "shared-3", Operation.READ)));
+			status.setRollbackOnly();
+			TenantContext.run("shared-2",
+					() -> assertThatThrownBy(() -> this.jdbc.sql(WRITE).update())
+						.hasMessageContaining("was taken to read only")
+						.rootCause()
+						.isNotInstanceOf(SourceAccessDeniedException.class));
+		}));
+		assertThat(rows()).isZero();
+	}
+
+	@Test
+	void aTenantsConnectionIsNotSharedWithTheWholeSourceNorTheOtherWayRound() {
+		this.users.set("ada");
+		this.grants.grant("ada", "main", "shared-1", Permission.Level.ADMIN);
+		this.grants.revoke("ada", "main");
+		TenantContext.run("shared-1", () -> transaction().executeWithoutResult((status) -> {
+			this.jdbc.sql(WRITE).update();
+			SourceContext.run("main",
+					() -> assertThatThrownBy(this::count).rootCause()
+						.isInstanceOfSatisfying(SourceAccessDeniedException.class,
+								(denied) -> assertThat(denied).hasMessageContaining("source 'main'")));
+		}));
+		this.grants.admin("ada", "main");
+		SourceContext.run("main", () -> transaction().executeWithoutResult((status) -> {
+			assertThat(count()).isEqualTo(1);
+			TenantContext.run("shared-1", () -> assertThat(count()).isEqualTo(1));
+			TenantContext.run("shared-2", () -> assertThatThrownBy(this::count)
+				.satisfies((failure) -> isDenied(failure, "shared-2", Operation.WRITE)));
+		}));
+	}
+
+	@Test
+	void rulesAreAskedWhenTheTenantChangesAndNotForEachStatement() {
+		this.users.set("ada");
+		this.grants.grant("ada", "main", "shared-1", Permission.Level.ADMIN)
+			.grant("ada", "main", "shared-2", Permission.Level.ADMIN);
+		TenantContext.run("main", () -> transaction().executeWithoutResult((status) -> {
+			count();
+			int before = this.grants.asked();
+			for (int i = 0; i < 10; i++) {
+				count();
+				TenantContext.run("shared-1", () -> {
+					count();
+					TenantContext.run("main", this::count);
+					count();
+				});
+			}
+			assertThat(this.grants.asked() - before).isEqualTo(1);
+			TenantContext.run("shared-2", this::count);
+			TenantContext.run("shared-1", this::count);
+			assertThat(this.grants.asked() - before).isEqualTo(3);
+		}));
+		assertThat(this.told).filteredOn((event) -> "shared-1".equals(event.tenant()))
+			.hasSize(2)
+			.allSatisfy((event) -> {
+				assertThat(event.allowed()).isTrue();
+				assertThat(event.operation()).isEqualTo(Operation.WRITE);
+			});
+	}
+
 	@Test
 	void whatIsTakenAwayIsGoneWithTheNextConnection() throws Exception {
 		this.users.set("ada");
@@ -340,8 +498,15 @@ abstract class ReadingContract {
 	@Test
 	void aSourcesOwnDataSourceAsksToo() throws Exception {
 		Routes routes = new Routes(List.of(), null, this.sources.registry());
-		SourceDataSource own = new SourceDataSource(this.sources.registry(), "main",
-				new TargetAccess(this.access, routes));
+		TargetAccess rules = new TargetAccess(this.access, routes);
+		SourceDataSource own = new SourceDataSource(this.sources.registry(), "main", new ObjectProvider<>() {
+
+			@Override
+			public TargetAccess getObject() {
+				return rules;
+			}
+
+		});
 		this.users.set("bob");
 		assertThatThrownBy(own::getConnection).hasCauseInstanceOf(SourceAccessDeniedException.class);
 		this.users.set("grace");

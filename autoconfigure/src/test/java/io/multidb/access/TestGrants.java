@@ -3,6 +3,7 @@ package io.multidb.access;
 import java.time.Instant;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Permissions in memory, for all sources but the one named open.
@@ -10,6 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class TestGrants implements Grants {
 
 	private final Map<String, Permission> permissions = new ConcurrentHashMap<>();
+
+	private final AtomicInteger asked = new AtomicInteger();
 
 	public TestGrants grant(String user, String source, Permission.Level level) {
 		this.permissions.put(user + "@" + source, new Permission(level, "root", Instant.EPOCH));
@@ -24,6 +27,11 @@ public final class TestGrants implements Grants {
 		return grant(user, source, Permission.Level.ADMIN);
 	}
 
+	/** For one tenant of a source. */
+	public TestGrants grant(String user, String source, String tenant, Permission.Level level) {
+		return grant(user, source + "/" + tenant, level);
+	}
+
 	public void revoke(String user, String source) {
 		this.permissions.remove(user + "@" + source);
 	}
@@ -31,6 +39,17 @@ public final class TestGrants implements Grants {
 	@Override
 	public Permission find(String user, String source) {
 		return this.permissions.get(user + "@" + source);
+	}
+
+	@Override
+	public Permission find(String user, String source, String tenant) {
+		this.asked.incrementAndGet();
+		return tenant.equals(source) ? find(user, source) : find(user, source + "/" + tenant);
+	}
+
+	/** How often it was asked about a tenant. */
+	public int asked() {
+		return this.asked.get();
 	}
 
 	@Override

@@ -26,6 +26,9 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.TenantContext;
 import io.multidb.routing.Routes;
+import io.multidb.routing.ShardMap;
+import io.multidb.routing.Shards;
+import io.multidb.routing.SourceDataSource;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
 
@@ -58,8 +61,10 @@ class ShardedRoutesTests {
 		properties.add("app.tenancy.routes[0].source=shop");
 		properties.add("app.tenancy.routes[1].tenants=chat-*");
 		this.contextRunner = new ApplicationContextRunner()
-			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class,
-					JdbcTemplateAutoConfiguration.class, JdbcClientAutoConfiguration.class))
+			.withConfiguration(
+					AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbLiquibaseAutoConfiguration.class,
+							MultiDbCatalogAutoConfiguration.class, MultiDbDiscoveryAutoConfiguration.class,
+							JdbcTemplateAutoConfiguration.class, JdbcClientAutoConfiguration.class))
 			.withPropertyValues(properties.toArray(String[]::new));
 	}
 
@@ -107,6 +112,61 @@ class ShardedRoutesTests {
 			.hasMessageContaining("'generation: 2'"));
 		spread("sources=chats-1,chats-2,chats-3", "generation=2").run((context) -> assertThat(context).hasNotFailed());
 		spread("sources=chats-1,chats-2").run((context) -> assertThat(context).hasFailed());
+	}
+
+	@Test
+	void aCatalogKnowsWhereTenantsAreAndAStartWithAnotherListFails() {
+		String catalog = "app.tenancy.catalog.source=main";
+		List<String> places = new ArrayList<>();
+		spread("sources=chats-1,chats-2").run((context) -> {
+			for (int i = 0; i < 10; i++) {
+				places.add(context.getBean(Routes.class).resolve("chat-" + i).name());
+			}
+		});
+		spread("sources=chats-1,chats-2").withPropertyValues(catalog).run((context) -> {
+			for (int i = 0; i < 10; i++) {
+				assertThat(context.getBean(Routes.class).resolve("chat-" + i).name()).isEqualTo(places.get(i));
+			}
+			assertThat(JdbcClient.create(new SourceDataSource(context.getBean(SourceRegistry.class), "main", null))
+				.sql("SELECT count(*) FROM multidb_place")
+				.query(Integer.class)
+				.single()).isEqualTo(10);
+		});
+		spread("sources=chats-1,chats-2,chats-3").withPropertyValues(catalog)
+			.run((context) -> assertThat(context).hasFailed()
+				.getFailure()
+				.isInstanceOf(InvalidDatasourcesException.class)
+				.hasMessageContaining("recorded in the catalog")
+				.hasMessageContaining("'generation: 2'"));
+		spread("sources=chats-1,chats-2").run((context) -> assertThat(context).hasFailed()
+			.getFailure()
+			.isInstanceOf(InvalidDatasourcesException.class)
+			.hasMessageContaining("'app.tenancy.catalog.source'"));
+		spread("sources=chats-1,chats-2,chats-3", "generation=2").withPropertyValues(catalog)
+			.run((context) -> assertThat(context).hasNotFailed());
+	}
+
+	@Test
+	void theApplicationsShardMapGoesBeforeTheCatalog() {
+		ShardMap always = new ShardMap() {
+
+			@Override
+			public void check(Shards shards) {
+			}
+
+			@Override
+			public String place(String tenant, Shards shards) {
+				return "chats-2";
+			}
+
+		};
+		spread("sources=chats-1,chats-2").withPropertyValues("app.tenancy.catalog.source=main")
+			.withBean(ShardMap.class, () -> always)
+			.run((context) -> {
+				for (int i = 0; i < 10; i++) {
+					assertThat(context.getBean(Routes.class).resolve("chat-" + i).name()).isEqualTo("chats-2");
+				}
+			});
 	}
 
 	@Test

@@ -213,7 +213,7 @@ class SourceCacheTests {
 		SourceRegistry registry = context.getBean(SourceRegistry.class);
 		registry.remove("porto");
 		registry.add(SourceDefinition.named("porto").url("jdbc:sqlite:" + this.directory.resolve("new.db")).build());
-		fill(JdbcClient.create(new SourceDataSource(registry, "porto", null)), "the new porto");
+		fill(JdbcClient.create(new SourceDataSource(registry, "porto")), "the new porto");
 	}
 
 	private static void fill(JdbcClient jdbc, String name) {
@@ -312,7 +312,8 @@ class SourceCacheTests {
 
 	@Test
 	void aCacheManagerThatIsFinalOrAProxyIsWrappedByItsInterfaces() {
-		SourceCachePostProcessor processor = new SourceCachePostProcessor(() -> null, () -> Map.of("a", 1).keySet());
+		SourceCachePostProcessor processor = new SourceCachePostProcessor(() -> null, () -> null,
+				() -> Map.of("a", 1).keySet());
 		CacheManager lambda = new FinalCacheManager(new SimpleCacheManager());
 		assertThat(processor.postProcessAfterInitialization(lambda, "caches")).isInstanceOf(CacheManager.class);
 	}
@@ -325,6 +326,10 @@ class SourceCacheTests {
 	private static final class ReplacedWhenAsked implements SourceCache.CurrentSource {
 
 		private String identity = "porto";
+
+		@Override
+		public void check() {
+		}
 
 		@Override
 		public String identity() {

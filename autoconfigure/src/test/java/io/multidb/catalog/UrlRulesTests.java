@@ -73,6 +73,15 @@ class UrlRulesTests {
 			.isThrownBy(() -> this.rules.check("jdbc:postgresql://db1/ny?" + parameter));
 	}
 
+	@ParameterizedTest
+	@ValueSource(strings = { "jdbc:postgresql://db1/ny?currentSchema=a&currentSchema=b",
+			"jdbc:postgresql://db1/ny?currentSchema=a&currentSchema=a", "postgres://db1/ny?sslmode=x&sslmode=y",
+			"jdbc:sqlite:ny.db?busy_timeout=1&x=1&BUSY_TIMEOUT=2" })
+	void noParameterIsGivenTwice(String url) {
+		UrlRules more = new UrlRules(DRIVERS, Map.of("sqlite", List.of("x", "BUSY_TIMEOUT")), null);
+		assertThatIllegalArgumentException().isThrownBy(() -> more.check(url)).withMessageContaining("twice");
+	}
+
 	@Test
 	void furtherParametersAndProductsAreAllowedByName() {
 		UrlRules more = new UrlRules(List.of("postgresql", "h2"),

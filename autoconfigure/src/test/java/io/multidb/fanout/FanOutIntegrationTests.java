@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -26,7 +27,10 @@ import io.multidb.SourceContext;
 import io.multidb.fanout.SourceOutcome.Status;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.PoolLimits;
+import io.multidb.source.ServerSettings;
 import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceState;
 import io.multidb.source.Sources;
 import io.multidb.source.TestPostgres;
 
@@ -167,6 +171,69 @@ class FanOutIntegrationTests {
 				socket.close();
 			}
 		}
+	}
+
+	@Test
+	void noMoreThreadsStayWithASilentServerThanItMayHaveConnections() throws Exception {
+		List<Socket> accepted = new CopyOnWriteArrayList<>();
+		try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+			Thread accepting = new Thread(() -> accept(silent, accepted));
+			accepting.setDaemon(true);
+			accepting.start();
+			open();
+			for (int round = 0; round < 5; round++) {
+				List<String> names = new ArrayList<>();
+				for (int i = 0; i < 12; i++) {
+					names.add("silent-" + round + "-" + i);
+					this.sources.registry()
+						.add(SourceDefinition.named("silent-" + round + "-" + i)
+							.url("jdbc:postgresql://localhost:" + silent.getLocalPort() + "/db" + round + "-" + i)
+							.username("nobody")
+							.build());
+				}
+				assertThat(ask(names, Duration.ofMillis(200)).count(Status.TIMED_OUT)).isEqualTo(12);
+				// Those that are being tried already keep no more of them.
+				assertThat(ask(names, Duration.ofMillis(200)).isComplete()).isFalse();
+			}
+			// Otherwise they would wait for half a minute, and one after the other.
+			await().atMost(Duration.ofSeconds(15))
+				.until(() -> Sources.threads("multidb-opener"), (threads) -> threads.size() <= 10);
+		}
+		finally {
+			for (Socket socket : accepted) {
+				socket.close();
+			}
+		}
+	}
+
+	@Test
+	void whoHasMoreTimeThanAFanOutOpensWhatItDidNot() throws Exception {
+		this.sources
+			.with(new PoolLimits(1000, PoolLimits.WhenFull.WAIT, Duration.ofMinutes(10), Duration.ofSeconds(30),
+					Map.of("one", new ServerSettings(1, null, 1))))
+			.with(postgres.source("pg", "postgres").server("one"))
+			.with(postgres.source("wanted", "template1").server("one"));
+		open();
+		FutureTask<String> patient = new FutureTask<>(
+				() -> Sources.query(this.sources.registry().get("wanted"), "select current_database()"));
+		FutureTask<FanOutResult<Integer>> hurried = new FutureTask<>(
+				() -> ask(List.of("wanted"), Duration.ofSeconds(1)));
+		try (Connection only = this.sources.registry().get("pg").getConnection()) {
+			new Thread(hurried).start();
+			await().pollInterval(Duration.ofMillis(1))
+				.until(() -> this.sources.registry().get("wanted").state() instanceof SourceState.Opening);
+			new Thread(patient).start();
+			assertThat(hurried.get(60, TimeUnit.SECONDS).count(Status.TIMED_OUT)).isEqualTo(1);
+			await().until(() -> Sources.threads("multidb-opener").isEmpty());
+			assertThat(patient.isDone()).isFalse();
+		}
+		assertThat(patient.get(60, TimeUnit.SECONDS)).isEqualTo("template1");
+	}
+
+	private FanOutResult<Integer> ask(List<String> names, Duration timeout) {
+		return this.fanOut.over(names)
+			.timeout(timeout)
+			.query((jdbc) -> jdbc.sql("select 1").query(Integer.class).list());
 	}
 
 	private static void accept(ServerSocket silent, List<Socket> accepted) {

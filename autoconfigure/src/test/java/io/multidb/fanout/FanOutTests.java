@@ -586,6 +586,32 @@ class FanOutTests {
 	}
 
 	@Test
+	void neighboursThatHangAreNotTheOnlyOnesThatAreAskedFirst() throws Exception {
+		List<String> names = names(64);
+		open(names.toArray(String[]::new));
+		CountDownLatch answered = new CountDownLatch(1);
+		try (FanOut few = new FanOut(this.sources.registry(), this.router, LONG, 8, null)) {
+			FanOutResult<String> result = few.over(names).timeout(Duration.ofSeconds(20)).call(() -> {
+				String source = SourceContext.require();
+				if (names.indexOf(source) < 16) {
+					answered.await();
+				}
+				answered.countDown();
+				return source;
+			});
+			assertThat(result.values()).isEqualTo(names);
+		}
+	}
+
+	@Test
+	void eachIsAskedOnceWhereverItIs() {
+		for (int count = 0; count < 300; count++) {
+			assertThat(Execution.spread(count)).hasSize(count)
+				.containsExactlyInAnyOrder(IntStream.range(0, count).toArray());
+		}
+	}
+
+	@Test
 	void noMoreThreadsWorkThanThereMayBeButForThoseThatWereStopped() throws Exception {
 		open();
 		FanOut two = new FanOut(this.sources.registry(), this.router, LONG, 2, null);

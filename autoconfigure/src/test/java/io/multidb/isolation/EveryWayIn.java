@@ -22,6 +22,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
@@ -85,6 +86,7 @@ import io.multidb.Tenant;
 import io.multidb.TenantContext;
 import io.multidb.WrongSourceException;
 import io.multidb.access.CurrentUser;
+import io.multidb.access.Permission;
 import io.multidb.access.TestGrants;
 import io.multidb.access.Users;
 import io.multidb.autoconfigure.MultiDbAccessAutoConfiguration;
@@ -261,9 +263,43 @@ final class EveryWayIn {
 						assertThat(isDenied(doors, way, source)).as("%s to %s", way, source).isFalse();
 					}
 					assertThat(Sources.query(registry.get(source), "SELECT count(*) FROM entry")).isNotEqualTo("1");
+					askAboutTheSecondTenant(doors, grants, source);
 					Sources.assertIdle(registry.get(source));
 				}
 			});
+	}
+
+	/** Who may all for a source's own tenant has entered another in its transaction. */
+	private void askAboutTheSecondTenant(Doors doors, TestGrants grants, String source) {
+		String second = source + "-0";
+		for (Permission.Level level : new Permission.Level[] { null, Permission.Level.READ, Permission.Level.ADMIN }) {
+			if (level != null) {
+				grants.grant("ada", source, second, level);
+			}
+			for (Way way : Way.values()) {
+				if (way == Way.CONNECTION || way == Way.STATELESS_SESSION) {
+					// They share no connection.
+					continue;
+				}
+				AtomicBoolean refused = new AtomicBoolean();
+				TenantContext.run(source, () -> doors.transaction.executeWithoutResult((status) -> {
+					status.setRollbackOnly();
+					// Known to the session, which needs no connection for it any more.
+					doors.entityManager.find(Entry.class, 1L);
+					try {
+						TenantContext.run(second, () -> doors.go(way, source, this.operations.incrementAndGet() + 10,
+								1L, new Changes(source), true));
+					}
+					catch (RuntimeException ex) {
+						assertThat(Worker.rootCause(ex)).as("%s for %s", way, second)
+							.isInstanceOf(SourceAccessDeniedException.class);
+						refused.set(true);
+					}
+				}));
+				assertThat(refused.get()).as("%s for %s, which may be used by %s", way, second, level)
+					.isEqualTo(level != Permission.Level.ADMIN);
+			}
+		}
 	}
 
 	/** Whether it is in a transaction, without one, or both. */

@@ -1,5 +1,7 @@
 package io.multidb.routing;
 
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -72,6 +74,16 @@ class GuardedConnectionTests {
 				.withMessageContaining("'lisbon'")
 				.withMessageContaining("'porto'");
 		}
+	}
+
+	/** There is one for each connection that is borrowed: 24 B. */
+	@Test
+	void aConnectionHasNoFieldForDeadlinesAndRulesThatItDoesNotHave() {
+		assertThat(this.connection.getClass()).isEqualTo(GuardedConnection.class);
+		assertThat(Stream.of(LeasedConnection.class, GuardedConnection.class)
+			.flatMap((type) -> Stream.of(type.getDeclaredFields()))
+			.filter((field) -> !Modifier.isStatic(field.getModifiers()))
+			.map(Field::getName)).containsExactlyInAnyOrder("delegate", "mark", "taken");
 	}
 
 	@Test

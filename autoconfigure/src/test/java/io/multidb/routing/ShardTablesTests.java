@@ -202,7 +202,8 @@ class ShardTablesTests {
 		assertThatExceptionOfType(InvalidDatasourcesException.class)
 			.isThrownBy(() -> routes(this.registry, shards(2, "a")).checkShards())
 			.withMessageContaining("'b' cannot be left out")
-			.withMessageContaining("1 tenants");
+			.withMessageContaining("1 tenants")
+			.withMessageContaining("Stop all other processes");
 		// Nothing has changed by that.
 		assertThat(place(routes, tenant)).isEqualTo("b");
 		routes(node("a", "b"), shards(1, "a", "b")).checkShards();
@@ -213,6 +214,34 @@ class ShardTablesTests {
 			.withMessageContaining("not declared");
 		routes(this.registry, shards(2, "a")).checkShards();
 		assertThat(place(routes(this.registry, shards(2, "a")), tenant)).isEqualTo("a");
+	}
+
+	/** One process has recorded its list in a, and is about to do so in b. */
+	@Test
+	void aSourceThatIsLeftOutBeforeItWasRecordedCannotBeRecordedByTheOneThatCameFirst() throws SQLException {
+		routes(this.registry, shards(1, "a", "b")).checkShards();
+		Sources.execute(this.registry.get("a"), "UPDATE multidb_shard SET complete = 0");
+		Sources.execute(this.registry.get("b"), "DELETE FROM multidb_shard");
+		Routes slow = routes(node("a", "b"), shards(1, "a", "b"));
+		routes(this.registry, shards(2, "a", "c")).checkShards();
+		assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.execute(this.registry.get("b"),
+				"INSERT INTO multidb_shard (id, source, generation, complete, sources) VALUES (1, 'b', 1, 0, 'a,b')"));
+		for (int i = 0; i < 10; i++) {
+			int tenant = i;
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> place(slow, tenant));
+		}
+		assertThat(tenants("b")).isEmpty();
+	}
+
+	@Test
+	void aSourceThatHasTenantsIsNotLeftOutThoughItWasNotRecordedYet() throws SQLException {
+		routes(this.registry, shards(1, "a", "b")).checkShards();
+		Sources.execute(this.registry.get("a"), "UPDATE multidb_shard SET complete = 0");
+		Sources.execute(this.registry.get("b"), "DELETE FROM multidb_shard");
+		Sources.execute(this.registry.get("b"), "INSERT INTO multidb_shard_tenant VALUES ('chat-1')");
+		assertThatExceptionOfType(InvalidDatasourcesException.class)
+			.isThrownBy(() -> routes(this.registry, shards(2, "a", "c")).checkShards())
+			.withMessageContaining("'b' cannot be left out");
 	}
 
 	@Test

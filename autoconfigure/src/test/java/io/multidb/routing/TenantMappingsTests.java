@@ -12,6 +12,9 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Function;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
@@ -29,6 +32,7 @@ import io.multidb.TenantContext;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
 import io.multidb.WrongSourceException;
+import io.multidb.routing.NumberedMappingStore.Revision;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.NamePattern;
 import io.multidb.source.SourceDefinition;
@@ -37,6 +41,7 @@ import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 /**
  * Tests for {@link TenantMappings}.
@@ -273,13 +278,28 @@ class TenantMappingsTests {
 		assertThat(sourceOf("chat-1")).isEqualTo("archive");
 	}
 
+	/** Who looked it up before the change puts it into the target after it. */
 	@Test
 	void aTargetThatWasHandedOnBeforeAChangeIsLookedUpAnewWhenItIsEntered() {
 		Target shared = Target.ofTenant("chat-1");
-		long before = Target.forgotten();
+		Target before = Target.ofTenant("chat-1");
+		Routes.Resolution old = this.routes.resolution(before);
+		assertThat(old.source().name()).isEqualTo("main");
+		long forgotten = Target.forgotten();
+		this.mappings.map("chat-1", "archive");
+		assertThat(shared.resolution(null, old, forgotten)).isSameAs(old);
+		assertThat(handedTo(shared)).isEqualTo("archive");
+		assertThat(handedTo(before)).isEqualTo("archive");
+	}
+
+	@Test
+	void aTargetThatIsUnresolvedWhenItIsEnteredIsNotTheOneThatASlowLookUpFills() {
+		Target shared = Target.ofTenant("chat-1");
+		Routes.Resolution old = this.routes.resolution(Target.ofTenant("chat-1"));
+		long forgotten = Target.forgotten();
 		this.mappings.map("chat-1", "archive");
 		try (Scope scope = shared.enter()) {
-			shared.resolution(null, "what was looked up before", before);
+			shared.resolution(null, old, forgotten);
 			assertThat(this.routes.resolve(Target.current()).name()).isEqualTo("archive");
 		}
 	}
@@ -296,10 +316,10 @@ class TenantMappingsTests {
 		Thread reader = new Thread(() -> {
 			for (int i = 0; i < rounds; i++) {
 				String tenant = "chat-" + i;
-				await(barrier);
+				meet(barrier);
 				String either = sourceOf(tenant);
 				assertThat(either).isIn("main", "archive");
-				await(barrier);
+				meet(barrier);
 				if (!sourceOf(tenant).equals("archive")) {
 					wrong.add(tenant);
 				}
@@ -308,19 +328,19 @@ class TenantMappingsTests {
 		reader.start();
 		for (int i = 0; i < rounds; i++) {
 			String tenant = "chat-" + i;
-			await(barrier);
+			meet(barrier);
 			this.mappings.map(tenant, "archive");
 			if (!sourceOf(tenant).equals("archive")) {
 				wrong.add(tenant);
 			}
-			await(barrier);
+			meet(barrier);
 		}
 		reader.join();
 		assertThat(wrong).isEmpty();
 		assertThat(this.mappings.all()).hasSize(rounds);
 	}
 
-	private static void await(CyclicBarrier barrier) {
+	private static void meet(CyclicBarrier barrier) {
 		try {
 			barrier.await(60, TimeUnit.SECONDS);
 		}
@@ -418,9 +438,7 @@ class TenantMappingsTests {
 		use(store);
 		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> sourceOf("chat-1"));
 		store.down = false;
-		org.awaitility.Awaitility.await()
-			.ignoreException(SourceUnavailableException.class)
-			.until(() -> sourceOf("chat-1").equals("archive"));
+		await().ignoreException(SourceUnavailableException.class).until(() -> sourceOf("chat-1").equals("archive"));
 	}
 
 	@Test
@@ -437,12 +455,146 @@ class TenantMappingsTests {
 		assertThat(sourceOf("chat-1")).isEqualTo("archive");
 	}
 
+	@Test
+	void whoMapsWhileAnotherWaitsForHisTransactionIsRefusedInTime() throws Exception {
+		Store store = new Store();
+		store.rows.put("chat-3", "third");
+		NumberedMappingStore serialized = new SerializedMappings(store, Duration.ofMillis(100));
+		this.mappings = new TenantMappings(this.registry, serialized, this.events::add);
+		Thread other = new Thread(() -> this.mappings.map("chat-1", "archive"));
+		store.transaction.lock();
+		try {
+			this.mappings.map("chat-2", "archive");
+			other.start();
+			await().until(store.transaction::hasQueuedThreads);
+			assertThatExceptionOfType(SourceUnavailableException.class)
+				.isThrownBy(() -> this.mappings.map("chat-2", "third"))
+				.withMessageContaining("mapping of tenant 'chat-2' could not be changed")
+				.withMessageContaining("longer than 100 ms")
+				.satisfies((ex) -> assertThat(ex.source()).isEqualTo("*mappings"));
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> this.mappings.unmap("chat-3"))
+				.withMessageContaining("mapping of tenant 'chat-3' could not be changed")
+				.satisfies((ex) -> assertThat(ex.source()).isEqualTo("*mappings"));
+			Thread.currentThread().interrupt();
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> this.mappings.unmap("chat-3"))
+				.withMessageContaining("interrupted");
+			assertThat(Thread.interrupted()).isTrue();
+			assertThat(this.mappings.all()).isEqualTo(Map.of("chat-2", "archive", "chat-3", "third"));
+		}
+		finally {
+			store.transaction.unlock();
+			other.join();
+		}
+		assertThat(this.mappings.unmap("chat-3")).isTrue();
+		assertThat(this.mappings.all()).isEqualTo(Map.of("chat-1", "archive", "chat-2", "archive"))
+			.isEqualTo(store.rows);
+	}
+
+	@Test
+	void aChangeComesIntoForceWhenItIsKeptAndIsNotUndoneByWhatWasReadBefore() {
+		Numbered store = new Numbered();
+		use(store);
+		this.mappings.map("chat-1", "archive");
+		this.mappings.map("chat-2", "archive");
+		assertThat(this.mappings.all()).isEmpty();
+		store.kept.remove(0).accept(new Revision(0, 6));
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		store.read(Map.of("chat-1", "third", "chat-2", "third"), 5);
+		assertThat(this.mappings.all()).isEqualTo(Map.of("chat-1", "archive", "chat-2", "third"));
+		store.read(Map.of("chat-1", "archive", "chat-2", "archive"), 7);
+		store.kept.remove(0).accept(new Revision(0, 7));
+		assertThat(this.events).containsExactly(new MappingEvent.Mapped("chat-1", "archive", null),
+				new MappingEvent.Mapped("chat-2", "third", null),
+				new MappingEvent.Mapped("chat-2", "archive", "third"));
+		store.read(Map.of("chat-1", "third"), 10);
+		this.mappings.map("chat-1", "archive");
+		store.kept.remove(0).accept(new Revision(0, 9));
+		assertThat(this.mappings.all()).as("another was later").isEqualTo(Map.of("chat-1", "third"));
+		store.read(Map.of(), 11);
+		assertThat(this.mappings.all()).isEmpty();
+		store.read(Map.of("chat-1", "third"), 7);
+		assertThat(this.mappings.all()).isEmpty();
+	}
+
+	@Test
+	void ofTwoChangesOfATenantTheLaterOneCountsWhicheverIsToldFirst() {
+		Numbered store = new Numbered();
+		use(store);
+		this.mappings.map("chat-1", "archive");
+		this.mappings.unmap("chat-1");
+		store.kept.remove(1).accept(new Revision(0, 9));
+		store.kept.remove(0).accept(new Revision(0, 8));
+		assertThat(this.mappings.find("chat-1")).isNull();
+		store.read(Map.of("chat-1", "archive"), 8);
+		assertThat(this.mappings.find("chat-1")).isNull();
+		assertThat(this.events).isEmpty();
+	}
+
+	/** The commit of a change may be undone in ways that nobody is told of. */
+	@Test
+	void aChangeThatIsNotAmongWhatWasReadAfterItIsNone() {
+		Numbered store = new Numbered();
+		use(store);
+		this.mappings.map("chat-1", "archive");
+		store.kept.remove(0).accept(new Revision(0, 2));
+		store.read(store.contents.mappings(), 2);
+		assertThat(this.mappings.find("chat-1")).isNull();
+		store.contents = new NumberedMappingStore.Contents(Map.of("chat-2", "third"), new Revision(1, 1));
+		this.mappings.map("chat-1", "archive");
+		store.kept.remove(0).accept(new Revision(0, 3));
+		store.changed.run();
+		assertThat(this.mappings.all()).as("an older state was put back").isEqualTo(Map.of("chat-2", "third"));
+	}
+
+	@Test
+	void whatIsThereAtTheStartIsNoChange() {
+		Numbered store = new Numbered();
+		use(store);
+		store.read(Map.of("chat-1", "archive"), 1);
+		assertThat(this.mappings.find("chat-1")).isEqualTo("archive");
+		assertThat(this.events).isEmpty();
+	}
+
+	/** Numbers its changes; each is kept when the test says so. */
+	private static final class Numbered implements NumberedMappingStore {
+
+		private final List<Consumer<Revision>> kept = new ArrayList<>();
+
+		private Contents contents = new Contents(Map.of(), new Revision(0, 0));
+
+		private Runnable changed;
+
+		@Override
+		public <T> T read(Function<Contents, T> taken) {
+			return taken.apply(this.contents);
+		}
+
+		void read(Map<String, String> mappings, long number) {
+			this.contents = new Contents(mappings, new Revision(0, number));
+			this.changed.run();
+		}
+
+		@Override
+		public void change(String tenant, String source, Consumer<Revision> taken) {
+			this.kept.add(taken);
+		}
+
+		@Override
+		public void whenChanged(Runnable listener) {
+			this.changed = listener;
+		}
+
+	}
+
 	/** As a table in a catalog would be. */
 	private static final class Store implements MappingStore {
 
 		private final Map<String, String> rows = new ConcurrentHashMap<>();
 
 		private final AtomicInteger loads = new AtomicInteger();
+
+		/** What a transaction locks that has changed something. */
+		private final ReentrantLock transaction = new ReentrantLock();
 
 		private volatile boolean down;
 
@@ -464,7 +616,13 @@ class TenantMappingsTests {
 		@Override
 		public void save(String tenant, String source) {
 			check();
-			this.rows.put(tenant, source);
+			this.transaction.lock();
+			try {
+				this.rows.put(tenant, source);
+			}
+			finally {
+				this.transaction.unlock();
+			}
 		}
 
 		@Override

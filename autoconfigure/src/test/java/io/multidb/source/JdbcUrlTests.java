@@ -1,10 +1,20 @@
 package io.multidb.source;
 
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Properties;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.postgresql.Driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -44,7 +54,12 @@ class JdbcUrlTests {
 	@ParameterizedTest
 	@CsvSource({ "jdbc:sqlite:a.db, jdbc:sqlite:./x/../a.db", "jdbc:sqlite:a.db, jdbc:sqlite:a.db?cache=shared",
 			"jdbc:postgresql://H/db, jdbc:postgresql://h:5432/db?ssl=true",
-			"jdbc:postgresql:db, jdbc:postgresql://localhost/db" })
+			"jdbc:postgresql:db, jdbc:postgresql://localhost/db", "jdbc:postgresql:db, jdbc:postgresql:///db",
+			"jdbc:postgresql://h/a?currentSchema=b, jdbc:postgresql://h/a?currentSchema=a&currentSchema=%62",
+			"jdbc:postgresql://h/a?options=-c%20x, jdbc:postgresql://h/a?options=-c+x",
+			"jdbc:postgresql://h/a, jdbc:postgresql://x/b?PGHOST=h&dbname=a",
+			"jdbc:mysql://h/a, jdbc:mysql://u:p@H:3306/b?ssl=1&%64bname=a",
+			"jdbc:mariadb://h/a?x=y, jdbc:mariadb://h:3306/a" })
 	void recognisesTheSameDatabase(String one, String other) {
 		assertThat(new JdbcUrl(one).databaseKey()).isEqualTo(new JdbcUrl(other).databaseKey());
 	}
@@ -52,7 +67,11 @@ class JdbcUrlTests {
 	@ParameterizedTest
 	@CsvSource({ "jdbc:sqlite:a.db, jdbc:sqlite:b.db", "jdbc:postgresql://h/a, jdbc:postgresql://h/b",
 			"jdbc:postgresql://h/a, jdbc:postgresql://h:5433/a",
-			"jdbc:postgresql://h/a?currentSchema=x, jdbc:postgresql://h/a?currentSchema=y" })
+			"jdbc:postgresql://h/a?currentSchema=x, jdbc:postgresql://h/a?currentSchema=y",
+			"jdbc:postgresql://h/a?currentSchema=x&currentSchema=y, jdbc:postgresql://h/a?currentSchema=x",
+			"jdbc:postgresql://h/a?dbname=b, jdbc:postgresql://h/a", "jdbc:mysql://h/a?dbname=b, jdbc:mysql://h/a",
+			"jdbc:mysql://h/a, jdbc:mysql://h:3307/a", "jdbc:mariadb://h/a?dbname=b, jdbc:mariadb://h/b",
+			"jdbc:mysql://(host=h)/a, jdbc:mysql://(host=i)/a" })
 	void tellsDatabasesApart(String one, String other) {
 		assertThat(new JdbcUrl(one).databaseKey()).isNotEqualTo(new JdbcUrl(other).databaseKey());
 	}
@@ -86,6 +105,67 @@ class JdbcUrlTests {
 			""")
 	void namesTheServer(String url, String server) {
 		assertThat(new JdbcUrl(url).server()).isEqualTo(server);
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "?currentSchema=a&currentSchema=%62", "?currentSchema=%62&currentSchema=a",
+			"?currentSchema=a+b%2Bc", "?currentSchema&x=1", "?currentSchema=a=b", "?currentSchema=",
+			"?CurrentSchema=a", "?%63urrentSchema=a", "?currentSchema=a&", "?dbname=x", "?PGDBNAME=%78&DBName=y",
+			"?pgdbname=x", "?host=DB2&port=6432", "?PGHOST=db2,db3&PGPORT=1,2", "?HOST=db2", "?port=1", "" })
+	void readsWhatThePostgresqlDriverReads(String parameters) {
+		for (String before : List.of("//DB1:5433/a+b%2Dc", "//db1/a", "//:5433/a", "//[::1]/a", "a")) {
+			JdbcUrl url = new JdbcUrl("jdbc:postgresql:" + before + parameters);
+			Properties read = Driver.parseURL(url.text(), null);
+			if (read == null) {
+				// Not as many hosts as ports
+				continue;
+			}
+			assertThat(url.schema()).as(url.text()).isEqualTo(read.getProperty("currentSchema"));
+			assertThat(url.databaseName()).as(url.text()).isEqualTo(read.getProperty("PGDBNAME"));
+			String[] ports = read.getProperty("PGPORT").split(",");
+			Iterator<String> hosts = Stream.of(read.getProperty("PGHOST").split(",")).iterator();
+			assertThat(url.server()).as(url.text())
+				.isEqualToIgnoringCase(
+						Stream.of(ports).map((port) -> hosts.next() + ":" + port).collect(Collectors.joining(",")));
+			JdbcUrl other = url.withDatabaseName("other");
+			assertThat(Driver.parseURL(other.text(), null)).as(other.text())
+				.isEqualTo(with(read, "PGDBNAME", "other"));
+			assertThat(other.databaseName()).isEqualTo("other");
+		}
+	}
+
+	private static Properties with(Properties properties, String name, String value) {
+		Properties changed = new Properties();
+		changed.putAll(properties);
+		changed.setProperty(name, value);
+		return changed;
+	}
+
+	@Test
+	void whatThePostgresqlDriverCannotReadIsLeftAsItIs() {
+		JdbcUrl url = new JdbcUrl("jdbc:postgresql://db1/a%zz?currentSchema=%");
+		assertThat(Driver.parseURL(url.text(), null)).isNull();
+		assertThat(url.databaseName()).isEqualTo("a%zz");
+		assertThat(url.schema()).isEqualTo("%");
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "busy_timeout=1&busy_timeout=2", "busy_timeout=1&BUSY_TIMEOUT=2", " Busy_Timeout = 2 ",
+			"busy_timeout=2&busy_timeout==3", "busy_timeout=1&&busy_timeout=2=3", "cache_size=1&busy_timeout=2" })
+	void readsWhatTheSqliteDriverReads(String parameters) throws SQLException {
+		JdbcUrl url = new JdbcUrl("jdbc:sqlite:?" + parameters);
+		assertThat(url.parameter("busy_timeout")).isEqualTo("2");
+		try (Connection connection = DriverManager.getConnection(url.text())) {
+			assertThat(Sources.query(connection, "pragma busy_timeout")).isEqualTo("2");
+		}
+		assertThat(url.withoutParameter("busy_timeout").parameter("busy_timeout")).isNull();
+	}
+
+	@Test
+	void keepsWhatElseIsBesideAParameterThatIsLeftOut() {
+		JdbcUrl url = new JdbcUrl("jdbc:sqlite:a.db?cache=shared&journal_mode=wal&Journal_Mode=off&x=y");
+		assertThat(url.withoutParameter("journal_mode").text()).isEqualTo("jdbc:sqlite:a.db?cache=shared&x=y");
+		assertThat(url.withoutParameter("journal").text()).isEqualTo(url.text());
 	}
 
 }

@@ -77,6 +77,18 @@ class LookTests {
 	}
 
 	@Test
+	void leavesTheFileAsItIsWhateverItsUrlSays() throws Exception {
+		make("main.db", "delete");
+		SourceRegistry registry = registry(SourceDefinition.named("main")
+			.url("jdbc:sqlite:" + this.directory.resolve("main.db") + "?journal_mode=wal&busy_timeout=77"));
+		assertThat(registry.look("main", this.mode)).isEqualTo("delete");
+		String timeout = registry.look("main",
+				(definition, connection) -> Sources.query(connection, "pragma busy_timeout"));
+		assertThat(timeout).isEqualTo("77");
+		assertThat(files()).containsExactly("main.db");
+	}
+
+	@Test
 	void leavesNothingBesideADatabaseWithALogOfWrites() throws Exception {
 		make("main.db", "wal");
 		SourceRegistry registry = registry(Sources.sqlite("main", this.directory));

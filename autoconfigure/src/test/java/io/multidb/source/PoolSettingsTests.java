@@ -24,4 +24,21 @@ class PoolSettingsTests {
 		assertThat(other.getMinimumIdle()).isZero();
 	}
 
+	@Test
+	void whoReadsTheSameSettingsAtTheSameTimeWaitsForThemToBeBoundOnce() throws Exception {
+		for (int i = 0; i < 50; i++) {
+			Map<String, String> settings = Map.of("pool-name", "of-this-test", "maximum-pool-size", "1" + i);
+			assertThat(Race.run(8, () -> System.identityHashCode(PoolSettings.read(settings))).stream().distinct())
+				.hasSize(1);
+		}
+	}
+
+	@Test
+	void noSettingsAreHikarisOwnButForIdleConnections() {
+		HikariConfig none = PoolSettings.bind(Map.of());
+		assertThat(none.getMinimumIdle()).isZero();
+		assertThat(none.getConnectionTimeout()).isEqualTo(new HikariConfig().getConnectionTimeout());
+		assertThat(none.getInitializationFailTimeout()).isEqualTo(-1);
+	}
+
 }

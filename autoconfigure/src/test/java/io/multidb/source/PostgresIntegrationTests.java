@@ -99,6 +99,32 @@ class PostgresIntegrationTests {
 		}
 	}
 
+	@ParameterizedTest
+	@ValueSource(strings = { "readOnlyMode=ignore", "readOnlyMode=transaction&readOnlyMode=ignore", "readOnly=false",
+			"readOnly=false&%72eadOnlyMode=ignore&readOnlyMode=%69gnore", "options=-cdefault_transaction_read_only=off" })
+	void nothingInItsUrlMakesAReadOnlySourceWritable(String parameters) throws SQLException {
+		postgres.run("create table if not exists sealed (x int)");
+		Source source = this.sources.with(SourceDefinition.named("main")
+			.url(postgres.url("postgres") + (postgres.url().contains("?") ? "&" : "?") + parameters)
+			.username(postgres.username())
+			.password(postgres.password())
+			.readOnly(true)
+			.hikari(Map.of("data-source-properties.readOnlyMode", "ignore"))).registry().get("main");
+		try (Connection connection = source.getConnection()) {
+			for (boolean autoCommit : new boolean[] { true, false }) {
+				connection.setAutoCommit(autoCommit);
+				assertThatExceptionOfType(SQLException.class)
+					.isThrownBy(() -> Sources.execute(connection, "insert into sealed values (1)"))
+					.withMessageContaining("is read-only");
+			}
+			connection.rollback();
+		}
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> this.sources.registry()
+				.look("main", (definition, connection) -> Sources.query(connection, "insert into sealed values (1)")))
+			.withMessageContaining("read-only transaction");
+	}
+
 	@Test
 	void createsAndMigratesADatabase() throws SQLException {
 		SourceRegistry registry = registry(CreatePolicy.EXPLICIT);

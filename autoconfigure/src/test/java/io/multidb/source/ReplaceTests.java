@@ -9,7 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -130,6 +132,136 @@ class ReplaceTests {
 				.replace(SourceDefinition.named("a").url("jdbc:sqlite:" + this.directory.resolve("other.db")).build()))
 			.withMessageContaining("have the same database");
 		assertThat(place(registry.get("a"))).isEqualTo("new");
+	}
+
+	/** Opens, and hence replaces, for as long as it is told to. */
+	private static final class Slow implements SourceMigrator {
+
+		private final CountDownLatch begun = new CountDownLatch(1);
+
+		private final CompletableFuture<String> end = new CompletableFuture<>();
+
+		private final String file;
+
+		Slow(String file) {
+			this.file = file;
+		}
+
+		@Override
+		public Outcome migrate(SourceDefinition definition, Connection connection) throws Exception {
+			if (definition.url().text().endsWith(this.file) && this.begun.getCount() > 0) {
+				this.begun.countDown();
+				if (!this.end.get(1, TimeUnit.MINUTES).isEmpty()) {
+					throw new IllegalStateException(this.end.get());
+				}
+			}
+			return Outcome.UNTOUCHED;
+		}
+
+	}
+
+	private SourceDefinition at(String name, String file) {
+		return SourceDefinition.named(name).url("jdbc:sqlite:" + this.directory.resolve(file)).build();
+	}
+
+	private static FutureTask<String> replace(SourceRegistry registry, SourceDefinition definition) {
+		FutureTask<String> task = new FutureTask<>(() -> registry.replace(definition), "replaced");
+		Thread thread = new Thread(task, "replaces");
+		thread.start();
+		return task;
+	}
+
+	private void assertTaken(SourceRegistry registry, String file, boolean taken) {
+		if (taken) {
+			assertThatExceptionOfType(InvalidDatasourcesException.class)
+				.isThrownBy(() -> registry.add(at("other", file)))
+				.withMessageContaining("have the same database");
+		}
+		else {
+			registry.add(at("other", file));
+			registry.remove("other");
+		}
+	}
+
+	/** The second one has claimed its database, and waits for the first. */
+	private static void awaitWaiting() {
+		await().until(() -> Thread.getAllStackTraces()
+			.keySet()
+			.stream()
+			.filter((thread) -> thread.getName().equals("replaces") && thread.getState() == Thread.State.TIMED_WAITING)
+			.count() == 2);
+	}
+
+	@Test
+	void ofTwoReplacementsByTheSameTheOneThatFailsTakesNoClaimAlong() throws Exception {
+		Slow slow = new Slow("b.db");
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).with(slow).registry();
+		FutureTask<String> failing = replace(registry, at("a", "b.db"));
+		assertThat(slow.begun.await(1, TimeUnit.MINUTES)).isTrue();
+		FutureTask<String> other = replace(registry, at("a", "b.db"));
+		awaitWaiting();
+		slow.end.complete("no");
+		assertThat(other.get(1, TimeUnit.MINUTES)).isEqualTo("replaced");
+		assertThatExceptionOfType(ExecutionException.class).isThrownBy(failing::get);
+		assertTaken(registry, "b.db", true);
+		assertTaken(registry, "a.db", false);
+	}
+
+	@Test
+	void aReplacementAndTheWayBackAtTheSameTimeKeepTheClaim() throws Exception {
+		Slow slow = new Slow("b.db");
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).with(slow).registry();
+		FutureTask<String> there = replace(registry, at("a", "b.db"));
+		assertThat(slow.begun.await(1, TimeUnit.MINUTES)).isTrue();
+		FutureTask<String> back = replace(registry, at("a", "a.db"));
+		awaitWaiting();
+		slow.end.complete("");
+		assertThat(there.get(1, TimeUnit.MINUTES)).isEqualTo("replaced");
+		assertThat(back.get(1, TimeUnit.MINUTES)).isEqualTo("replaced");
+		assertTaken(registry, "a.db", true);
+		assertTaken(registry, "b.db", false);
+	}
+
+	@Test
+	void aSourceThatIsRemovedWhileItIsReplacedKeepsNoClaim() throws Exception {
+		Slow slow = new Slow("b.db");
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).with(slow).registry();
+		FutureTask<String> replacing = replace(registry, at("a", "b.db"));
+		assertThat(slow.begun.await(1, TimeUnit.MINUTES)).isTrue();
+		registry.remove("a");
+		assertTaken(registry, "b.db", true);
+		slow.end.complete("");
+		assertThatExceptionOfType(ExecutionException.class).isThrownBy(replacing::get)
+			.withCauseInstanceOf(UnknownSourceException.class);
+		assertTaken(registry, "b.db", false);
+		assertTaken(registry, "a.db", false);
+	}
+
+	@Test
+	void whateverReplacesWhatAtTheSameMomentEachHasTheClaimToItsOwnDatabase() throws Exception {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory))
+			.with(Sources.sqlite("b", this.directory))
+			.registry();
+		for (int round = 0; round < 10; round++) {
+			Race.run(6, () -> {
+				for (int i = 0; i < 5; i++) {
+					int drawn = ThreadLocalRandom.current().nextInt(8);
+					try {
+						registry.replace(at((drawn % 2 == 0) ? "a" : "b", (char) ('a' + drawn / 2) + ".db"));
+					}
+					catch (InvalidDatasourcesException ex) {
+						// It is the other's.
+					}
+				}
+				return "done";
+			}).forEach((outcome) -> assertThat(outcome).isEqualTo("done"));
+			String ofA = registry.get("a").definition().url().text();
+			String ofB = registry.get("b").definition().url().text();
+			assertThat(ofA).isNotEqualTo(ofB);
+			for (String file : List.of("a.db", "b.db", "c.db", "d.db")) {
+				assertTaken(registry, file, ofA.endsWith(file) || ofB.endsWith(file));
+			}
+		}
 	}
 
 	@Test

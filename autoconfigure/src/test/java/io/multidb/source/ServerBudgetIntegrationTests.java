@@ -151,6 +151,26 @@ class ServerBudgetIntegrationTests {
 	}
 
 	@Test
+	void aConnectionThatIsCutWhileItsPoolDrainsCountsNoLonger() throws SQLException {
+		SourceRegistry registry = registry(Map.of());
+		Source source = registry.get("d0");
+		Connection cut = source.take();
+		registry.drain("d0");
+		Connection other = source.take();
+		Pool open = source.pool();
+		assertThat(connections()).isEqualTo(2);
+		source.sever(cut);
+		source.ended(cut);
+		await().untilAsserted(() -> assertThat(source.life().draining()).isEmpty());
+		await().untilAsserted(() -> assertThat(connections()).isOne());
+		assertThat(source.pool()).isSameAs(open);
+		assertThat(Sources.query(other, "SELECT 1")).isEqualTo("1");
+		source.giveBack(other, false);
+		Sources.assertIdle(source);
+		awaitNobodyWaiting(registry);
+	}
+
+	@Test
 	void whoWaitsTooLongIsToldOfTheBudgetWithNumbers() throws Exception {
 		SourceRegistry registry = registry(Map.of("connection-timeout", "500"));
 		List<Connection> held = new ArrayList<>();

@@ -125,6 +125,19 @@ class SourceRegistryTests {
 	}
 
 	@Test
+	void whatTheUrlSaysGoesBeforeOurDefaults() throws SQLException {
+		Source lisbon = this.sources
+			.with(SourceDefinition.named("lisbon")
+				.url("jdbc:sqlite:" + this.directory.resolve("lisbon.db")
+						+ "?busy_timeout=77&foreign_keys=false&journal_mode=delete"))
+			.registry()
+			.get("lisbon");
+		assertThat(Sources.query(lisbon, "pragma busy_timeout")).isEqualTo("77");
+		assertThat(Sources.query(lisbon, "pragma foreign_keys")).isEqualTo("0");
+		assertThat(Sources.query(lisbon, "pragma journal_mode")).isEqualTo("delete");
+	}
+
+	@Test
 	void theFirstConnectionOfAPoolIsTheOneThatOpenedTheSource() throws SQLException {
 		AtomicInteger opened = new AtomicInteger();
 		Source lisbon = this.sources.with(Sources.sqlite("lisbon", this.directory)).with((definition, connection) -> {

@@ -1,5 +1,6 @@
 package io.multidb.benchmarks;
 
+import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -11,7 +12,10 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -51,14 +55,19 @@ public final class FanOuts {
 	 * Runs it.
 	 * @param arguments {@code sources=500}, {@code percent=5} of them that hang and as
 	 * many that are locked, {@code deadline=1000} milliseconds, {@code rounds=10},
-	 * {@code loops=30} of the comparison, {@code only=faults,ratios}
+	 * {@code loops=30} of the comparison, {@code only=faults,ratios}; with
+	 * {@code only=first} the first round alone, and with {@code only=plain} that round by
+	 * the driver alone, each in a JVM of its own
 	 */
 	public static void main(String[] arguments) throws Exception {
 		Options options = new Options(arguments);
 		String only = options.text("only", "faults,ratios");
 		Path directory = Files.createTempDirectory("fanout");
 		try {
-			if (only.contains("faults")) {
+			if (only.contains("plain")) {
+				plain(options, Files.createDirectory(directory.resolve("plain")));
+			}
+			if (only.contains("faults") || only.contains("first")) {
 				faults(options, Files.createDirectory(directory.resolve("faults")));
 			}
 			if (only.contains("ratios")) {
@@ -97,10 +106,8 @@ public final class FanOuts {
 		int each = sources * options.number("percent", 5) / 100;
 		int deadline = options.number("deadline", 1000);
 		int rounds = options.number("rounds", 10);
-		List<String> files = new ArrayList<>();
-		for (int i = 0; i < sources - (each + 1) / 2; i++) {
-			files.add(((i < each / 2) ? "hung-" : (i < each / 2 + each) ? "locked-" : "healthy-") + i);
-		}
+		boolean onlyFirst = options.text("only", "").contains("first");
+		List<String> files = files(sources, each);
 		List<SourceDefinition> definitions = new ArrayList<>();
 		for (String file : files) {
 			definitions.add(sqlite(directory, file));
@@ -123,6 +130,9 @@ public final class FanOuts {
 					round((round == 0) ? "first of the JVM" : closed ? "all closed before" : String.valueOf(round),
 							asking, names, deadline);
 					names.stream().filter((name) -> name.startsWith("silent-")).forEach(asking.registry()::remove);
+					if (onlyFirst) {
+						return;
+					}
 					if (round == 0) {
 						open(asking.registry(), files);
 						warm = settled();
@@ -138,12 +148,57 @@ public final class FanOuts {
 					.collect(Collectors.groupingBy((name) -> name, Collectors.counting())));
 			}
 		}
-		for (Connection lock : locks) {
-			lock.close();
-		}
-		locks.clear();
+		unlock(locks);
 		System.out.println("after closing: " + settled());
 		System.out.println("threads, handles, MB, pools and connections: " + before.until(Resources.now()));
+	}
+
+	/** In this order, which has those that do not answer come first. */
+	private static List<String> files(int sources, int each) {
+		List<String> files = new ArrayList<>();
+		for (int i = 0; i < sources - (each + 1) / 2; i++) {
+			files.add(((i < each / 2) ? "hung-" : (i < each / 2 + each) ? "locked-" : "healthy-") + i);
+		}
+		return files;
+	}
+
+	/**
+	 * The driver alone, and at once a thread for each source that does not answer: how
+	 * many can be opened for the first time, and answer, by the deadline.
+	 */
+	private static void plain(Options options, Path directory) throws Exception {
+		int sources = options.number("sources", 500);
+		int each = sources * options.number("percent", 5) / 100;
+		int deadline = options.number("deadline", 1000);
+		List<String> files = files(sources, each);
+		for (String file : files) {
+			make(directory, file, 1);
+		}
+		Resources unused = Resources.now();
+		List<Connection> locks = lock(directory, files);
+		AtomicInteger answered = new AtomicInteger();
+		ExecutorService threads = Executors
+			.newFixedThreadPool(each + each / 2 + 2 * Runtime.getRuntime().availableProcessors());
+		long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(deadline);
+		for (String file : files) {
+			threads.execute(() -> {
+				try {
+					Connection connection = DriverManager.getConnection(url(directory, file));
+					execute(connection, "PRAGMA busy_timeout = " + deadline);
+					execute(connection, file.startsWith("hung-") ? ENDLESS : "UPDATE asked SET times = times + 1");
+					answered.incrementAndGet();
+				}
+				catch (SQLException ex) {
+					// It is locked.
+				}
+			});
+		}
+		while (System.nanoTime() < end) {
+			LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+		}
+		long healthy = files.stream().filter((file) -> file.startsWith("healthy-")).count();
+		System.out.println("by the driver alone: " + answered.get() + " of " + healthy);
+		Reference.reachabilityFence(locks);
 	}
 
 	private static void open(SourceRegistry registry, List<String> names) throws SQLException {
@@ -217,6 +272,14 @@ public final class FanOuts {
 			}
 		}
 		return locks;
+	}
+
+	/** Apart, so that no variable keeps one of them reachable. */
+	private static void unlock(List<Connection> locks) throws SQLException {
+		for (Connection lock : locks) {
+			lock.close();
+		}
+		locks.clear();
 	}
 
 	private static void ratios(Options options, Path directory) throws Exception {
