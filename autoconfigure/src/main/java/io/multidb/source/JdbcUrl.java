@@ -50,6 +50,8 @@ public record JdbcUrl(String text) {
 	 */
 	private static final Pattern AUTHORITY = Pattern.compile("(?://|thin:@)(?:[^/?#;]*@)?([^/?#;@\\s]+)");
 
+	private static final Pattern SHOWN_USER = Pattern.compile("//[^/?#@]*@");
+
 	private static final Pattern PORT = Pattern.compile(":\\d+$");
 
 	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
@@ -131,11 +133,9 @@ public record JdbcUrl(String text) {
 			return before;
 		}
 		String given = this.text.startsWith("jdbc:mysql:") ? parameter("dbname") : null;
-		return before.substring(0, before.indexOf("//") + 2)
-				+ Stream.of(hosts.split(","))
-					.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
-					.collect(Collectors.joining(","))
-				+ "/" + ((given != null) ? given : before.substring(start + 1));
+		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(",", -1))
+			.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
+			.collect(Collectors.joining(",")) + "/" + ((given != null) ? given : before.substring(start + 1));
 	}
 
 	/** The text itself, where it is one already: there may be ten thousand. */
@@ -213,10 +213,15 @@ public record JdbcUrl(String text) {
 	 * @return {@code null} where there is none, or it cannot be told
 	 */
 	@Nullable String server() {
-		if (product() != DatabaseProduct.OTHER) {
-			return (product() == DatabaseProduct.POSTGRESQL) ? postgresHosts() : null;
+		if (product() == DatabaseProduct.SQLITE) {
+			return null;
 		}
-		Matcher authority = AUTHORITY.matcher(this.text);
+		// A server's name is shown, be it one that no driver understands.
+		String plain = (this.text.indexOf('@') < 0) ? this.text : SHOWN_USER.matcher(masked()).replaceFirst("//");
+		if (product() == DatabaseProduct.POSTGRESQL) {
+			return new JdbcUrl(plain).postgresHosts();
+		}
+		Matcher authority = AUTHORITY.matcher(plain);
 		return authority.find() ? authority.group(1).toLowerCase(Locale.ROOT) : null;
 	}
 
@@ -230,7 +235,7 @@ public record JdbcUrl(String text) {
 		int end = path.startsWith("//") ? path.indexOf('/', 2) : -1;
 		List<String> hosts = new ArrayList<>();
 		List<String> ports = new ArrayList<>();
-		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",")) {
+		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",", -1)) {
 			int colon = PORT.matcher(address).find() ? address.lastIndexOf(':') : address.length();
 			hosts.add((colon == 0) ? "localhost" : address.substring(0, colon));
 			ports.add((colon == address.length()) ? "5432" : address.substring(colon + 1));
@@ -249,7 +254,7 @@ public record JdbcUrl(String text) {
 	}
 
 	private static @Nullable List<String> list(@Nullable String parameter) {
-		return (parameter != null) ? List.of(parameter.split(",")) : null;
+		return (parameter != null) ? List.of(parameter.split(",", -1)) : null;
 	}
 
 	private String beforeParameters() {

@@ -81,7 +81,8 @@ class GenerationsTests {
 					Sources.query(registry.get("s" + i), "select 1");
 				}
 				if (i % 100 == 0) {
-					registry.add(Sources.sqlite("f" + i, this.directory).fallback(FallbackSettings.readOnly("s" + i))
+					registry.add(Sources.sqlite("f" + i, this.directory)
+						.fallback(FallbackSettings.readOnly("s" + i))
 						.build());
 					registry.remove("f" + i);
 				}

@@ -96,6 +96,8 @@ class JdbcUrlTests {
 			jdbc:postgresql://DB1/a                                  | db1:5432
 			jdbc:postgresql://db1:6432,db2/a?ssl=true                | db1:6432,db2:5432
 			jdbc:postgresql:a                                        | localhost:5432
+			jdbc:postgresql://me:secret@DB1/a                        | db1:5432
+			jdbc:mysql://me:sec/ret@db1/a                            | db1
 			jdbc:mysql://me:secret@DB1:3306/a?x=//y                  | db1:3306
 			jdbc:sqlserver://db1:1433;databaseName=a                 | db1:1433
 			jdbc:oracle:thin:@db1:1521/a                             | db1:1521
@@ -109,9 +111,9 @@ class JdbcUrlTests {
 
 	@ParameterizedTest
 	@ValueSource(strings = { "?currentSchema=a&currentSchema=%62", "?currentSchema=%62&currentSchema=a",
-			"?currentSchema=a+b%2Bc", "?currentSchema&x=1", "?currentSchema=a=b", "?currentSchema=",
-			"?CurrentSchema=a", "?%63urrentSchema=a", "?currentSchema=a&", "?dbname=x", "?PGDBNAME=%78&DBName=y",
-			"?pgdbname=x", "?host=DB2&port=6432", "?PGHOST=db2,db3&PGPORT=1,2", "?HOST=db2", "?port=1", "" })
+			"?currentSchema=a+b%2Bc", "?currentSchema&x=1", "?currentSchema=a=b", "?currentSchema=", "?CurrentSchema=a",
+			"?%63urrentSchema=a", "?currentSchema=a&", "?dbname=x", "?PGDBNAME=%78&DBName=y", "?pgdbname=x",
+			"?host=DB2&port=6432", "?PGHOST=db2,db3&PGPORT=1,2", "?HOST=db2", "?port=1", "" })
 	void readsWhatThePostgresqlDriverReads(String parameters) {
 		for (String before : List.of("//DB1:5433/a+b%2Dc", "//db1/a", "//:5433/a", "//[::1]/a", "a")) {
 			JdbcUrl url = new JdbcUrl("jdbc:postgresql:" + before + parameters);
@@ -128,8 +130,7 @@ class JdbcUrlTests {
 				.isEqualToIgnoringCase(
 						Stream.of(ports).map((port) -> hosts.next() + ":" + port).collect(Collectors.joining(",")));
 			JdbcUrl other = url.withDatabaseName("other");
-			assertThat(Driver.parseURL(other.text(), null)).as(other.text())
-				.isEqualTo(with(read, "PGDBNAME", "other"));
+			assertThat(Driver.parseURL(other.text(), null)).as(other.text()).isEqualTo(with(read, "PGDBNAME", "other"));
 			assertThat(other.databaseName()).isEqualTo("other");
 		}
 	}

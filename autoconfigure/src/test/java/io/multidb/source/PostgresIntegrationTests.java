@@ -101,15 +101,19 @@ class PostgresIntegrationTests {
 
 	@ParameterizedTest
 	@ValueSource(strings = { "readOnlyMode=ignore", "readOnlyMode=transaction&readOnlyMode=ignore", "readOnly=false",
-			"readOnly=false&%72eadOnlyMode=ignore&readOnlyMode=%69gnore", "options=-cdefault_transaction_read_only=off" })
+			"readOnly=false&%72eadOnlyMode=ignore&readOnlyMode=%69gnore",
+			"options=-cdefault_transaction_read_only=off" })
 	void nothingInItsUrlMakesAReadOnlySourceWritable(String parameters) throws SQLException {
 		postgres.run("create table if not exists sealed (x int)");
-		Source source = this.sources.with(SourceDefinition.named("main")
-			.url(postgres.url("postgres") + (postgres.url().contains("?") ? "&" : "?") + parameters)
-			.username(postgres.username())
-			.password(postgres.password())
-			.readOnly(true)
-			.hikari(Map.of("data-source-properties.readOnlyMode", "ignore"))).registry().get("main");
+		Source source = this.sources
+			.with(SourceDefinition.named("main")
+				.url(postgres.url("postgres") + (postgres.url().contains("?") ? "&" : "?") + parameters)
+				.username(postgres.username())
+				.password(postgres.password())
+				.readOnly(true)
+				.hikari(Map.of("data-source-properties.readOnlyMode", "ignore")))
+			.registry()
+			.get("main");
 		try (Connection connection = source.getConnection()) {
 			for (boolean autoCommit : new boolean[] { true, false }) {
 				connection.setAutoCommit(autoCommit);

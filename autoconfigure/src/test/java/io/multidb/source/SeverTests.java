@@ -29,8 +29,7 @@ class SeverTests {
 
 	/** Nothing but the end of its use closes a pool that drains. */
 	private SourceRegistry registry(Map<String, String> hikari) {
-		return this.sources
-			.with(new PoolLimits(10, PoolLimits.WhenFull.WAIT, Duration.ofHours(1), Duration.ofHours(1)))
+		return this.sources.with(new PoolLimits(10, PoolLimits.WhenFull.WAIT, Duration.ofHours(1), Duration.ofHours(1)))
 			.with(definition("a", hikari))
 			.registry();
 	}
