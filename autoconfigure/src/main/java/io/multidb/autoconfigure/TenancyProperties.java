@@ -82,12 +82,15 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * @param maxOpen How many sources of the server may be open at the same time; the
 	 * least recently used idle one of them gives way. 0 for as many as
 	 * app.tenancy.max-open allows.
+	 * @param sessionPooling Whether a proxy in front of PostgreSQL, such as PgBouncer,
+	 * leaves each connection its session until it is closed. Without effect where there
+	 * is none.
 	 */
 	record Server(@Nullable Integer maxConnections, @Nullable Integer reserve, @DefaultValue("1") int nodes,
-			@DefaultValue("0") int maxOpen) {
+			@DefaultValue("0") int maxOpen, @DefaultValue("false") boolean sessionPooling) {
 
 		ServerSettings settings() {
-			return new ServerSettings(this.maxConnections, this.reserve, this.nodes, this.maxOpen);
+			return new ServerSettings(this.maxConnections, this.reserve, this.nodes, this.maxOpen, this.sessionPooling);
 		}
 
 	}
