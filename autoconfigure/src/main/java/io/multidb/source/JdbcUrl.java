@@ -133,7 +133,7 @@ public record JdbcUrl(String text) {
 			return before;
 		}
 		String given = this.text.startsWith("jdbc:mysql:") ? parameter("dbname") : null;
-		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(","))
+		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(",", -1))
 			.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
 			.collect(Collectors.joining(",")) + "/" + ((given != null) ? given : before.substring(start + 1));
 	}
@@ -175,7 +175,7 @@ public record JdbcUrl(String text) {
 			return given;
 		}
 		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
-		return decoded(path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path);
+		return decoded(databasePath(path));
 	}
 
 	/** Names another PostgreSQL database on the same server; letters, digits, _ only. */
@@ -190,6 +190,17 @@ public record JdbcUrl(String text) {
 	/** A parameter of PostgreSQL's driver that no other in the URL lifts. */
 	JdbcUrl withParameter(String name, String value) {
 		return new JdbcUrl(this.text + ((this.text.indexOf('?') < 0) ? '?' : '&') + name + '=' + value);
+	}
+
+	/** Reaches the same PostgreSQL database by the host and port of another URL. */
+	JdbcUrl withServerOf(JdbcUrl other) {
+		return new JdbcUrl(POSTGRESQL_PREFIX + "//" + other.postgresHosts() + "/"
+				+ databasePath(beforeParameters().substring(POSTGRESQL_PREFIX.length()))
+				+ this.text.substring(beforeParameters().length()));
+	}
+
+	private static String databasePath(String path) {
+		return path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path;
 	}
 
 	/** The user that the URL itself names, which goes before any other. */
@@ -243,7 +254,7 @@ public record JdbcUrl(String text) {
 	}
 
 	private static @Nullable List<String> list(@Nullable String parameter) {
-		return (parameter != null) ? List.of(parameter.split(",")) : null;
+		return (parameter != null) ? List.of(parameter.split(",", -1)) : null;
 	}
 
 	private String beforeParameters() {
