@@ -61,8 +61,8 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
-		@DefaultValue FanOut fanOut, @DefaultValue Metrics metrics, @DefaultValue Cli cli,
-		@DefaultValue Health health, @DefaultValue Page page) {
+		@DefaultValue FanOut fanOut, @DefaultValue Metrics metrics, @DefaultValue Cli cli, @DefaultValue Health health,
+		@DefaultValue Page page) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();

@@ -46,10 +46,10 @@ final class PageApplication implements AutoCloseable {
 	}
 
 	static PageApplication start(Path directory, Class<?> security, String... properties) {
-		List<String> all = new ArrayList<>(List.of("server.port=0", "spring.main.banner-mode=off",
-				"app.tenancy.page.enabled=true",
-				"app.datasources.lisbon.url=jdbc:sqlite:" + directory.resolve("lisbon.db"),
-				"app.datasources.porto.url=jdbc:sqlite:" + directory.resolve("porto.db")));
+		List<String> all = new ArrayList<>(
+				List.of("server.port=0", "spring.main.banner-mode=off", "app.tenancy.page.enabled=true",
+						"app.datasources.lisbon.url=jdbc:sqlite:" + directory.resolve("lisbon.db"),
+						"app.datasources.porto.url=jdbc:sqlite:" + directory.resolve("porto.db")));
 		all.addAll(Arrays.asList(properties));
 		return new PageApplication((ServletWebServerApplicationContext) new SpringApplicationBuilder(security)
 			.web(WebApplicationType.SERVLET)
@@ -116,9 +116,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** Operators only, as it should be. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class Protected {
 
 		@Bean
@@ -142,9 +142,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** As Spring Security is by itself. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class WithTokens {
 
 		@Bean
@@ -163,9 +163,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** Viewers may look, operators may change. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class WithViewers {
 
 		@Bean
@@ -190,9 +190,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** The page asks for a login, what it shows does not. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class OpenData {
 
 		@Bean
@@ -210,9 +210,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** Looking asks for a login, changing does not. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class OpenChanges {
 
 		@Bean
@@ -232,9 +232,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** Rules that want to see a request, and cannot be asked before there is one. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class ByAddress {
 
 		@Bean
