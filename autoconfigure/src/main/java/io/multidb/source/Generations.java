@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -29,8 +30,9 @@ final class Generations {
 		this.former.remove(name);
 		this.former.put(name, last);
 		if (this.former.size() > REMEMBERED) {
-			String oldest = this.former.keySet().iterator().next();
-			this.forgotten = Math.max(this.forgotten, this.former.remove(oldest));
+			Iterator<Integer> oldestFirst = this.former.values().iterator();
+			this.forgotten = Math.max(this.forgotten, oldestFirst.next());
+			oldestFirst.remove();
 		}
 	}
 

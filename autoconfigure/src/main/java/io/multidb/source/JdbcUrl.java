@@ -131,7 +131,7 @@ public record JdbcUrl(String text) {
 			return before;
 		}
 		String given = this.text.startsWith("jdbc:mysql:") ? parameter("dbname") : null;
-		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(","))
+		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(",", -1))
 			.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
 			.collect(Collectors.joining(",")) + "/" + ((given != null) ? given : before.substring(start + 1));
 	}
@@ -217,7 +217,7 @@ public record JdbcUrl(String text) {
 		int end = path.startsWith("//") ? path.indexOf('/', 2) : -1;
 		List<String> hosts = new ArrayList<>();
 		List<String> ports = new ArrayList<>();
-		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",")) {
+		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",", -1)) {
 			int colon = PORT.matcher(address).find() ? address.lastIndexOf(':') : address.length();
 			hosts.add((colon == 0) ? "localhost" : address.substring(0, colon));
 			ports.add((colon == address.length()) ? "5432" : address.substring(colon + 1));
@@ -236,7 +236,7 @@ public record JdbcUrl(String text) {
 	}
 
 	private static @Nullable List<String> list(@Nullable String parameter) {
-		return (parameter != null) ? List.of(parameter.split(",")) : null;
+		return (parameter != null) ? List.of(parameter.split(",", -1)) : null;
 	}
 
 	private String beforeParameters() {
@@ -250,7 +250,7 @@ public record JdbcUrl(String text) {
 			return this;
 		}
 		int start = this.text.indexOf('?');
-		return new JdbcUrl(beforeParameters() + Stream.of(this.text.substring(start + 1).split("&"))
+		return new JdbcUrl(beforeParameters() + Stream.of(this.text.substring(start + 1).split("&", -1))
 			.filter((each) -> new JdbcUrl(SQLITE_PREFIX + '?' + each).parameter(name) == null)
 			.collect(Collectors.joining("&", "?", "")));
 	}
