@@ -19,9 +19,10 @@ import io.multidb.Operation;
 /**
  * Makes audit events of uses and refusals: of what is the same (user, tenant, source and
  * operation) one per interval, which tells how often it was repeated since the one
- * before. Of the different ones, in one interval no more than {@value #MOST} of each
- * type; the rest is counted, and the count told in one event. So neither a loop nor
- * invented names fill a memory or an audit log. Thread-safe; takes no lock.
+ * before. Of the different ones, in one interval no more than {@value #MOST_OF_USER} of
+ * one user and {@value #MOST} of each type; the rest is counted, and the count told in
+ * one event. So neither a loop nor invented names fill a memory or an audit log, and
+ * nobody hides in his flood what others do. Thread-safe.
  */
 public final class AccessAudit implements AccessListener {
 
@@ -33,6 +34,9 @@ public final class AccessAudit implements AccessListener {
 
 	/** As many as Spring Boot's repository in memory keeps. */
 	static final int MOST = 1000;
+
+	/** Who invents more names than that need not be told of each. */
+	static final int MOST_OF_USER = 100;
 
 	/** Characters of a name, which may be anybody's invention. */
 	private static final int SHOWN = 100;
@@ -100,6 +104,10 @@ public final class AccessAudit implements AccessListener {
 			return (name == null || name.length() <= SHOWN) ? name : name.substring(0, SHOWN) + "…";
 		}
 
+		String userName() {
+			return (this.user != null) ? this.user : "";
+		}
+
 		AuditEvent event(String type, @Nullable String reason, long repeated) {
 			Map<String, @Nullable Object> data = new LinkedHashMap<>();
 			data.put("source", this.source);
@@ -126,7 +134,11 @@ public final class AccessAudit implements AccessListener {
 
 		private final AtomicLong since = new AtomicLong();
 
-		Seen(long now) {
+		/** Whose it is; {@code null} if nobody's in particular. */
+		private final @Nullable OfUser user;
+
+		Seen(@Nullable OfUser user, long now) {
+			this.user = user;
 			this.toldAt = new AtomicLong(now);
 		}
 
@@ -142,6 +154,23 @@ public final class AccessAudit implements AccessListener {
 
 	}
 
+	/** How much of one type is remembered of a user. */
+	private static final class OfUser {
+
+		private final AtomicLong size = new AtomicLong();
+
+		private final Seen others;
+
+		OfUser(long now, long interval) {
+			this.others = new Seen(null, now - interval);
+		}
+
+		boolean isFull() {
+			return this.size.get() >= MOST_OF_USER;
+		}
+
+	}
+
 	/** The events of one type. */
 	private final class Series {
 
@@ -152,6 +181,9 @@ public final class AccessAudit implements AccessListener {
 		/** How many are remembered; a map of many threads would have to count them. */
 		private final AtomicLong size = new AtomicLong();
 
+		/** Of whom anything is remembered; {@code ""} is nobody. */
+		private final Map<String, OfUser> users = new ConcurrentHashMap<>();
+
 		private final Seen others;
 
 		private final AtomicLong sweptAt;
@@ -159,7 +191,7 @@ public final class AccessAudit implements AccessListener {
 		Series(String type) {
 			this.type = type;
 			long now = AccessAudit.this.ticker.getAsLong();
-			this.others = new Seen(now - AccessAudit.this.interval);
+			this.others = new Seen(null, now - AccessAudit.this.interval);
 			this.sweptAt = new AtomicLong(now);
 		}
 
@@ -167,16 +199,17 @@ public final class AccessAudit implements AccessListener {
 			Key key = Key.of(event);
 			Seen known = this.seen.get(key);
 			if (known == null) {
-				if (!hasRoom(now)) {
-					addOther(now);
+				OfUser user = room(key, now);
+				if (user == null) {
+					addOther(key, now);
 					return;
 				}
-				known = this.seen.putIfAbsent(key, new Seen(now));
+				known = this.seen.putIfAbsent(key, new Seen(user, now));
 				if (known == null) {
 					publish(key.event(this.type, event.reason(), 0));
 					return;
 				}
-				this.size.decrementAndGet();
+				leave(user);
 			}
 			long repeated = known.tell(now, AccessAudit.this.interval);
 			if (repeated >= 0) {
@@ -184,34 +217,51 @@ public final class AccessAudit implements AccessListener {
 			}
 		}
 
-		private void addOther(long now) {
-			long repeated = this.others.tell(now, AccessAudit.this.interval);
+		private void addOther(Key key, long now) {
+			OfUser user = this.users.get(key.userName());
+			boolean flooding = user != null && user.isFull();
+			long repeated = (flooding ? user.others : this.others).tell(now, AccessAudit.this.interval);
 			if (repeated >= 0) {
-				publish(new AuditEvent((String) null, this.type, Map.of("others", repeated + 1)));
+				publish(new AuditEvent(flooding ? key.user() : null, this.type, Map.of("others", repeated + 1)));
 			}
 		}
 
-		/** Takes a place for one more. */
-		private boolean hasRoom(long now) {
-			if (this.size.incrementAndGet() <= MOST) {
-				return true;
-			}
-			this.size.decrementAndGet();
+		/** Takes a place for one more; {@code null} if there is none. */
+		private @Nullable OfUser room(Key key, long now) {
+			OfUser user = take(key, now);
 			long last = this.sweptAt.get();
 			// Not for each of a flood
-			if (now - last < AccessAudit.this.interval || !this.sweptAt.compareAndSet(last, now)) {
-				return false;
+			if (user != null || now - last < AccessAudit.this.interval || !this.sweptAt.compareAndSet(last, now)) {
+				return user;
 			}
 			this.seen.values().removeIf((each) -> {
 				boolean old = now - each.toldAt.get() >= AccessAudit.this.interval;
-				this.size.addAndGet(old ? -1 : 0);
+				if (old && each.user != null) {
+					leave(each.user);
+				}
 				return old;
 			});
-			if (this.size.incrementAndGet() <= MOST) {
-				return true;
+			this.users.values().removeIf((each) -> each.size.get() == 0);
+			return take(key, now);
+		}
+
+		private @Nullable OfUser take(Key key, long now) {
+			if (this.size.incrementAndGet() > MOST) {
+				this.size.decrementAndGet();
+				return null;
 			}
+			OfUser user = this.users.computeIfAbsent(key.userName(),
+					(name) -> new OfUser(now, AccessAudit.this.interval));
+			if (user.size.incrementAndGet() > MOST_OF_USER) {
+				leave(user);
+				return null;
+			}
+			return user;
+		}
+
+		private void leave(OfUser user) {
+			user.size.decrementAndGet();
 			this.size.decrementAndGet();
-			return false;
 		}
 
 	}

@@ -4,6 +4,7 @@ import java.util.Objects;
 
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.transaction.support.ResourceHolderSupport;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
 
 import io.multidb.ScopedCallable;
@@ -29,7 +30,7 @@ public final class UserContext {
 	 * @return the task's result
 	 * @throws X if the task throws it
 	 * @throws IllegalStateException if a transaction of another user is open on this
-	 * thread: its connection may do what that user may
+	 * thread, or connections are kept there as for one: they may do what that user may
 	 */
 	public static <T extends @Nullable Object, X extends Throwable> T call(String user, ScopedCallable<T, X> task)
 			throws X {
@@ -55,13 +56,22 @@ public final class UserContext {
 		if (Objects.requireNonNull(user, "user").isEmpty()) {
 			throw new IllegalArgumentException("The user's name is empty");
 		}
-		if (TransactionSynchronizationManager.isActualTransactionActive() && !TaskUser.isNamed(user)) {
+		if (!TaskUser.isNamed(user) && isAnythingShared()) {
 			throw new IllegalStateException("Cannot work for user '" + user
-					+ "' while a transaction is open on thread '" + Thread.currentThread().getName()
-					+ "': its connection may do what its own user may. Begin the"
+					+ "' while a transaction, or what is kept as for one, is open on thread '"
+					+ Thread.currentThread().getName() + "': its connection may do what its own user may. Begin the"
 					+ " transaction inside UserContext.call, or suspend it with PROPAGATION_NOT_SUPPORTED first.");
 		}
 		return TaskUser.named(user).enter();
+	}
+
+	/** SUPPORTS without a transaction keeps the connections it has used, too. */
+	private static boolean isAnythingShared() {
+		return TransactionSynchronizationManager.isActualTransactionActive() || TransactionSynchronizationManager
+			.getResourceMap()
+			.values()
+			.stream()
+			.anyMatch((each) -> each instanceof ResourceHolderSupport holder && holder.isSynchronizedWithTransaction());
 	}
 
 }

@@ -1,17 +1,21 @@
 package io.multidb.actuate;
 
+import java.io.Serial;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.LinkedTransferQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -38,18 +42,25 @@ import io.multidb.source.SourceState;
  * answers, what is unavailable says why, what is cold is UNKNOWN and stays cold. Only an
  * essential source is ever DOWN.
  * <p>
- * The sources of one report are tested at the same time, each with a time-out; a test
- * that hangs is not repeated before it has ended. Thread-safe.
+ * The sources of one report are tested at the same time, each with a time-out. A test
+ * that hangs is not repeated before it has ended, and is waited for once: who asks later
+ * hears at once that there is no answer. What a test has found is good for a short while,
+ * so that many who ask cost no more than one. Thread-safe.
  */
 public final class SourcesHealthContributor implements CompositeHealthContributor, DisposableBean {
 
 	/** Up to so many, a report lists cold sources too; beyond, it counts them. */
 	static final int LISTED = 100;
 
+	/** So many that are not cold it lists at most, beside all essential ones. */
+	static final int LISTED_IN_USE = 500;
+
 	/** The child that counts what is not listed; no source can have this name. */
 	static final String REST = "*";
 
 	private static final int THREADS = 64;
+
+	private static final Duration KEEP_ALIVE = Duration.ofSeconds(10);
 
 	private final SourceRegistry registry;
 
@@ -57,8 +68,13 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 	private final Duration timeout;
 
+	private final Duration cache;
+
 	/** Tests under way, by source. */
-	private final Map<Source, CompletableFuture<Boolean>> tests = new ConcurrentHashMap<>();
+	private final Map<Source, Test> tests = new ConcurrentHashMap<>();
+
+	/** What tests have found lately, by the identities of sources. */
+	private final Map<String, Found> found = new ConcurrentHashMap<>();
 
 	private final ThreadPoolExecutor executor;
 
@@ -69,27 +85,57 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	 * @param timeout how long one source may take to answer
 	 */
 	public SourcesHealthContributor(SourceRegistry registry, Duration timeout) {
-		this(registry, timeout, Map.of());
+		this(registry, timeout, Duration.ZERO, Map.of());
 	}
 
 	/**
 	 * Creates the contributor, with children beside the sources.
 	 * @param registry the sources
 	 * @param timeout how long one source may take to answer
+	 * @param cache how long what was found is good for those who ask next; zero for not
+	 * at all
 	 * @param others further children, by names that no source can have
 	 */
-	public SourcesHealthContributor(SourceRegistry registry, Duration timeout, Map<String, HealthIndicator> others) {
+	public SourcesHealthContributor(SourceRegistry registry, Duration timeout, Duration cache,
+			Map<String, HealthIndicator> others) {
 		this.registry = registry;
+		this.cache = cache;
 		this.others = Map.copyOf(others);
 		this.timeout = timeout;
 		AtomicInteger number = new AtomicInteger();
-		this.executor = new ThreadPoolExecutor(THREADS, THREADS, 10, TimeUnit.SECONDS, new LinkedBlockingQueue<>(),
+		Handover waiting = new Handover();
+		this.executor = new ThreadPoolExecutor(0, THREADS, KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS, waiting,
 				(task) -> {
 					Thread thread = new Thread(task, "multidb-health-" + number.incrementAndGet());
 					thread.setDaemon(true);
 					return thread;
+				}, (task, full) -> {
+					if (full.isShutdown()) {
+						throw new RejectedExecutionException("The application has ended");
+					}
+					waiting.keep(task);
 				});
-		this.executor.allowCoreThreadTimeOut(true);
+	}
+
+	/**
+	 * Lets an idle thread have the next task, where there is one: an ordinary queue would
+	 * have one started for each poll until there are as many as may be, and keep them.
+	 */
+	private static final class Handover extends LinkedTransferQueue<Runnable> {
+
+		@Serial
+		private static final long serialVersionUID = 1L;
+
+		@Override
+		public boolean offer(Runnable task) {
+			return tryTransfer(task);
+		}
+
+		/** All threads there may be are busy. */
+		void keep(Runnable task) {
+			boolean unused = super.offer(task);
+		}
+
 	}
 
 	@Override
@@ -104,23 +150,63 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 	@Override
 	public Stream<HealthContributors.Entry> stream() {
-		List<Source> all = this.registry.sources();
-		List<Source> listed = (all.size() <= LISTED) ? all
-				: all.stream().filter((source) -> !(source.state() instanceof SourceState.Cold)).toList();
-		Report report = new Report(listed);
-		Stream<HealthContributors.Entry> entries = listed.stream()
+		Listing listing = list();
+		Report report = new Report(listing.listed());
+		Stream<HealthContributors.Entry> entries = listing.listed()
+			.stream()
 			.map((source) -> new HealthContributors.Entry(source.name(), report.indicator(source)));
-		int rest = all.size() - listed.size();
 		Stream<HealthContributors.Entry> further = this.others.entrySet()
 			.stream()
 			.map((other) -> new HealthContributors.Entry(other.getKey(), other.getValue()));
 		entries = Stream.concat(entries, further);
-		return (rest > 0) ? Stream.concat(entries, Stream.of(new HealthContributors.Entry(REST, count(rest))))
-				: entries;
+		return listing.rest().isEmpty() ? entries
+				: Stream.concat(entries, Stream.of(new HealthContributors.Entry(REST, count(listing.rest()))));
 	}
 
-	private static HealthIndicator count(int cold) {
-		return () -> Health.unknown().withDetail("state", "cold").withDetail("count", cold).build();
+	/**
+	 * What a report is about.
+	 *
+	 * @param listed the sources that are listed, by name
+	 * @param rest how many there are besides, by state
+	 */
+	private record Listing(List<Source> listed, Map<String, Integer> rest) {
+	}
+
+	private Listing list() {
+		List<Source> few = new ArrayList<>();
+		List<Source> inUse = new ArrayList<>();
+		Map<String, Integer> states = new TreeMap<>();
+		this.registry.stream().forEach((source) -> {
+			SourceState state = source.state();
+			states.merge(SourcesView.status(state), 1, Integer::sum);
+			if (few.size() <= LISTED) {
+				few.add(source);
+			}
+			if (!(state instanceof SourceState.Cold)) {
+				inUse.add(source);
+			}
+		});
+		if (few.size() <= LISTED) {
+			few.sort(Comparator.comparing(Source::name));
+			return new Listing(few, Map.of());
+		}
+		inUse.sort(
+				Comparator.comparing((Source source) -> !source.definition().essential()).thenComparing(Source::name));
+		List<Source> listed = new ArrayList<>();
+		for (Source source : inUse) {
+			if (listed.size() < LISTED_IN_USE || source.definition().essential()) {
+				listed.add(source);
+				states.merge(SourcesView.status(source.state()), -1, Integer::sum);
+			}
+		}
+		states.values().removeIf((count) -> count <= 0);
+		listed.sort(Comparator.comparing(Source::name));
+		return new Listing(listed, states);
+	}
+
+	private static HealthIndicator count(Map<String, Integer> rest) {
+		int count = rest.values().stream().mapToInt(Integer::intValue).sum();
+		return () -> Health.unknown().withDetail("count", count).withDetail("states", rest).build();
 	}
 
 	/**
@@ -149,12 +235,12 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 		private synchronized @Nullable Answer test(Source source) {
 			if (this.asked.isEmpty() || this.asked.contains(source)) {
-				long until = System.nanoTime() + SourcesHealthContributor.this.timeout.toNanos();
 				this.asked.clear();
 				this.answers.clear();
+				forget();
 				for (Source each : this.sources) {
 					if (each.state() instanceof SourceState.Open) {
-						this.answers.put(each, new Answer(begin(each), until));
+						this.answers.put(each, answer(each));
 					}
 				}
 			}
@@ -164,25 +250,62 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 	}
 
-	/** A test under way, and the value of System.nanoTime() until which to wait. */
-	private record Answer(CompletableFuture<Boolean> test, long until) {
+	/** What a test says, or will say. */
+	private sealed interface Answer {
 
 	}
 
+	/**
+	 * What a test has found.
+	 *
+	 * @param error what was wrong, or {@code null} for nothing
+	 * @param at the value of System.nanoTime()
+	 */
+	private record Found(@Nullable String error, long at) implements Answer {
+	}
+
+	/** A test under way, and the value of System.nanoTime() until which to wait. */
+	private record Test(CompletableFuture<Found> end, long until) implements Answer {
+	}
+
+	private Answer answer(Source source) {
+		Found known = this.found.get(source.identity());
+		return (known != null && isFresh(known)) ? known : begin(source);
+	}
+
+	private boolean isFresh(Found known) {
+		return System.nanoTime() - known.at() < this.cache.toNanos();
+	}
+
+	/** Sources come and go. */
+	private void forget() {
+		this.found.values().removeIf((known) -> !isFresh(known));
+	}
+
+	/** How many findings are remembered. */
+	int remembered() {
+		return this.found.size();
+	}
+
 	/** A test that hangs is waited for again, and not joined by a second one. */
-	private CompletableFuture<Boolean> begin(Source source) {
+	private Test begin(Source source) {
 		return this.tests.computeIfAbsent(source, (key) -> {
-			CompletableFuture<Boolean> test = new CompletableFuture<>();
+			Test test = new Test(new CompletableFuture<>(), System.nanoTime() + this.timeout.toNanos());
 			this.executor.execute(() -> {
+				String error = null;
 				try {
-					test.complete(key.test());
+					boolean unused = key.test();
 				}
 				catch (Throwable ex) {
-					test.completeExceptionally(ex);
+					error = JdbcUrl.mask(String.valueOf(ex.getMessage()));
 				}
-				finally {
-					this.tests.remove(key);
+				Found result = new Found(error, System.nanoTime());
+				if (!this.cache.isZero()) {
+					this.found.put(key.identity(), result);
 				}
+				// Whoever asks from here on finds that, or begins anew.
+				this.tests.remove(key);
+				test.end().complete(result);
 			});
 			return test;
 		});
@@ -190,12 +313,13 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 	private Health health(Source source, Answer answer) {
 		try {
-			answer.test().get(Math.max(0, answer.until() - System.nanoTime()), TimeUnit.NANOSECONDS);
-			return fromState(source);
+			Found result = (answer instanceof Test test)
+					? test.end().get(Math.max(0, test.until() - System.nanoTime()), TimeUnit.NANOSECONDS)
+					: (Found) answer;
+			return (result.error() != null) ? failing(source, result.error()).build() : fromState(source);
 		}
 		catch (ExecutionException ex) {
-			Throwable cause = (ex.getCause() != null) ? ex.getCause() : ex;
-			return failing(source, JdbcUrl.mask(String.valueOf(cause.getMessage()))).build();
+			throw new IllegalStateException("A test never ends so", ex);
 		}
 		catch (TimeoutException ex) {
 			return failing(source, "No answer within " + this.timeout.toMillis() + " ms").build();
@@ -223,7 +347,7 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	}
 
 	private static Health.Builder describe(Health.Builder health, Source source) {
-		health.withDetail("state", source.state().getClass().getSimpleName().toLowerCase(Locale.ROOT))
+		health.withDetail("state", SourcesView.status(source.state()))
 			.withDetail("url", source.definition().url().masked())
 			.withDetail("essential", source.definition().essential());
 		String fallback = source.fallback();

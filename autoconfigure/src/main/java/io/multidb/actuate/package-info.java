@@ -1,5 +1,5 @@
 /**
- * What an operator sees: health.
+ * What an operator sees: health, and every source with all that is known of it.
  */
 @NullMarked
 package io.multidb.actuate;

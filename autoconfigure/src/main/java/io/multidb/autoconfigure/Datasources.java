@@ -6,6 +6,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.routing.Route;
+import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceTemplate;
 
@@ -17,11 +18,13 @@ import io.multidb.source.SourceTemplate;
  * @param routes the routes in order, empty where none was written
  * @param noTenant the source for work without a tenant, or {@code null} to refuse it
  * @param tenancy everything else
+ * @param migration how a source is migrated that says nothing of its own
  * @param ofDefault known names that have no source of their own
  * @param notes what was found twice, and which of both is used
  */
 record Datasources(List<SourceDefinition> sources, List<SourceTemplate> templates, List<Route> routes,
-		@Nullable String noTenant, TenancyProperties tenancy, Set<String> ofDefault, List<String> notes) {
+		@Nullable String noTenant, TenancyProperties tenancy, LiquibaseSettings migration, Set<String> ofDefault,
+		List<String> notes) {
 
 	private static final int SHOWN = 10;
 

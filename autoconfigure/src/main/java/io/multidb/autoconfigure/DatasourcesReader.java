@@ -169,8 +169,8 @@ final class DatasourcesReader {
 		if (!this.mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(List.copyOf(this.mistakes));
 		}
-		return new Datasources(sources, templates, routes, noTenant, this.tenancy, this.addresses.ofDefault(),
-				this.addresses.notes());
+		return new Datasources(sources, templates, routes, noTenant, this.tenancy, migration(),
+				this.addresses.ofDefault(), this.addresses.notes());
 	}
 
 	/** The registry knows best which sources exclude each other. */
@@ -424,6 +424,14 @@ final class DatasourcesReader {
 		parameters.putAll(own.parameters());
 		return new LiquibaseSettings(changeLog, (own.contexts() != null) ? own.contexts() : this.migration.contexts(),
 				(own.labelFilter() != null) ? own.labelFilter() : this.migration.labelFilter(), parameters);
+	}
+
+	/** Of a source that is added later and says nothing of its own. */
+	private LiquibaseSettings migration() {
+		return (StringUtils.hasText(this.migration.changeLog()) && isLiquibaseEnabled())
+				? new LiquibaseSettings(this.migration.changeLog(), this.migration.contexts(),
+						this.migration.labelFilter(), this.migration.parameters())
+				: LiquibaseSettings.NONE;
 	}
 
 	/** The defaults of all sources, where an application's spring.liquibase goes on. */

@@ -46,15 +46,18 @@ public final class MultiDbHealthAutoConfiguration {
 	@Bean
 	@ConditionalOnMissingBean(name = "datasourcesHealthContributor")
 	@ConditionalOnEnabledHealthIndicator("datasources")
-	SourcesHealthContributor datasourcesHealthContributor(SourceRegistry registry, ObjectProvider<Catalog> catalog,
+	SourcesHealthContributor datasourcesHealthContributor(SourceRegistry registry,
+			ObjectProvider<Datasources> datasources, ObjectProvider<Catalog> catalog,
 			ObjectProvider<ProvidedSources> provided) {
+		Datasources configured = datasources.getIfAvailable();
+		Duration cache = (configured != null) ? configured.tenancy().health().cache() : Duration.ZERO;
 		Catalog found = catalog.getIfAvailable();
 		if (found == null) {
-			return new SourcesHealthContributor(registry, TIMEOUT);
+			return new SourcesHealthContributor(registry, TIMEOUT, cache, Map.of());
 		}
 		CatalogHealthIndicator indicator = new CatalogHealthIndicator(found::status,
 				() -> provided.stream().findFirst().map(ProvidedSources::problems).orElseGet(Map::of));
-		return new SourcesHealthContributor(registry, TIMEOUT, Map.of(CatalogHealthIndicator.NAME, indicator));
+		return new SourcesHealthContributor(registry, TIMEOUT, cache, Map.of(CatalogHealthIndicator.NAME, indicator));
 	}
 
 	/**

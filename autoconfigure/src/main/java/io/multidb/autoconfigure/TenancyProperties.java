@@ -50,6 +50,7 @@ import io.multidb.source.ServerSettings;
  * @param access Who may use which source.
  * @param fanOut How many sources are asked at the same time.
  * @param cli The command line.
+ * @param health How sources are looked at.
  */
 record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("refuse") String noTenant,
 		@DefaultValue List<Route> routes, @DefaultValue List<String> packages, @DefaultValue("1000") int maxOpen,
@@ -57,7 +58,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
-		@DefaultValue FanOut fanOut, @DefaultValue Cli cli) {
+		@DefaultValue FanOut fanOut, @DefaultValue Cli cli, @DefaultValue Health health) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -99,6 +100,16 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	}
 
 	/**
+	 * How sources are looked at.
+	 *
+	 * @param cache How long what was found of an open source is good for those who ask
+	 * next, whichever group or path of health they ask for. 0 to look each time.
+	 */
+	record Health(@DefaultValue("1s") Duration cache) {
+
+	}
+
+	/**
 	 * A table of sources in one of the declared ones.
 	 *
 	 * @param source Declared source that has the catalog's tables, on SQLite or
@@ -130,10 +141,13 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		 */
 		CatalogSettings settings(Function<String, @Nullable String> properties) {
 			return new CatalogSettings(String.valueOf(this.source), this.tablePrefix, this.pollInterval,
-					this.permissions,
-					new UrlRules(this.allowedDrivers, this.parameters,
-							(this.sqliteDirectory != null) ? this.sqliteDirectory.toPath() : null),
-					this.credentials.of(properties));
+					this.permissions, urls(), this.credentials.of(properties));
+		}
+
+		/** Which URLs may come from outside, be there a catalog or not. */
+		UrlRules urls() {
+			return new UrlRules(this.allowedDrivers, this.parameters,
+					(this.sqliteDirectory != null) ? this.sqliteDirectory.toPath() : null);
 		}
 
 		/**

@@ -36,6 +36,7 @@ import io.multidb.access.Permission;
 import io.multidb.discovery.SourceProvider;
 import io.multidb.routing.MappingStore;
 import io.multidb.routing.ShardMap;
+import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 
@@ -109,6 +110,14 @@ public final class Catalog implements AutoCloseable {
 	}
 
 	/**
+	 * Where the catalog is.
+	 * @return the name of its source
+	 */
+	public String source() {
+		return this.settings.source();
+	}
+
+	/**
 	 * The catalog as a provider of sources: those whose rows are active and right.
 	 * @return the provider
 	 */
@@ -139,6 +148,15 @@ public final class Catalog implements AutoCloseable {
 	 */
 	public List<CatalogSource> all() {
 		return sorted((source) -> true);
+	}
+
+	/**
+	 * Whether a source is one of the catalog's, so that changing its row changes it.
+	 * @param definition the source's definition
+	 * @return whether that is a row's; {@code false} if what is declared goes before it
+	 */
+	public boolean defines(SourceDefinition definition) {
+		return this.reader.rows().isOrigin(definition.name(), definition);
 	}
 
 	/**

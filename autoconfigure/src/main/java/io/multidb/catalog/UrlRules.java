@@ -19,11 +19,11 @@ import org.jspecify.annotations.Nullable;
 import io.multidb.discovery.DatabaseUrl;
 
 /**
- * Which URLs rows of a catalog may have. Whoever may write a row would otherwise have a
- * driver load a class, read a file or ask another server: CVE-2022-21724 (pgjdbc's
- * {@code socketFactory}), CVE-2023-32697 (sqlite-jdbc's {@code :resource:}), MySQL's
- * {@code autoDeserialize}. Whatever is not known to be harmless is refused. Immutable and
- * thread-safe.
+ * Which URLs rows of a catalog may have, and those that come by HTTP. Whoever may write a
+ * row would otherwise have a driver load a class, read a file or ask another server:
+ * CVE-2022-21724 (pgjdbc's {@code socketFactory}), CVE-2023-32697 (sqlite-jdbc's
+ * {@code :resource:}), MySQL's {@code autoDeserialize}. Whatever is not known to be
+ * harmless is refused. Immutable and thread-safe.
  */
 public final class UrlRules {
 
@@ -89,7 +89,7 @@ public final class UrlRules {
 	 * @throws IllegalArgumentException if it is not allowed; the message is for people,
 	 * behind "its URL", and has no secret in it
 	 */
-	String check(String text) {
+	public String check(String text) {
 		if (text.isBlank()) {
 			throw new IllegalArgumentException("is empty");
 		}

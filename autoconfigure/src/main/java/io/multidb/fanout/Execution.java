@@ -128,6 +128,13 @@ final class Execution<T, P> {
 					}
 				});
 			}
+			catch (RuntimeException | Error ex) {
+				// What the caller's context is made of failed, outside of all work.
+				Item<P> item = this.waiting.poll();
+				if (item != null) {
+					Execution.this.fail(item, runner, ex);
+				}
+			}
 			finally {
 				runner.end();
 			}
@@ -201,7 +208,7 @@ final class Execution<T, P> {
 	}
 
 	/** Asks all, and returns when each has an outcome. */
-	FanOutResult.Outcomes run(Workers workers) {
+	FanOutAnswer.Outcomes run(Workers workers) {
 		boolean interrupted = false;
 		try {
 			long tick = this.start - TICK;
@@ -234,7 +241,7 @@ final class Execution<T, P> {
 			}
 		}
 		this.journal.await(this.end);
-		return new FanOutResult.Outcomes(this.id, Arrays.stream(this.outcomes).map(Objects::requireNonNull).toList(),
+		return new FanOutAnswer.Outcomes(this.id, Arrays.stream(this.outcomes).map(Objects::requireNonNull).toList(),
 				this.failures, Duration.ofNanos(System.nanoTime() - this.start));
 	}
 
@@ -262,29 +269,48 @@ final class Execution<T, P> {
 		}
 	}
 
-	/** Who has not answered by now does not. */
+	private void fail(Item<P> item, Runner runner, Throwable failure) {
+		Deadline deadline = new Deadline(this.end);
+		if (!item.begin(runner, deadline)) {
+			return;
+		}
+		deadline.end();
+		if (item.end(null, failure)) {
+			this.answered.add(item);
+		}
+	}
+
+	/**
+	 * Who has not answered by now does not. All are stopped before anybody is told, who
+	 * may take his time.
+	 */
 	private void closeAll(Workers workers, boolean cancelled) {
+		Map<Item<P>, Item.Closing<P>> closed = new LinkedHashMap<>();
 		List<Item<P>> working = new ArrayList<>();
 		for (Item<P> item : this.items) {
-			if (this.outcomes[item.index()] != null) {
-				continue;
+			if (this.outcomes[item.index()] == null) {
+				Item.Closing<P> closing = item.close();
+				closed.put(item, closing);
+				Runner runner = closing.working();
+				if (closing.answer() == null && runner != null) {
+					runner.giveUp();
+					working.add(item);
+				}
 			}
-			Item.Closing<P> closing = item.close();
-			if (closing.answer() != null) {
-				settle(item, closing.answer());
-				continue;
-			}
-			Runner runner = closing.working();
-			if (runner != null) {
-				runner.giveUp();
-				working.add(item);
-			}
-			settle(item, cancelled, closing);
 		}
 		if (!working.isEmpty()) {
 			// It may take a while where there is much to do.
 			workers.beside(() -> working.forEach(Item::cut));
 		}
+		closed.forEach((item, closing) -> {
+			Item.Answer<P> answer = closing.answer();
+			if (answer != null) {
+				settle(item, answer);
+			}
+			else {
+				settle(item, cancelled, closing);
+			}
+		});
 	}
 
 	private void settle(Item<P> item, boolean cancelled, Item.Closing<P> closing) {

@@ -123,7 +123,7 @@ public final class FanOut implements AutoCloseable {
 		return this.workers.late().get();
 	}
 
-	<T, P> FanOutResult.Outcomes run(FanOutQuery.Settings settings, Question<? extends T> question, Merge<T, P> merge) {
+	<T, P> FanOutAnswer.Outcomes run(FanOutQuery.Settings settings, Question<? extends T> question, Merge<T, P> merge) {
 		FanOutJournal recorder = this.journal;
 		Execution<T, P> execution = new Execution<>(settings.sources(), settings.timeout(), question, merge,
 				settings.listener(),

@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
@@ -68,7 +69,20 @@ public final class FanOutJournal implements AutoCloseable {
 			update multidb_execution set status = ?, row_count = ?, milliseconds = ?, failure = ?
 			where execution_id = ? and position = ?""";
 
+	private static final String SELECT = "select source, status, row_count, milliseconds, failure, started_at, position"
+			+ " from multidb_execution where execution_id = ? order by position";
+
 	private static final int LONGEST_FAILURE = 1000;
+
+	/**
+	 * A commit without an answer may still be under way when it is looked for the first
+	 * time; what collides with it then has come after it.
+	 */
+	private static final int ATTEMPTS = 3;
+
+	/** When an outcome is tried again that could not be written. */
+	private static final List<Duration> AGAIN = List.of(Duration.ofMillis(200), Duration.ofSeconds(1),
+			Duration.ofSeconds(5), Duration.ofSeconds(30));
 
 	/** So many executions may wait to be written; what comes then is not recorded. */
 	private static final int MANY = 1000;
@@ -180,9 +194,7 @@ public final class FanOutJournal implements AutoCloseable {
 	public @Nullable Recorded find(String id) {
 		try (Connection connection = connect()) {
 			make(connection);
-			try (PreparedStatement statement = connection
-				.prepareStatement("select source, status, row_count, milliseconds, failure, started_at"
-						+ " from multidb_execution where execution_id = ? order by position")) {
+			try (PreparedStatement statement = connection.prepareStatement(SELECT)) {
 				statement.setString(1, id);
 				try (ResultSet rows = statement.executeQuery()) {
 					return read(id, rows);
@@ -201,11 +213,15 @@ public final class FanOutJournal implements AutoCloseable {
 		List<Entry> entries = new ArrayList<>();
 		Instant startedAt = Instant.EPOCH;
 		while (rows.next()) {
-			entries.add(new Entry(rows.getString(1), State.of(rows.getString(2)), rows.getLong(3), rows.getLong(4),
-					rows.getString(5)));
+			entries.add(entry(rows));
 			startedAt = Instant.from(TIME.parse(rows.getString(6)));
 		}
 		return entries.isEmpty() ? null : new Recorded(id, startedAt, entries);
+	}
+
+	private static Entry entry(ResultSet rows) throws SQLException {
+		return new Entry(rows.getString(1), State.of(rows.getString(2)), rows.getLong(3), rows.getLong(4),
+				rows.getString(5));
 	}
 
 	/**
@@ -302,11 +318,13 @@ public final class FanOutJournal implements AutoCloseable {
 	private void write(Execution execution) {
 		boolean last = execution.ended;
 		execution.scheduled.set(false);
-		if (execution.written.isDone()) {
+		if (execution.over) {
 			return;
 		}
+		boolean done = false;
 		try {
-			write(execution, last);
+			writeOnce(execution, last);
+			done = true;
 			if (this.down) {
 				this.down = false;
 				logger.info("{}: the journal of fan-outs is written again", this.source);
@@ -320,10 +338,45 @@ public final class FanOutJournal implements AutoCloseable {
 		}
 		finally {
 			if (last) {
-				this.unwritten.decrementAndGet();
+				if (done || !laterAgain(execution)) {
+					execution.over = true;
+					this.unwritten.decrementAndGet();
+				}
+				// An answer does not wait for another attempt.
 				execution.written.complete(null);
 			}
 		}
+	}
+
+	private boolean laterAgain(Execution execution) {
+		if (execution.attempts == AGAIN.size()) {
+			logger.debug("{}: what became of fan-out {} could not be written into the journal", this.source,
+					execution.id);
+			return false;
+		}
+		return later(execution, AGAIN.get(execution.attempts++));
+	}
+
+	/** Whether or not a commit was answered whose connection is lost. */
+	private void writeOnce(Execution execution, boolean last) throws SQLException {
+		for (int attempt = 1;; attempt++) {
+			try {
+				write(execution, last);
+				return;
+			}
+			catch (SQLException ex) {
+				if (attempt == ATTEMPTS || !isWorthAnother(ex)) {
+					throw ex;
+				}
+				logger.debug("{}: the journal of fan-outs is written to again", this.source, ex);
+			}
+		}
+	}
+
+	/** The connection was lost, or what is to be inserted is there by now. */
+	private static boolean isWorthAnother(SQLException failure) {
+		String state = failure.getSQLState();
+		return state != null && (state.startsWith("08") || state.startsWith("57P") || state.startsWith("23"));
 	}
 
 	private void write(Execution execution, boolean last) throws SQLException {
@@ -335,8 +388,11 @@ public final class FanOutJournal implements AutoCloseable {
 				this.made = true;
 			}
 			connection.setAutoCommit(false);
-			boolean done = false;
 			try {
+				if (execution.inDoubt) {
+					execution.read(connection);
+				}
+				execution.inDoubt = true;
 				execution.write(connection);
 				if (last && !this.keep.isZero() && System.nanoTime() - this.prunedAt >= PRUNING) {
 					this.prunedAt = System.nanoTime();
@@ -344,18 +400,38 @@ public final class FanOutJournal implements AutoCloseable {
 					logger.debug("{}: {} old rows of the journal of fan-outs deleted", this.source, pruned);
 				}
 				connection.commit();
-				done = true;
 			}
-			finally {
-				if (!done) {
-					// The table may be gone.
-					this.made = false;
-					connection.rollback();
-				}
-				connection.setAutoCommit(automatic);
+			catch (SQLException | RuntimeException ex) {
+				// The table may be gone.
+				this.made = false;
+				undo(connection, automatic, ex);
+				throw ex;
 			}
+			connection.setAutoCommit(automatic);
 			execution.wrote();
+			execution.inDoubt = false;
 		}
+	}
+
+	/** As far as there still is a connection. */
+	private static void undo(Connection connection, boolean automatic, Exception failure) {
+		try {
+			connection.rollback();
+			connection.setAutoCommit(automatic);
+		}
+		catch (SQLException | RuntimeException ex) {
+			failure.addSuppressed(ex);
+		}
+	}
+
+	/** Not too long, and without what PostgreSQL has no place for. */
+	private static String storable(String failure) {
+		String text = failure.replace('\0', ' ');
+		if (text.length() <= LONGEST_FAILURE) {
+			return text;
+		}
+		boolean half = Character.isHighSurrogate(text.charAt(LONGEST_FAILURE - 1));
+		return text.substring(0, half ? LONGEST_FAILURE - 1 : LONGEST_FAILURE);
 	}
 
 	/** Writes what there is to be written, for a short while, and ends. */
@@ -429,10 +505,21 @@ public final class FanOutJournal implements AutoCloseable {
 
 		private volatile boolean ended;
 
-		/** What the table has; touched by the writer. */
+		/**
+		 * It is in the table, or never will be; touched by the writer, as the next ones.
+		 */
+		private boolean over;
+
+		/** How often its outcome could not be written. */
+		private int attempts;
+
+		/** The table may have more than what is known of it. */
+		private boolean inDoubt;
+
+		/** What the table has. */
 		private final @Nullable Entry[] inTable;
 
-		/** What it has after the transaction; likewise. */
+		/** What it has after the transaction. */
 		private final @Nullable Entry[] next;
 
 		Execution(String id, List<String> sources) {
@@ -458,10 +545,8 @@ public final class FanOutJournal implements AutoCloseable {
 		@Override
 		public void ended(int index, SourceOutcome outcome) {
 			String failure = outcome.failure();
-			this.current.set(index,
-					new Entry(outcome.source(), State.valueOf(outcome.status().name()), outcome.count(),
-							outcome.milliseconds(), (failure != null && failure.length() > LONGEST_FAILURE)
-									? failure.substring(0, LONGEST_FAILURE) : failure));
+			this.current.set(index, new Entry(outcome.source(), State.valueOf(outcome.status().name()), outcome.count(),
+					outcome.milliseconds(), (failure != null) ? storable(failure) : null));
 			changed();
 		}
 
@@ -485,6 +570,18 @@ public final class FanOutJournal implements AutoCloseable {
 			}
 			catch (TimeoutException | ExecutionException ex) {
 				// It is written later, or it was logged that it cannot be.
+			}
+		}
+
+		private void read(Connection connection) throws SQLException {
+			Arrays.fill(this.inTable, null);
+			try (PreparedStatement statement = connection.prepareStatement(SELECT)) {
+				statement.setString(1, this.id);
+				try (ResultSet rows = statement.executeQuery()) {
+					while (rows.next()) {
+						this.inTable[rows.getInt(7)] = entry(rows);
+					}
+				}
 			}
 		}
 

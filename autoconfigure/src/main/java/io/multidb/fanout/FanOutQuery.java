@@ -168,7 +168,7 @@ public final class FanOutQuery<T> {
 
 	private <R extends T> FanOutResult<R> ask(Question<R> question) {
 		RowMerge<R> merge = new RowMerge<>(this.order, this.settings.limit(), this.settings.perSource());
-		FanOutResult.Outcomes outcomes = this.fanOut.run(this.settings, question, merge);
+		FanOutAnswer.Outcomes outcomes = this.fanOut.run(this.settings, question, merge);
 		return new FanOutResult<>(outcomes, merge.rows());
 	}
 
@@ -246,7 +246,7 @@ public final class FanOutQuery<T> {
 
 		private FanOutGroups<K, V> ask(Question<? extends T> question) {
 			GroupMerge<T, K, V> merge = new GroupMerge<>(this.group, this.value, this.plus, this.settings.perSource());
-			FanOutResult.Outcomes outcomes = this.fanOut.run(this.settings, question, merge);
+			FanOutAnswer.Outcomes outcomes = this.fanOut.run(this.settings, question, merge);
 			return new FanOutGroups<>(outcomes, merge.sums());
 		}
 

@@ -6,6 +6,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 
+import org.jspecify.annotations.Nullable;
+
 import io.multidb.SourceUnavailableException;
 
 /**
@@ -34,6 +36,11 @@ final class Placements {
 	String find(String tenant, Shards shards) {
 		String place = this.known.get(tenant);
 		return (place != null) ? place : place(tenant, shards);
+	}
+
+	/** What is known already; {@code null} if it would have to be looked for. */
+	@Nullable String known(String tenant) {
+		return this.known.get(tenant);
 	}
 
 	boolean isKnown(String tenant) {

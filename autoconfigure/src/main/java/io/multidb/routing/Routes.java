@@ -10,10 +10,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.InvalidTenantException;
 import io.multidb.MultiDbException;
 import io.multidb.NoTenantException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
+import io.multidb.TenantContext;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
 import io.multidb.source.NamePattern;
@@ -228,6 +230,53 @@ public final class Routes {
 		Match match = match(tenant);
 		Shards shards = (match != null) ? match.route().shards() : null;
 		return (shards == null || this.placements.isKnown(tenant)) ? List.of() : shards.preferredBy(tenant);
+	}
+
+	/**
+	 * Tells where a tenant goes, and why, without sending it there: nothing is opened,
+	 * defined, placed or remembered.
+	 * @param tenant the tenant's id
+	 * @return what is decided, also where that leads nowhere
+	 * @throws InvalidTenantException if the id is malformed
+	 * @throws SourceUnavailableException if it is not known yet which tenants are mapped
+	 */
+	public TenantPlace explain(String tenant) {
+		String mapped = this.mappings.find(TenantContext.check(tenant));
+		if (mapped != null) {
+			return place(tenant, TenantPlace.Rule.MAPPING, mapped, null);
+		}
+		Match match = match(tenant);
+		if (match == null) {
+			return new TenantPlace(tenant, TenantPlace.Rule.NONE, null, null, List.of(),
+					"No route in 'app.tenancy.routes' matches it.");
+		}
+		String route = match.route().toString();
+		Shards shards = match.route().shards();
+		if (shards != null) {
+			String known = this.placements.known(tenant);
+			return (known != null) ? place(tenant, TenantPlace.Rule.SHARDS, known, route)
+					: new TenantPlace(tenant, TenantPlace.Rule.SHARDS, null, route, shards.preferredBy(tenant), null);
+		}
+		String source = Objects.requireNonNull(match.route().source());
+		if (!this.registry.isTemplate(source)) {
+			return place(tenant, TenantPlace.Rule.ROUTE, match.pattern().fill(source, tenant), route);
+		}
+		Source bearer = this.registry.find(tenant);
+		boolean other = bearer != null && !source.equals(bearer.definition().template());
+		return new TenantPlace(tenant, TenantPlace.Rule.TEMPLATE, tenant, route, List.of(), other
+				? "Another source bears its name, so the template '" + source + "' has no database for it." : null);
+	}
+
+	private TenantPlace place(String tenant, TenantPlace.Rule rule, String name, @Nullable String route) {
+		Source source = this.registry.find(name);
+		String problem = null;
+		if (source == null || source.isGone() || source.definition().template() != null) {
+			problem = "There is no source '" + name + "'.";
+		}
+		else if (source.definition().internal()) {
+			problem = "The source '" + name + "' is internal: no tenant reaches it.";
+		}
+		return new TenantPlace(tenant, rule, name, route, List.of(), problem);
 	}
 
 	/**

@@ -169,6 +169,23 @@ public final class TenantMappings {
 		return all;
 	}
 
+	/**
+	 * Some of the tenants that are mapped to a source.
+	 * @param source the source's name
+	 * @param limit how many at most
+	 * @return a snapshot in no order; all of them, if they are fewer than the limit
+	 * @throws SourceUnavailableException if the store could not be read yet
+	 */
+	public List<String> tenantsOf(String source, int limit) {
+		ensureLoaded();
+		return this.mappings.entrySet()
+			.stream()
+			.filter((each) -> each.getValue().source().equals(source))
+			.map(Map.Entry::getKey)
+			.limit(limit)
+			.toList();
+	}
+
 	/** The number of the last change. */
 	long version() {
 		return this.version;
@@ -330,7 +347,7 @@ public final class TenantMappings {
 			this.read = contents;
 			Set<String> tenants = new HashSet<>(this.kept.keySet());
 			this.kept.values().removeIf((change) -> isRead(change.revision()));
-			if (former == null || former.mappings() != contents.mappings()) {
+			if (former == null || !former.mappings().equals(contents.mappings())) {
 				tenants.addAll(this.mappings.keySet());
 				tenants.addAll(contents.mappings().keySet());
 			}

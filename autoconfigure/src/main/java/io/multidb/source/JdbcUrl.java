@@ -50,6 +50,8 @@ public record JdbcUrl(String text) {
 	 */
 	private static final Pattern AUTHORITY = Pattern.compile("(?://|thin:@)(?:[^/?#;]*@)?([^/?#;@\\s]+)");
 
+	private static final Pattern SHOWN_USER = Pattern.compile("//[^/?#@]*@");
+
 	private static final Pattern PORT = Pattern.compile(":\\d+$");
 
 	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
@@ -200,10 +202,15 @@ public record JdbcUrl(String text) {
 	 * @return {@code null} where there is none, or it cannot be told
 	 */
 	@Nullable String server() {
-		if (product() != DatabaseProduct.OTHER) {
-			return (product() == DatabaseProduct.POSTGRESQL) ? postgresHosts() : null;
+		if (product() == DatabaseProduct.SQLITE) {
+			return null;
 		}
-		Matcher authority = AUTHORITY.matcher(this.text);
+		// A server's name is shown, be it one that no driver understands.
+		String plain = (this.text.indexOf('@') < 0) ? this.text : SHOWN_USER.matcher(masked()).replaceFirst("//");
+		if (product() == DatabaseProduct.POSTGRESQL) {
+			return new JdbcUrl(plain).postgresHosts();
+		}
+		Matcher authority = AUTHORITY.matcher(plain);
 		return authority.find() ? authority.group(1).toLowerCase(Locale.ROOT) : null;
 	}
 

@@ -126,6 +126,11 @@ abstract class Pool {
 		return waiting() + active();
 	}
 
+	/** How many connections there may be. */
+	final int maximum() {
+		return this.settings.getMaximumPoolSize();
+	}
+
 	/** How long a borrower waits. */
 	final Duration connectionTimeout() {
 		return Duration.ofMillis(this.settings.getConnectionTimeout());

@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
@@ -177,6 +178,9 @@ final class ServerBudget {
 
 	/** What the server said when it refused one; guarded by lock. */
 	private @Nullable SQLException refusal;
+
+	/** Connections that were closed for others. */
+	private final LongAdder stolen = new LongAdder();
 
 	/** Guarded by lock. */
 	private boolean closed;
@@ -512,6 +516,7 @@ final class ServerBudget {
 	private boolean makeRoom(@Nullable Holder needy) {
 		for (Holder holder : leastRecentlyUsed()) {
 			if (!holder.equals(needy) && holder.giveUpIdle()) {
+				this.stolen.increment();
 				return true;
 			}
 		}
@@ -610,6 +615,7 @@ final class ServerBudget {
 			List<Claim> own = this.queue.stream().filter((claim) -> claim.holder.equals(holder)).toList();
 			this.queue.removeAll(own);
 			this.queue.addAll(own);
+			this.stolen.increment();
 			return true;
 		}
 		finally {
@@ -691,6 +697,20 @@ final class ServerBudget {
 		return "The budget of server '" + this.server + "' had no permit left " + numbers
 				+ ". Look for slow statements, and for work that needs a second connection while it holds one; or raise"
 				+ " its 'max-connections'.";
+	}
+
+	/** How it is now. */
+	ServerState state() {
+		int idle = this.open.stream().map(BudgetedConnection::holder).distinct().mapToInt(Holder::idle).sum();
+		this.lock.lock();
+		try {
+			Integer limit = (this.permits < Integer.MAX_VALUE) ? this.permits : null;
+			return new ServerState(this.server, limit, Math.max(0, this.taken - idle), idle, this.queue.size(),
+					this.stolen.sum());
+		}
+		finally {
+			this.lock.unlock();
+		}
 	}
 
 	int permits() {

@@ -1,6 +1,8 @@
 package io.multidb.source;
 
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -81,6 +83,15 @@ final class ServerBudgets {
 		String server = server(definition);
 		ServerBudget budget = (server != null) ? this.budgets.get(server) : null;
 		return (budget != null) ? budget.shortage(definition.name()) : null;
+	}
+
+	/** How all are that were used, sorted by server. */
+	List<ServerState> states() {
+		return this.budgets.values()
+			.stream()
+			.map(ServerBudget::state)
+			.sorted(Comparator.comparing(ServerState::server))
+			.toList();
 	}
 
 	/** Something was given back to some pool. */

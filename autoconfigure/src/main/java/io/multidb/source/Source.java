@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
@@ -169,6 +170,35 @@ public final class Source {
 	public SourceState state() {
 		SourceLife begun = this.life;
 		return (begun != null) ? begun.state() : SourceLife.COLD;
+	}
+
+	/**
+	 * The figures of the pool that lends now. Takes no lock and opens nothing.
+	 * @return a snapshot, whose numbers may be of slightly different moments;
+	 * {@code null} if no pool is open
+	 */
+	public @Nullable PoolState poolState() {
+		Pool open = this.pool;
+		return (open != null) ? new PoolState(open.active(), open.idle(), open.waiting(), open.maximum()) : null;
+	}
+
+	/**
+	 * When this process last found its database up to date, or brought it there: what is
+	 * opened is migrated before, if it has a change log.
+	 * @return only to be shown; {@code null} if it has not looked yet
+	 */
+	public @Nullable Instant upToDateAt() {
+		SourceLife begun = this.life;
+		return (begun != null) ? begun.upToDateAt() : null;
+	}
+
+	/**
+	 * The database server on which it is, by which budgets are kept.
+	 * @return its name under {@code app.tenancy.servers}, or host and port, in lower
+	 * case; {@code null} for a file, or where it cannot be told
+	 */
+	public @Nullable String server() {
+		return ServerBudgets.server(this.definition);
 	}
 
 	/**

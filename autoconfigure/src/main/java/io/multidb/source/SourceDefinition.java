@@ -78,6 +78,20 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 				this.attributes, this.template, true, this.replicas, this.fallback, this.temporary, this.origin);
 	}
 
+	/**
+	 * The same source at another address, or with other credentials.
+	 * @param url the JDBC URL
+	 * @param username the user, or {@code null} for none
+	 * @param password the password, or {@code null} for none
+	 * @return a definition that has all else of this one
+	 */
+	public SourceDefinition at(String url, @Nullable String username, @Nullable String password) {
+		return new SourceDefinition(this.name, new JdbcUrl(url), username, password, this.driverClassName, this.hikari,
+				this.liquibase, this.essential, this.internal, this.maintenance, this.server, this.create, this.copied,
+				this.attributes, this.template, this.readOnly, this.replicas, this.fallback, this.temporary,
+				this.origin);
+	}
+
 	/** The product behind the URL. */
 	DatabaseProduct product() {
 		return this.url.product();

@@ -55,6 +55,9 @@ final class SourceLife {
 	/** What was opened or made ready last; changed by who has the transition. */
 	private volatile @Nullable JdbcUrl opened;
 
+	/** Only to be shown; changed with it. */
+	private volatile @Nullable Instant upToDateAt;
+
 	/** The last pool whose database was no longer there, until there is another. */
 	private volatile @Nullable Pool obsolete;
 
@@ -173,6 +176,15 @@ final class SourceLife {
 	/** It was connected and brought up to date, without a pool. */
 	void prepared(JdbcUrl url) {
 		this.opened = url;
+		this.upToDateAt = now();
+	}
+
+	/**
+	 * When it was last connected and found, or brought, up to date.
+	 * @return {@code null} if it never was where it is now
+	 */
+	@Nullable Instant upToDateAt() {
+		return wasOpenedAt(this.source.definition().url()) ? this.upToDateAt : null;
 	}
 
 	/**
@@ -243,7 +255,7 @@ final class SourceLife {
 		try {
 			if (!isGone() && this.source.definition().equals(opened.definition())) {
 				this.source.lend(opened);
-				this.opened = this.source.definition().url();
+				prepared(this.source.definition().url());
 				this.state = new SourceState.Open(now());
 				this.events.add(new SourceEvent.Opened(this.source.name(), took));
 				published = true;
@@ -273,7 +285,7 @@ final class SourceLife {
 				before = this.source.definition();
 				this.source.define(replacement);
 				this.source.lend(opened);
-				this.opened = replacement.url();
+				prepared(replacement.url());
 				this.state = new SourceState.Open(now());
 				recovered();
 				this.events.add(new SourceEvent.Replaced(this.source.name(), replacement.url().masked(), leases));

@@ -20,6 +20,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -343,6 +344,32 @@ public final class SourceRegistry implements AutoCloseable {
 		List<Source> snapshot = new ArrayList<>(this.sources.values());
 		snapshot.sort(Comparator.comparing(Source::name));
 		return snapshot;
+	}
+
+	/**
+	 * The sources of {@link #sources()} in no order: with a hundred thousand of them,
+	 * sorting takes longer than looking at each. Takes no lock.
+	 * @return a live view
+	 */
+	public Stream<Source> stream() {
+		return this.sources.values().stream();
+	}
+
+	/**
+	 * The templates.
+	 * @return the templates, in the order in which their routes are asked
+	 */
+	public List<SourceTemplate> templates() {
+		return List.copyOf(this.templates.values());
+	}
+
+	/**
+	 * How the budgets of the database servers are. Opens nothing.
+	 * @return a snapshot, sorted by server; without those to which nobody has connected
+	 * yet
+	 */
+	public List<ServerState> servers() {
+		return this.budgets.states();
 	}
 
 	/**
@@ -763,6 +790,16 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public static String fold(String name) {
 		return name.replace("-", "").replace("_", "").toLowerCase(Locale.ROOT);
+	}
+
+	/**
+	 * Whether a source may be named so.
+	 * @param name the name
+	 * @return whether it is 1 to 64 of letters, digits, '-', '_' and '.', the last not at
+	 * its beginning
+	 */
+	public static boolean isName(String name) {
+		return NAME.matcher(name).matches();
 	}
 
 	private String known() {

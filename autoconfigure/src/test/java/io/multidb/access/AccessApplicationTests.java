@@ -3,6 +3,7 @@ package io.multidb.access;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -25,6 +26,7 @@ import org.springframework.boot.actuate.audit.AuditEvent;
 import org.springframework.boot.actuate.audit.InMemoryAuditEventRepository;
 import org.springframework.boot.actuate.audit.listener.AuditApplicationEvent;
 import org.springframework.boot.actuate.audit.listener.AuditListener;
+import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.autoconfigure.aop.AopAutoConfiguration;
 import org.springframework.boot.autoconfigure.task.TaskExecutionAutoConfiguration;
@@ -51,6 +53,7 @@ import org.springframework.security.core.Authentication;
 import org.springframework.security.core.authority.AuthorityUtils;
 import org.springframework.security.core.context.SecurityContextHolder;
 import org.springframework.transaction.PlatformTransactionManager;
+import org.springframework.transaction.TransactionDefinition;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.Operation;
@@ -67,7 +70,10 @@ import io.multidb.autoconfigure.MultiDbTaskAutoConfiguration;
 import io.multidb.fanout.FanOut;
 import io.multidb.fanout.FanOutResult;
 import io.multidb.fanout.SourceOutcome;
+import io.multidb.routing.MappingStore;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.routing.ShardMap;
+import io.multidb.routing.Shards;
 import io.multidb.routing.TargetAccess;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
@@ -443,6 +449,30 @@ class AccessApplicationTests {
 	}
 
 	@Test
+	void anotherUserIsNotEnteredWhereConnectionsAreKeptWithoutATransaction() {
+		guarded().run((context) -> {
+			fill(context);
+			TransactionTemplate supports = new TransactionTemplate(context.getBean(PlatformTransactionManager.class));
+			supports.setPropagationBehavior(TransactionDefinition.PROPAGATION_SUPPORTS);
+			Service service = context.getBean(Service.class);
+			logIn("ada");
+			SourceContext.run("main", () -> supports.executeWithoutResult((status) -> {
+				// Nothing is kept yet.
+				assertThatThrownBy(() -> UserContext.run("bob", service::count))
+					.satisfies(AccessApplicationTests::isDenied);
+				assertThat(service.count()).isEqualTo(1);
+				assertThatThrownBy(() -> UserContext.run("bob", service::count))
+					.isInstanceOf(IllegalStateException.class)
+					.hasMessageContaining("NOT_SUPPORTED");
+			}));
+			UserContext.run("ada", () -> SourceContext.run("main", () -> supports.executeWithoutResult((status) -> {
+				assertThat(service.count()).isEqualTo(1);
+				UserContext.run("ada", () -> assertThat(service.count()).isEqualTo(1));
+			})));
+		});
+	}
+
+	@Test
 	void aUserOfTheApplicationsOwnTakesThePlaceOfSpringSecuritys() {
 		guarded().withBean(CurrentUser.class, () -> () -> "ada").run((context) -> {
 			logIn("bob");
@@ -480,6 +510,29 @@ class AccessApplicationTests {
 			assertThatThrownBy(() -> SourceContext.run("other", context.getBean(Service.class)::count))
 				.satisfies(AccessApplicationTests::isDenied);
 		});
+	}
+
+	@Test
+	void whatRoutesAreMadeOfMayNeedTheDataSourceOfOneSource() {
+		runner().withUserConfiguration(Services.class)
+			.withBean(RuleOfOneSource.class)
+			.withBean(MappingsOfOneSource.class)
+			.withBean(ShardsOfOneSource.class)
+			.withPropertyValues("app.tenancy.routes[2].tenants=main,other", "app.tenancy.routes[3].tenants=chat-*",
+					"app.tenancy.routes[3].sources=main,other")
+			.run((context) -> {
+				assertThat(context).hasNotFailed();
+				Service service = context.getBean(Service.class);
+				fill(context);
+				logIn("ada");
+				assertThat(TenantContext.call("mapped", service::count)).isEqualTo(1);
+				assertThat(TenantContext.call("chat-1", service::count)).isEqualTo(1);
+				logIn("bob");
+				assertThatThrownBy(() -> TenantContext.call("mapped", service::count))
+					.satisfies(AccessApplicationTests::isDenied);
+				assertThatThrownBy(() -> context.getBean("main", DataSource.class).getConnection())
+					.satisfies(AccessApplicationTests::isDenied);
+			});
 	}
 
 	@Test
@@ -642,6 +695,65 @@ class AccessApplicationTests {
 			int one = SourceContext.call("main", () -> this.jdbc.sql("select 1").query(Integer.class).single());
 			return (one == 1 && source.equals("main")) ? AccessDecision.allow()
 					: AccessDecision.deny("Not in the table.");
+		}
+
+	}
+
+	/** By a DataSource that asks the rule itself. */
+	static class RuleOfOneSource implements SourceAccess {
+
+		private final JdbcClient main;
+
+		RuleOfOneSource(@Qualifier("main") DataSource main) {
+			this.main = JdbcClient.create(main);
+		}
+
+		@Override
+		public AccessDecision decide(String user, String tenant, String source, Operation operation) {
+			int one = this.main.sql("select 1").query(Integer.class).single();
+			return (one == 1 && "ada".equals(user)) ? AccessDecision.allow() : AccessDecision.deny("No.");
+		}
+
+	}
+
+	static class MappingsOfOneSource implements MappingStore {
+
+		private final JdbcClient main;
+
+		MappingsOfOneSource(@Qualifier("main") DataSource main) {
+			this.main = JdbcClient.create(main);
+		}
+
+		@Override
+		public Map<String, String> load() {
+			return Map.of("mapped", this.main.sql("select 'main'").query(String.class).single());
+		}
+
+		@Override
+		public void save(String tenant, String source) {
+		}
+
+		@Override
+		public void remove(String tenant) {
+		}
+
+	}
+
+	static class ShardsOfOneSource implements ShardMap {
+
+		private final JdbcClient main;
+
+		ShardsOfOneSource(@Qualifier("main") DataSource main) {
+			this.main = JdbcClient.create(main);
+		}
+
+		@Override
+		public String place(String tenant, Shards shards) {
+			return this.main.sql("select 'main'").query(String.class).single();
+		}
+
+		@Override
+		public void check(Shards shards) {
 		}
 
 	}

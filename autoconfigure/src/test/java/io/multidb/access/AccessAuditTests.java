@@ -2,6 +2,7 @@ package io.multidb.access;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -96,6 +97,26 @@ class AccessAuditTests {
 		assertThat(this.events).filteredOn((event) -> event.getData().containsKey("others"))
 			.extracting((event) -> event.getData().get("others"))
 			.containsExactly((long) flood - AccessAudit.MOST);
+	}
+
+	@Test
+	void nobodyHidesInHisFloodWhatOthersDo() {
+		int flood = 5000;
+		for (int i = 0; i < flood; i++) {
+			this.audit.decided(denied("eve", "source" + i));
+		}
+		assertThat(this.events).hasSize(AccessAudit.MOST_OF_USER + 1)
+			.allSatisfy((event) -> assertThat(event.getPrincipal()).isEqualTo("eve"));
+		assertThat(this.events.get(AccessAudit.MOST_OF_USER).getData()).containsExactly(Map.entry("others", 1L));
+		this.events.clear();
+		this.audit.decided(denied("bob", "main"));
+		assertThat(this.events).extracting(AuditEvent::getPrincipal).containsExactly("bob");
+		later(Duration.ofMinutes(1));
+		this.events.clear();
+		this.audit.decided(denied("eve", "again"));
+		assertThat(this.events).hasSize(1);
+		assertThat(this.events.get(0).getData()).containsEntry("source", "again");
+		assertThat(this.audit.size()).isEqualTo(1);
 	}
 
 	@Test

@@ -23,6 +23,8 @@ import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.health.contributor.Status;
 
 import io.multidb.SourceUnavailableException;
+import io.multidb.source.PoolState;
+import io.multidb.source.Race;
 import io.multidb.source.ReplicaSettings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
@@ -181,6 +183,124 @@ class SourcesHealthContributorTests {
 	}
 
 	@Test
+	void whatWasFoundIsGoodForThoseWhoAskNext() throws Exception {
+		SourcesHealthContributor cached = new SourcesHealthContributor(this.registry, Duration.ofSeconds(1),
+				Duration.ofHours(1), Map.of());
+		this.registry.add(sqlite("busy").hikari(Map.of("maximum-pool-size", "1")).build());
+		this.registry.get("busy").getConnection().close();
+		assertThat(ask(cached, "busy").getStatus()).isEqualTo(Status.UP);
+		try (Connection inUse = this.registry.get("busy").getConnection()) {
+			assertThat(inUse.isClosed()).isFalse();
+			// A look of one's own would find no connection.
+			assertThat(Race.run(10, () -> ask(cached, "busy").getStatus())).containsOnly(Status.UP);
+			assertThat(cached.stream().map((entry) -> ask(entry).getStatus())).containsOnly(Status.UP);
+		}
+		assertThat(cached.remembered()).isEqualTo(1);
+		cached.destroy();
+	}
+
+	@Test
+	void whatWasFoundIsForgotten() throws SQLException {
+		SourcesHealthContributor cached = new SourcesHealthContributor(this.registry, Duration.ofSeconds(5),
+				Duration.ofNanos(1), Map.of());
+		for (int i = 0; i < 5; i++) {
+			open("lisbon" + i);
+			assertThat(ask(cached, "lisbon" + i).getStatus()).isEqualTo(Status.UP);
+			this.registry.remove("lisbon" + i);
+		}
+		assertThat(cached.remembered()).isLessThan(2);
+		cached.destroy();
+	}
+
+	@Test
+	void aSourceThatIsClosedMeanwhileIsNotSaidToBeUp() throws SQLException {
+		SourcesHealthContributor cached = new SourcesHealthContributor(this.registry, Duration.ofSeconds(5),
+				Duration.ofHours(1), Map.of());
+		open("lisbon");
+		assertThat(ask(cached, "lisbon").getStatus()).isEqualTo(Status.UP);
+		this.registry.drain("lisbon");
+		assertThat(ask(cached, "lisbon").getStatus()).isEqualTo(Status.UNKNOWN);
+		cached.destroy();
+	}
+
+	@Test
+	void aTestThatHangsIsWaitedForOnce() throws SQLException {
+		SourcesHealthContributor impatient = new SourcesHealthContributor(this.registry, Duration.ofSeconds(2));
+		this.registry.add(sqlite("busy").hikari(Map.of("maximum-pool-size", "1")).build());
+		try (Connection inUse = this.registry.get("busy").getConnection()) {
+			assertThat(inUse.isClosed()).isFalse();
+			long start = System.nanoTime();
+			for (int i = 0; i < 10; i++) {
+				assertThat(ask(impatient, "busy").getStatus()).isEqualTo(Status.DOWN);
+			}
+			assertThat(Duration.ofNanos(System.nanoTime() - start)).isBetween(Duration.ofSeconds(2),
+					Duration.ofSeconds(19));
+			assertThat(Sources.threads("multidb-health")).hasSize(1);
+		}
+		finally {
+			impatient.destroy();
+		}
+	}
+
+	@Test
+	void moreThatHangThanThereAreThreadsAreAllTestedInTheEnd() throws SQLException {
+		SourcesHealthContributor impatient = new SourcesHealthContributor(this.registry, Duration.ofMillis(100));
+		List<Connection> inUse = new ArrayList<>();
+		for (int i = 0; i < 80; i++) {
+			this.registry.add(sqlite("busy" + i).hikari(Map.of("maximum-pool-size", "1")).build());
+			inUse.add(this.registry.get("busy" + i).getConnection());
+		}
+		assertThat(impatient.stream().map(SourcesHealthContributorTests::ask)).extracting(Health::getStatus)
+			.containsOnly(Status.DOWN);
+		for (Connection connection : inUse) {
+			connection.close();
+		}
+		await().untilAsserted(() -> assertThat(impatient.stream().map(SourcesHealthContributorTests::ask))
+			.extracting(Health::getStatus)
+			.containsOnly(Status.UP));
+		impatient.destroy();
+	}
+
+	@Test
+	void ofVeryManyInUseTheFirstAndAllEssentialOnesAreListed() {
+		SourceDefinition main = dead("zzz-main").build();
+		fail(main);
+		for (int i = 0; i < SourcesHealthContributor.LISTED_IN_USE + 20; i++) {
+			fail(dead("dead" + i).url("jdbc:postgresql://localhost:1/dead" + i).essential(false).build());
+		}
+		addCold(7);
+		List<String> names = this.health.stream().map(Entry::name).toList();
+		assertThat(names).hasSize(SourcesHealthContributor.LISTED_IN_USE + 1).contains("zzz-main").endsWith("*");
+		Health rest = ask(this.health.stream().skip(SourcesHealthContributor.LISTED_IN_USE).findFirst().orElseThrow());
+		assertThat(rest.getDetails()).containsEntry("count", 28)
+			.containsEntry("states", Map.of("cold", 7, "unavailable", 21));
+	}
+
+	@Test
+	void pollingOpensNothingAndLeavesNothing() throws Exception {
+		addCold(200);
+		open("lisbon");
+		open("porto");
+		fail(dead("dead").build());
+		SourcesHealthContributor polled = new SourcesHealthContributor(this.registry, Duration.ofSeconds(5),
+				Duration.ofMillis(1), Map.of());
+		for (int i = 0; i < 500; i++) {
+			assertThat(polled.stream().map(SourcesHealthContributorTests::ask)).hasSize(4);
+			assertThat(ask(polled, "source" + (i % 200)).getStatus()).isEqualTo(Status.UNKNOWN);
+		}
+		assertThat(this.registry.stream().filter((source) -> source.state() instanceof SourceState.Open)).hasSize(2);
+		assertThat(files()).allSatisfy((file) -> assertThat(file.getFileName().toString()).matches("(lisbon|porto).*"));
+		assertThat(this.registry.get("lisbon").poolState()).isEqualTo(new PoolState(0, 1, 0, 10));
+		assertThat(this.registry.get("porto").poolState()).isEqualTo(new PoolState(0, 1, 0, 10));
+		assertThat(Sources.threads("multidb-health").size()).isLessThan(10);
+		assertThat(polled.remembered()).isLessThan(3);
+		polled.destroy();
+		await().until(() -> Sources.threads("multidb-health").isEmpty());
+		this.registry.drain("lisbon");
+		await().until(() -> Sources.openFiles(this.directory).stream().noneMatch((file) -> file.contains("lisbon")));
+	}
+
+	@Test
 	void anUnknownSourceHasNoHealth() {
 		assertThat(this.health.getContributor("nowhere")).isNull();
 		assertThat(this.health.getContributor(SourcesHealthContributor.REST)).isNull();
@@ -214,7 +334,7 @@ class SourcesHealthContributorTests {
 			.findFirst()
 			.orElseThrow();
 		assertThat(rest.getStatus()).isEqualTo(Status.UNKNOWN);
-		assertThat(rest.getDetails()).containsEntry("state", "cold")
+		assertThat(rest.getDetails()).containsEntry("states", Map.of("cold", SourcesHealthContributor.LISTED + 50))
 			.containsEntry("count", SourcesHealthContributor.LISTED + 50);
 	}
 
@@ -251,7 +371,11 @@ class SourcesHealthContributorTests {
 	}
 
 	private Health ask(String name) {
-		return ((HealthIndicator) this.health.getContributor(name)).health();
+		return ask(this.health, name);
+	}
+
+	private static Health ask(SourcesHealthContributor health, String name) {
+		return ((HealthIndicator) health.getContributor(name)).health();
 	}
 
 	private static Health ask(Entry entry) {

@@ -68,7 +68,7 @@ class ConfigurationMetadataTests {
 						"app.tenancy.liquibase.label-filter", "app.tenancy.liquibase.parameters",
 						"app.tenancy.packages", "app.tenancy.routes", "app.tenancy.servers", "app.tenancy.web.exclude",
 						"app.tenancy.web.path.pattern", "app.tenancy.web.principal.claim", "app.tenancy.web.resolvers",
-						"app.tenancy.web.subdomain.domain")
+						"app.tenancy.web.subdomain.domain", "management.endpoint.datasources.roles")
 				.contains(name);
 			assertThat(property.containsKey("defaultValue")).isEqualTo(!optional);
 		});

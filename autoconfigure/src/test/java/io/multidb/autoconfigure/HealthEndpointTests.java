@@ -3,6 +3,7 @@ package io.multidb.autoconfigure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -83,6 +84,57 @@ class HealthEndpointTests {
 		RawHttp response = get("/actuator/health");
 		assertThat(response.status()).isEqualTo(200);
 		assertThat(response.body()).contains("cannot be connected");
+	}
+
+	@Test
+	void readinessIsAboutSourcesOnlyWhereItIsTold() throws IOException {
+		start("app.datasources.dead.url=jdbc:postgresql://localhost:1/x");
+		assertThatException().isThrownBy(() -> use("dead"));
+		assertThat(get("/actuator/health/readiness").status()).isEqualTo(200);
+		assertThat(get("/actuator/health/liveness").status()).isEqualTo(200);
+	}
+
+	@Test
+	void readinessIsDownOnlyWithAnEssentialSource() throws IOException {
+		start("management.endpoint.health.group.readiness.include=readinessState,datasources",
+				"app.datasources.dead.url=jdbc:postgresql://localhost:1/x", "app.datasources.dead.essential=false",
+				"app.datasources.vital.url=jdbc:postgresql://localhost:1/y");
+		assertThat(get("/actuator/health/readiness").status()).isEqualTo(200);
+		assertThatException().isThrownBy(() -> use("dead"));
+		assertThat(get("/actuator/health/readiness").status()).isEqualTo(200);
+		assertThatException().isThrownBy(() -> use("vital"));
+		assertThat(get("/actuator/health/readiness").status()).isEqualTo(503);
+		assertThat(get("/actuator/health/readiness").body()).contains("\"vital\":{");
+		assertThat(get("/actuator/health/liveness").status()).isEqualTo(200);
+	}
+
+	@Test
+	void detailsAreShownAsSpringBootIsTold() throws IOException {
+		this.application = WebApplication.start(this.directory, List.of(),
+				"app.datasources.dead.url=jdbc:postgresql://localhost:1/x",
+				"management.endpoint.health.group.readiness.include=datasources");
+		assertThatException().isThrownBy(() -> use("dead"));
+		assertThat(get("/actuator/health").status()).isEqualTo(503);
+		assertThat(get("/actuator/health").body()).doesNotContain("dead");
+		assertThat(get("/actuator/health/readiness").body()).doesNotContain("dead");
+		assertThat(get("/actuator/health/datasources/dead").status()).isEqualTo(404);
+	}
+
+	@Test
+	void whatWasFoundIsSharedByAllPathsAndGroups() throws Exception {
+		start("app.tenancy.health.cache=1h", "management.endpoint.health.group.readiness.include=datasources",
+				"app.datasources.lisbon.hikari.maximum-pool-size=1");
+		use("lisbon");
+		assertThat(get("/actuator/health/datasources/lisbon").body()).contains("\"status\":\"UP\"");
+		try (Connection inUse = this.application.bean(SourceRegistry.class).get("lisbon").getConnection()) {
+			assertThat(inUse.isClosed()).isFalse();
+			// A look of one's own would find no connection.
+			for (String path : List.of("", "/datasources", "/datasources/lisbon", "/readiness")) {
+				RawHttp response = get("/actuator/health" + path);
+				assertThat(response.status()).isEqualTo(200);
+				assertThat(response.body()).contains("\"state\":\"open\"");
+			}
+		}
 	}
 
 	@Test

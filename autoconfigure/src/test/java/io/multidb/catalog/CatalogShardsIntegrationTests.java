@@ -10,6 +10,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 import io.multidb.SourceUnavailableException;
+import io.multidb.routing.Shards;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.Sources;
 import io.multidb.source.TestPostgres;
@@ -95,6 +98,33 @@ class CatalogShardsIntegrationTests extends CatalogShardsTests {
 		await().atMost(CatalogNode.LONG)
 			.ignoreException(SourceUnavailableException.class)
 			.until(() -> node.routes.resolve("chat-2").name().equals(other));
+	}
+
+	@Test
+	void whoComesSecondFindsWhereTheTenantWasPlacedMeanwhile() throws Exception {
+		CatalogNode node = node(1, "a", "b");
+		node.routes.checkShards();
+		String preferred = new Shards(List.of("a", "b"), 1).preferredBy("chat-1").get(0);
+		String other = preferred.equals("a") ? "b" : "a";
+		List<Object> outcomes;
+		try (Connection first = connect()) {
+			first.setAutoCommit(false);
+			Sources.execute(first, "INSERT INTO courts_place VALUES ('chat-1', '" + other + "')");
+			FutureTask<String> second = new FutureTask<>(() -> node.routes.resolve("chat-1").name());
+			new Thread(second).start();
+			await().until(this::somebodyWaits);
+			first.commit();
+			outcomes = List.of(second.get(60, TimeUnit.SECONDS), node.routes.resolve("chat-1").name());
+		}
+		assertThat(outcomes).containsOnly(other);
+		assertThat(kept()).isEqualTo(Map.of("chat-1", other));
+	}
+
+	private boolean somebodyWaits() throws SQLException {
+		try (Connection connection = server.connect("postgres")) {
+			return !"0".equals(Sources.query(connection,
+					"SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'places'"));
+		}
 	}
 
 	@Test

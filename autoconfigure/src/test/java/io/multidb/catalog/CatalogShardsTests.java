@@ -12,6 +12,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -21,6 +22,7 @@ import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.routing.Route;
 import io.multidb.routing.Routes;
+import io.multidb.routing.ShardMap;
 import io.multidb.routing.Shards;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Race;
@@ -232,6 +234,35 @@ class CatalogShardsTests {
 		assertThat(kept()).hasSize(60);
 	}
 
+	@Test
+	void nodesThatStartTogetherRecordTheSameListTogether() throws Exception {
+		int rounds = 8;
+		String[] names = IntStream.range(0, 2 * rounds).mapToObj((i) -> "s" + i).toArray(String[]::new);
+		List<ShardMap> maps = new ArrayList<>();
+		for (int i = 0; i < 3; i++) {
+			CatalogNode node = new CatalogNode(sources(names).with(main()), Duration.ofHours(1), List.of());
+			this.processes.add(0, node);
+			maps.add(node.catalog.shards());
+		}
+		for (int i = 0; i < rounds; i++) {
+			Shards shards = new Shards(List.of("s" + 2 * i, "s" + (2 * i + 1)), 1);
+			AtomicInteger next = new AtomicInteger();
+			List<Object> outcomes = Race.run(3, () -> {
+				maps.get(next.getAndIncrement()).check(shards);
+				return "done";
+			});
+			// Whoever comes too late looks again when a tenant is to be placed.
+			assertThat(outcomes).contains("done")
+				.allMatch((outcome) -> outcome.equals("done") || outcome instanceof SourceUnavailableException);
+			for (ShardMap map : maps) {
+				await().ignoreException(SourceUnavailableException.class).until(() -> {
+					map.check(shards);
+					return true;
+				});
+			}
+		}
+	}
+
 	/** The list grows, and a source is left out, while the same tenants are placed. */
 	@Test
 	void nodesWithDifferentListsAgreeOnEveryTenant() throws Exception {
@@ -356,7 +387,8 @@ class CatalogShardsTests {
 		}
 		Sources.execute(sources("a").registry().get("a"),
 				"UPDATE multidb_shard SET generation = 2147483647, complete = 0");
-		Routes after = node(1, "a", "b").routes;
+		// Its list may be a later one, of the same sources.
+		Routes after = node(2, "a", "b").routes;
 		after.checkShards();
 		for (int i = 0; i < 20; i++) {
 			assertThat(place(after, i)).isEqualTo(places.get(i));
@@ -365,7 +397,7 @@ class CatalogShardsTests {
 		// The last step of another one is missing.
 		Sources.execute(sources("b").registry().get("b"), "UPDATE multidb_shard SET complete = 0");
 		foreign("UPDATE courts_place_list SET complete = 0 WHERE source = 'b'");
-		node(1, "a", "b").routes.checkShards();
+		node(2, "a", "b").routes.checkShards();
 		assertThat(inSource("b", "SELECT generation || '-' || complete FROM multidb_shard")).isEqualTo("2147483647-1");
 	}
 

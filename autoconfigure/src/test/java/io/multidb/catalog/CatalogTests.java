@@ -360,7 +360,7 @@ class CatalogTests {
 		assertThatExceptionOfType(DataAccessException.class).isThrownBy(() -> this.catalog.remove("ny"));
 		foreign("drop table if exists multidb_revision", "alter table gone rename to multidb_revision");
 		await().until(() -> this.catalog.status().error() == null);
-		assertThat(this.events).contains(new CatalogEvent.Recovered());
+		await().untilAsserted(() -> assertThat(this.events).contains(new CatalogEvent.Recovered()));
 		this.catalog.save(court("ca").build());
 		assertThat(Sources.query(registry.get("ca"), "select 1")).isEqualTo("1");
 	}
@@ -503,6 +503,23 @@ class CatalogTests {
 		assertThat(grants.isGoverned("other")).as("declared, and goes before the row").isFalse();
 		assertThat(grants.isGoverned("bad")).isTrue();
 		assertThat(grants.isGoverned("nobody")).as("nobody is to find out which exist").isTrue();
+	}
+
+	@Test
+	void aSourceWhoseRowIsGoneIsNotOpenToAllUntilItIsRemoved() throws Exception {
+		SourceRegistry registry = start();
+		this.catalog.save(court("ny").build());
+		this.catalog.grant("ny", "ada", Permission.Level.READ, null);
+		Grants grants = this.catalog.grants();
+		// What is read from now on does not reach the registry.
+		this.provided.close();
+		foreign("delete from multidb_source where name = 'ny'");
+		await().until(() -> this.catalog.find("ny") == null);
+		assertThat(Sources.query(registry.get("ny"), "select 1")).as("still served").isEqualTo("1");
+		assertThat(grants.isGoverned("ny")).isTrue();
+		assertThat(registry.remove("ny")).isTrue();
+		registry.add(Sources.sqlite("ny", this.directory).build());
+		assertThat(grants.isGoverned("ny")).as("another of its name").isFalse();
 	}
 
 	@Test

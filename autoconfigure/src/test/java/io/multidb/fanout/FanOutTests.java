@@ -394,6 +394,30 @@ class FanOutTests {
 	}
 
 	@Test
+	void aContextThatCannotBeTakenAlongIsWhatFails() throws Exception {
+		open("ca", "ny");
+		Thread caller = Thread.currentThread();
+		ContextRegistry.getInstance().registerThreadLocalAccessor("FanOutTests", () -> "value", (value) -> {
+			if (Thread.currentThread() != caller) {
+				throw new IllegalStateException("on purpose");
+			}
+		}, () -> {
+		});
+		try {
+			FanOutResult<String> result = this.fanOut.over(List.of("ca", "ny"))
+				.timeout(Duration.ofSeconds(20))
+				.call(SourceContext::require);
+			assertThat(result.outcomes()).extracting(SourceOutcome::failure)
+				.containsExactly("on purpose", "on purpose");
+			assertThat(result.count(Status.FAILED)).isEqualTo(2);
+		}
+		finally {
+			ContextRegistry.getInstance().removeThreadLocalAccessor("FanOutTests");
+		}
+		assertThat(this.fanOut.over(List.of("ca", "ny")).call(SourceContext::require).isComplete()).isTrue();
+	}
+
+	@Test
 	void whatAWorkerLeavesOpenReachesNobodyElse() throws Exception {
 		open("ca", "ny");
 		FanOutResult<Object> result = this.fanOut.over(List.of("ca", "ny")).call(() -> {
@@ -672,6 +696,22 @@ class FanOutTests {
 		assertThat(told).isEqualTo(
 				result.outcomes().stream().collect(Collectors.toMap(SourceOutcome::source, SourceOutcome::status)));
 		assertThat(threads).containsExactly(Thread.currentThread());
+	}
+
+	@Test
+	void allAreStoppedAtTheDeadlineBeforeAListenerTakesHisTime() throws Exception {
+		open("hung-1", "hung-2");
+		warm("hung-1", "hung-2");
+		List<Integer> working = new ArrayList<>();
+		FanOutResult<String> result = this.fanOut.over(List.of("hung-1", "hung-2"))
+			.timeout(Duration.ofMillis(500))
+			.onOutcome((outcome) -> {
+				await().atMost(Duration.ofSeconds(20)).until(() -> this.fanOut.late() == 0);
+				working.add(this.fanOut.late());
+			})
+			.query(FanOutTests::endlessOnHung);
+		assertThat(result.count(Status.TIMED_OUT)).isEqualTo(2);
+		assertThat(working).containsExactly(0, 0);
 	}
 
 	@Test

@@ -96,6 +96,8 @@ class JdbcUrlTests {
 			jdbc:postgresql://DB1/a                                  | db1:5432
 			jdbc:postgresql://db1:6432,db2/a?ssl=true                | db1:6432,db2:5432
 			jdbc:postgresql:a                                        | localhost:5432
+			jdbc:postgresql://me:secret@DB1/a                        | db1:5432
+			jdbc:mysql://me:sec/ret@db1/a                            | db1
 			jdbc:mysql://me:secret@DB1:3306/a?x=//y                  | db1:3306
 			jdbc:sqlserver://db1:1433;databaseName=a                 | db1:1433
 			jdbc:oracle:thin:@db1:1521/a                             | db1:1521

@@ -57,6 +57,10 @@ public final class WebApplication implements AutoCloseable {
 		return RawHttp.get(this.context.getWebServer().getPort(), target, headers);
 	}
 
+	public int port() {
+		return this.context.getWebServer().getPort();
+	}
+
 	public <T> T bean(Class<T> type) {
 		return this.context.getBean(type);
 	}

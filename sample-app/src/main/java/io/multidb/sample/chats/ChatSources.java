@@ -5,11 +5,12 @@ import java.util.Map;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
+import javax.sql.DataSource;
+
 import io.multidb.SourceUnavailableException;
 import io.multidb.routing.MappingStore;
-import io.multidb.routing.SourceDataSource;
-import io.multidb.source.SourceRegistry;
 
+import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.dao.DataAccessException;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.stereotype.Component;
@@ -26,8 +27,8 @@ class ChatSources implements MappingStore {
 	};
 
 	/** It is asked on the way to a source, so it names its own and asks for no route. */
-	ChatSources(SourceRegistry registry) {
-		this.main = JdbcClient.create(new SourceDataSource(registry, "main", null));
+	ChatSources(@Qualifier("main") DataSource main) {
+		this.main = JdbcClient.create(main);
 	}
 
 	@Override
