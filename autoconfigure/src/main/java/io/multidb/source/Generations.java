@@ -1,5 +1,6 @@
 package io.multidb.source;
 
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;

@@ -268,7 +268,7 @@ public record JdbcUrl(String text) {
 			return this;
 		}
 		int start = this.text.indexOf('?');
-		return new JdbcUrl(beforeParameters() + Stream.of(this.text.substring(start + 1).split("&"))
+		return new JdbcUrl(beforeParameters() + Stream.of(this.text.substring(start + 1).split("&", -1))
 			.filter((each) -> new JdbcUrl(SQLITE_PREFIX + '?' + each).parameter(name) == null)
 			.collect(Collectors.joining("&", "?", "")));
 	}
