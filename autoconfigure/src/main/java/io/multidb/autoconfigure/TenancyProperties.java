@@ -61,7 +61,7 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
 		@DefaultValue FanOut fanOut, @DefaultValue Metrics metrics, @DefaultValue Cli cli,
-			@DefaultValue Health health) {
+		@DefaultValue Health health) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
