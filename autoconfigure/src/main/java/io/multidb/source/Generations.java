@@ -30,7 +30,8 @@ final class Generations {
 		this.former.put(name, last);
 		if (this.former.size() > REMEMBERED) {
 			String oldest = this.former.keySet().iterator().next();
-			this.forgotten = Math.max(this.forgotten, this.former.remove(oldest));
+			Integer generation = this.former.remove(oldest);
+			this.forgotten = (generation != null) ? Math.max(this.forgotten, generation) : this.forgotten;
 		}
 	}
 
