@@ -219,10 +219,10 @@ public final class AccessAudit implements AccessListener {
 
 		private void addOther(Key key, long now) {
 			OfUser user = this.users.get(key.userName());
-			boolean flooding = user != null && user.isFull();
-			long repeated = (flooding ? user.others : this.others).tell(now, AccessAudit.this.interval);
+			OfUser flooding = (user != null && user.isFull()) ? user : null;
+			long repeated = ((flooding != null) ? flooding.others : this.others).tell(now, AccessAudit.this.interval);
 			if (repeated >= 0) {
-				publish(new AuditEvent(flooding ? key.user() : null, this.type, Map.of("others", repeated + 1)));
+				publish(new AuditEvent((flooding != null) ? key.user() : null, this.type, Map.of("others", repeated + 1)));
 			}
 		}
 
