@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -38,13 +40,18 @@ class ScreenshotsIntegrationTests {
 	void takePictures() throws Exception {
 		com.microsoft.playwright.assertions.PlaywrightAssertions.setDefaultAssertionTimeout(60_000);
 		Files.createDirectories(IMAGES);
-		try (EmbeddedPostgres postgres = EmbeddedPostgres.builder().setServerConfig("max_connections", "25").start()) {
+		try (EmbeddedPostgres postgres = EmbeddedPostgres.builder().setServerConfig("max_connections", "40").start()) {
 			for (String name : new String[] { "main", "archive", "courts", "apps" }) {
 				execute(postgres, "create database " + name);
 			}
-			try (RunningSample sample = RunningSample.start(this.folder, "--spring.profiles.active=postgres",
-					"--postgres.server=jdbc:postgresql://db1.localhost:" + postgres.getPort(),
-					"--app.datasources.main.hikari.maximum-pool-size=8"); Browsers browsers = new Browsers()) {
+			List<String> options = new ArrayList<>(List.of("--spring.profiles.active=postgres",
+					"--postgres.server=jdbc:postgresql://localhost:" + postgres.getPort(),
+					"--app.tenancy.servers.db1.max-connections=20", "--app.datasources.main.hikari.maximum-pool-size=8"));
+			for (String name : new String[] { "main", "archive", "courts", "default", "election", "server" }) {
+				options.add("--app.datasources." + name + ".server=db1");
+			}
+			try (RunningSample sample = RunningSample.start(this.folder, options.toArray(String[]::new));
+					Browsers browsers = new Browsers()) {
 				take(postgres, sample, browsers);
 			}
 		}
