@@ -1,7 +1,6 @@
 package io.multidb.page;
 
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -402,7 +401,7 @@ class DatasourcesPageTests {
 		}
 		assertThat(this.application.bean(SourceRegistry.class).sources())
 			.allSatisfy((source) -> assertThat(source.state()).isInstanceOf(SourceState.Cold.class));
-		assertThat(Files.list(this.directory)).isEmpty();
+		assertThat(this.directory).isEmptyDirectory();
 	}
 
 	@Test
