@@ -222,7 +222,8 @@ public final class AccessAudit implements AccessListener {
 			OfUser flooding = (user != null && user.isFull()) ? user : null;
 			long repeated = ((flooding != null) ? flooding.others : this.others).tell(now, AccessAudit.this.interval);
 			if (repeated >= 0) {
-				publish(new AuditEvent((flooding != null) ? key.user() : null, this.type, Map.of("others", repeated + 1)));
+				publish(new AuditEvent((flooding != null) ? key.user() : null, this.type,
+						Map.of("others", repeated + 1)));
 			}
 		}
 
