@@ -243,12 +243,8 @@ public final class SourcesView {
 	}
 
 	private @Nullable List<String> tenants(String source) {
-		try {
-			return this.mappings.tenantsOf(source, TENANTS).stream().sorted().toList();
-		}
-		catch (SourceUnavailableException ex) {
-			return null;
-		}
+		List<String> known = this.mappings.tenantsOf(source, TENANTS);
+		return (known != null) ? known.stream().sorted().toList() : null;
 	}
 
 	private @Nullable ServerDescriptor server(@Nullable String server) {

@@ -25,6 +25,7 @@ import org.springframework.web.servlet.DispatcherServlet;
 import org.springframework.web.servlet.HandlerExceptionResolver;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.actuate.RequestTenant;
 import io.multidb.routing.Routes;
 import io.multidb.routing.TargetAccess;
 import io.multidb.source.CallerSession;
@@ -67,16 +68,18 @@ public final class MultiDbWebAutoConfiguration {
 	@ConditionalOnMissingBean(value = TenantFilter.class, parameterizedContainer = FilterRegistrationBean.class)
 	FilterRegistrationBean<TenantFilter> tenantFilter(Datasources datasources, Environment environment,
 			BeanFactory beans, ObjectProvider<TenantResolver> resolvers, ObjectProvider<TargetAccess> access,
+			ObjectProvider<RequestTenant> observed,
 			@Qualifier("handlerExceptionResolver") ObjectProvider<HandlerExceptionResolver> exceptionResolver) {
 		TenancyProperties.Web web = datasources.tenancy().web();
 		TenantFilter filter;
 		try {
-			filter = new TenantFilter(resolvers(web, beans, resolvers), excluded(web, environment),
+			filter = new TenantFilter(resolvers(web, beans, resolvers), excluded(datasources.tenancy(), environment),
 					exceptionResolver.getIfAvailable(), access.getIfAvailable());
 		}
 		catch (IllegalArgumentException ex) {
 			throw new InvalidDatasourcesException(List.of("Under 'app.tenancy.web': " + ex.getMessage() + "."));
 		}
+		observed.ifAvailable(filter::onTenant);
 		FilterRegistrationBean<TenantFilter> registration = new FilterRegistrationBean<>(filter);
 		registration.setOrder(
 				environment.getProperty("spring.security.filter.order", Integer.class, SECURITY_FILTER_ORDER) + 10);
@@ -84,14 +87,21 @@ public final class MultiDbWebAutoConfiguration {
 		return registration;
 	}
 
-	private static List<String> excluded(TenancyProperties.Web web, Environment environment) {
-		if (web.exclude() != null) {
-			return web.exclude();
+	private static List<String> excluded(TenancyProperties tenancy, Environment environment) {
+		if (tenancy.web().exclude() != null) {
+			return tenancy.web().exclude();
 		}
+		List<String> excluded = new ArrayList<>();
 		String actuator = StringUtils
 			.trimTrailingCharacter(environment.getProperty("management.endpoints.web.base-path", "/actuator"), '/');
 		// At the root, the actuator's paths cannot be told from the application's.
-		return actuator.isEmpty() ? List.of() : List.of(actuator + "/**");
+		if (!actuator.isEmpty()) {
+			excluded.add(actuator + "/**");
+		}
+		if (tenancy.page().enabled()) {
+			excluded.add(tenancy.page().path() + "/**");
+		}
+		return excluded;
 	}
 
 	/** A bean that is not named in the configuration is asked first. */

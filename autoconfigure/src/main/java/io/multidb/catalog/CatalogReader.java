@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
@@ -37,6 +38,7 @@ import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 
 /**
  * Knows what the catalog's tables say: reads them at the start, and again when they
@@ -107,6 +109,13 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	private volatile boolean putBack;
 
 	private volatile @Nullable Instant readAt;
+
+	/** In {@link System#nanoTime()}; of no meaning before {@code readAt} is there. */
+	private volatile long readNanos;
+
+	private final AtomicLong failedReads = new AtomicLong();
+
+	private volatile Watch watch = Watch.NONE;
 
 	private volatile @Nullable String error;
 
@@ -212,6 +221,16 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		return this.rows;
 	}
 
+	void watch(Watch watch) {
+		this.watch = watch;
+	}
+
+	CatalogFigures figures() {
+		Duration age = (this.readAt != null) ? Duration.ofNanos(System.nanoTime() - this.readNanos) : null;
+		return new CatalogFigures(this.sources.size(), this.problems.size(), this.revision, age,
+				this.failedReads.get());
+	}
+
 	CatalogStatus status() {
 		return new CatalogStatus(this.sources.size(), this.revision, this.readAt, this.notifications != null,
 				this.error, this.problems);
@@ -300,7 +319,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			if (again && this.revision >= 0) {
 				this.scan = new Scan();
 			}
-			read();
+			readWatched();
 			succeeded();
 		}
 		catch (Throwable ex) {
@@ -526,6 +545,24 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			}
 		}
 
+	}
+
+	private void readWatched() throws SQLException {
+		long before = this.revision;
+		Watch.Watched watched = this.watch.begin(Watch.Activity.CATALOG_READ, this.settings.source(), this.product);
+		String outcome = "failed";
+		Throwable failure = null;
+		try {
+			read();
+			outcome = (this.revision == before) ? "unchanged" : "changed";
+		}
+		catch (SQLException | RuntimeException ex) {
+			failure = new IllegalStateException(withoutSecrets(ex));
+			throw ex;
+		}
+		finally {
+			watched.end(outcome, failure);
+		}
 	}
 
 	private void read() throws SQLException {
@@ -772,6 +809,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	private void succeeded() {
+		this.readNanos = System.nanoTime();
 		this.readAt = Instant.now();
 		this.failures = 0;
 		if (this.error != null) {
@@ -786,6 +824,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			return;
 		}
 		this.failures++;
+		this.failedReads.incrementAndGet();
 		// It may be another one when it comes back, so everything is read then.
 		this.prepared = false;
 		deafen();

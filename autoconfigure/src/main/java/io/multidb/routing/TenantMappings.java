@@ -170,14 +170,17 @@ public final class TenantMappings {
 	}
 
 	/**
-	 * Some of the tenants that are mapped to a source.
+	 * Some of the tenants that are mapped to a source, as far as that is known: the store
+	 * is not read for it.
 	 * @param source the source's name
 	 * @param limit how many at most
-	 * @return a snapshot in no order; all of them, if they are fewer than the limit
-	 * @throws SourceUnavailableException if the store could not be read yet
+	 * @return a snapshot in no order; all of them, if they are fewer than the limit;
+	 * {@code null} if the store has not been read yet
 	 */
-	public List<String> tenantsOf(String source, int limit) {
-		ensureLoaded();
+	public @Nullable List<String> tenantsOf(String source, int limit) {
+		if (!this.loaded) {
+			return null;
+		}
 		return this.mappings.entrySet()
 			.stream()
 			.filter((each) -> each.getValue().source().equals(source))

@@ -3,6 +3,7 @@ package io.multidb.source;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * Which of its name a source is, so that nothing of a former one is taken for its own. Of
@@ -30,9 +31,8 @@ final class Generations {
 		this.former.remove(name);
 		this.former.put(name, last);
 		if (this.former.size() > REMEMBERED) {
-			Iterator<Integer> oldestFirst = this.former.values().iterator();
-			this.forgotten = Math.max(this.forgotten, oldestFirst.next());
-			oldestFirst.remove();
+			String oldest = this.former.keySet().iterator().next();
+			this.forgotten = Math.max(this.forgotten, Objects.requireNonNull(this.former.remove(oldest)));
 		}
 	}
 

@@ -3,6 +3,7 @@ package io.multidb.sample.courts;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.annotation.Order;
+import org.springframework.http.HttpMethod;
 import org.springframework.security.config.Customizer;
 import org.springframework.security.config.annotation.web.builders.HttpSecurity;
 import org.springframework.security.config.annotation.web.configurers.AbstractHttpConfigurer;
@@ -14,7 +15,8 @@ import org.springframework.security.provisioning.InMemoryUserDetailsManager;
 import org.springframework.security.web.SecurityFilterChain;
 
 /**
- * Who searches has to say who it is; everything else of the sample is open.
+ * Who searches has to say who it is, and only operators see the page of sources and
+ * change them; everything else of the sample is open.
  */
 @Configuration(proxyBeanMethods = false)
 class CourtsSecurity {
@@ -31,8 +33,25 @@ class CourtsSecurity {
 			.build();
 	}
 
+	/**
+	 * The page's own requests bring a token along; those to the actuator cannot be
+	 * forged, as no other site may send JSON or DELETE.
+	 */
 	@Bean
 	@Order(2)
+	SecurityFilterChain operators(HttpSecurity http) {
+		return http
+			.securityMatchers((requests) -> requests.requestMatchers("/datasources/**")
+				.requestMatchers(HttpMethod.POST, "/actuator/**")
+				.requestMatchers(HttpMethod.DELETE, "/actuator/**"))
+			.authorizeHttpRequests((requests) -> requests.anyRequest().hasRole("OPERATOR"))
+			.httpBasic(Customizer.withDefaults())
+			.csrf((csrf) -> csrf.ignoringRequestMatchers("/actuator/**"))
+			.build();
+	}
+
+	@Bean
+	@Order(3)
 	SecurityFilterChain everythingElse(HttpSecurity http) {
 		return http.authorizeHttpRequests((requests) -> requests.anyRequest().permitAll())
 			.csrf(AbstractHttpConfigurer::disable)
@@ -42,11 +61,11 @@ class CourtsSecurity {
 	/** A password is its user's name: this is a sample. */
 	@Bean
 	UserDetailsService users() {
-		return new InMemoryUserDetailsManager(user("ada"), user("grace"));
+		return new InMemoryUserDetailsManager(user("ada"), user("grace"), user("operator", "OPERATOR"));
 	}
 
-	private static UserDetails user(String name) {
-		return User.withUsername(name).password("{noop}" + name).build();
+	private static UserDetails user(String name, String... roles) {
+		return User.withUsername(name).password("{noop}" + name).roles(roles).build();
 	}
 
 }
