@@ -71,8 +71,7 @@ public final class MultiDbWebAutoConfiguration {
 		TenancyProperties.Web web = datasources.tenancy().web();
 		TenantFilter filter;
 		try {
-			filter = new TenantFilter(resolvers(web, beans, resolvers),
-					excluded(datasources.tenancy(), environment),
+			filter = new TenantFilter(resolvers(web, beans, resolvers), excluded(datasources.tenancy(), environment),
 					exceptionResolver.getIfAvailable(), access.getIfAvailable());
 		}
 		catch (IllegalArgumentException ex) {

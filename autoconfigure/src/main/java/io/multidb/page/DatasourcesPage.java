@@ -230,7 +230,8 @@ public final class DatasourcesPage {
 
 		SourceOperations.Addition toAddition() {
 			return new SourceOperations.Addition(given("name", this.name), given("url", this.url), this.username,
-					this.password, this.displayName, Boolean.TRUE.equals(this.readOnly), Boolean.TRUE.equals(this.migrated));
+					this.password, this.displayName, Boolean.TRUE.equals(this.readOnly),
+					Boolean.TRUE.equals(this.migrated));
 		}
 
 		/** Passwords are secret. */

@@ -24,6 +24,7 @@ import io.multidb.page.PageApplication.OpenChanges;
 import io.multidb.page.PageApplication.OpenData;
 import io.multidb.page.PageApplication.Protected;
 import io.multidb.page.PageApplication.Unprotected;
+import io.multidb.page.PageApplication.WithMappings;
 import io.multidb.page.PageApplication.WithTokens;
 import io.multidb.page.PageApplication.WithViewers;
 import io.multidb.source.SourceRegistry;
@@ -94,8 +95,8 @@ class DatasourcesPageTests {
 		HttpResponse<String> page = this.application.get("/datasources/", "olga");
 		String script = asset(page, "page.js");
 		HttpResponse<String> asset = this.application.get(script, "olga");
-		assertThat(asset.headers().firstValue("Cache-Control")).hasValueSatisfying(
-				(value) -> assertThat(value).contains("max-age=31536000", "private", "immutable"));
+		assertThat(asset.headers().firstValue("Cache-Control"))
+			.hasValueSatisfying((value) -> assertThat(value).contains("max-age=31536000", "private", "immutable"));
 		assertThat(asset.headers().firstValue("Content-Type")).hasValue("text/javascript;charset=UTF-8");
 		assertThat(this.application.get(asset(page, "page.css"), "olga").headers().firstValue("Content-Type"))
 			.hasValue("text/css;charset=UTF-8");
@@ -129,7 +130,8 @@ class DatasourcesPageTests {
 			}
 		}
 		assertThat(count).isEqualTo(4);
-		for (String other : List.of("index.html", "lit-html/package.json", "lit-html/..%2f..%2f..%2fapplication.yaml", "lit-html/", "")) {
+		for (String other : List.of("index.html", "lit-html/package.json", "lit-html/..%2f..%2f..%2fapplication.yaml",
+				"lit-html/", "")) {
 			assertThat(this.application.get(base + other, "olga").statusCode()).as(other).isIn(400, 404);
 		}
 	}
@@ -267,8 +269,10 @@ class DatasourcesPageTests {
 		assertThat(this.application.get("/datasources/api/sources/madrid", "olga").body()).contains("Madrid", "cold");
 		assertThat(this.application.post("/datasources/api/tenants/ada/map", "olga", "{'source':'madrid'}").body())
 			.contains("\"outcome\":\"mapped\"");
-		assertThat(this.application.get("/datasources/api/sources/madrid", "olga").body()).contains("\"tenants\":[\"ada\"]");
-		assertThat(this.application.get("/datasources/api/tenants/ada", "olga").body()).contains("\"rule\":\"mapping\"");
+		assertThat(this.application.get("/datasources/api/sources/madrid", "olga").body())
+			.contains("\"tenants\":[\"ada\"]");
+		assertThat(this.application.get("/datasources/api/tenants/ada", "olga").body())
+			.contains("\"rule\":\"mapping\"");
 		assertThat(this.application.post("/datasources/api/tenants/ada/unmap", "olga", "{}").body())
 			.contains("\"outcome\":\"unmapped\"");
 		assertThat(this.application.post("/datasources/api/sources/madrid/drain", "olga", "{}").body())
@@ -287,22 +291,21 @@ class DatasourcesPageTests {
 	}
 
 	@ParameterizedTest
-	@CsvSource(delimiter = '|',
-			textBlock = """
-					/api/sources | {'name':'x y','url':'jdbc:sqlite:x.db'} | 400
-					/api/sources | {'url':'jdbc:sqlite:x.db'} | 400
-					/api/sources | {'name':'x'} | 400
-					/api/sources | {'name':'lisbon','url':'jdbc:sqlite:x.db'} | 409
-					/api/sources | {'name':'x','url':'jdbc:h2:mem:x;INIT=RUNSCRIPT'} | 400
-					/api/sources | {"name | 400
-					/api/sources | [1] | 400
-					/api/sources | 4711 | 400
-					/api/sources/madrid/remove | {} | 404
-					/api/sources/lisbon/explode | {} | 404
-					/api/tenants/x/map | {} | 400
-					/api/tenants/x/map | {'source':'madrid'} | 404
-					/api/tenants/%20/map | {'source':'lisbon'} | 400
-					""")
+	@CsvSource(delimiter = '|', textBlock = """
+			/api/sources | {'name':'x y','url':'jdbc:sqlite:x.db'} | 400
+			/api/sources | {'url':'jdbc:sqlite:x.db'} | 400
+			/api/sources | {'name':'x'} | 400
+			/api/sources | {'name':'lisbon','url':'jdbc:sqlite:x.db'} | 409
+			/api/sources | {'name':'x','url':'jdbc:h2:mem:x;INIT=RUNSCRIPT'} | 400
+			/api/sources | {"name | 400
+			/api/sources | [1] | 400
+			/api/sources | 4711 | 400
+			/api/sources/madrid/remove | {} | 404
+			/api/sources/lisbon/explode | {} | 404
+			/api/tenants/x/map | {} | 400
+			/api/tenants/x/map | {'source':'madrid'} | 404
+			/api/tenants/%20/map | {'source':'lisbon'} | 400
+			""")
 	void saysWhatIsWrongWithAChange(String path, String body, int status) throws Exception {
 		start(Protected.class, WRITABLE);
 		HttpResponse<String> response = this.application.post("/datasources" + path, "olga", body);
@@ -340,19 +343,18 @@ class DatasourcesPageTests {
 	}
 
 	@ParameterizedTest
-	@CsvSource(delimiter = '|',
-			textBlock = """
-					Sec-Fetch-Site | cross-site | 403
-					Sec-Fetch-Site | same-site | 403
-					Sec-Fetch-Site | none | 403
-					Sec-Fetch-Site | same-origin | 200
-					Origin | https://evil.example | 403
-					Origin | null | 403
-					Origin | http://localhost:1 | 403
-					Content-Type | text/plain | 403
-					Content-Type | application/x-www-form-urlencoded | 403
-					Content-Type | application/json;charset=UTF-8 | 200
-					""")
+	@CsvSource(delimiter = '|', textBlock = """
+			Sec-Fetch-Site | cross-site | 403
+			Sec-Fetch-Site | same-site | 403
+			Sec-Fetch-Site | none | 403
+			Sec-Fetch-Site | same-origin | 200
+			Origin | https://evil.example | 403
+			Origin | null | 403
+			Origin | http://localhost:1 | 403
+			Content-Type | text/plain | 403
+			Content-Type | application/x-www-form-urlencoded | 403
+			Content-Type | application/json;charset=UTF-8 | 200
+			""")
 	void isNotMadeUseOfByOtherSites(String header, String value, int status) throws Exception {
 		start(Protected.class, WRITABLE);
 		assertThat(this.application.post("/datasources/api/sources/lisbon/drain", "olga", "{}", header, value)
@@ -369,9 +371,10 @@ class DatasourcesPageTests {
 				.build());
 		assertThat(response.statusCode()).isEqualTo(403);
 		assertThat(response.body()).contains("X-Datasources-Page");
-		assertThat(this.application.post("/datasources/api/sources/lisbon/drain", "olga", "{}", "Origin",
-				"http://localhost:" + this.application.port()).statusCode())
-			.isEqualTo(200);
+		assertThat(this.application
+			.post("/datasources/api/sources/lisbon/drain", "olga", "{}", "Origin",
+					"http://localhost:" + this.application.port())
+			.statusCode()).isEqualTo(200);
 	}
 
 	@Test
@@ -379,13 +382,14 @@ class DatasourcesPageTests {
 	void sendsSpringSecuritysTokenAlong() throws Exception {
 		start(WithTokens.class, WRITABLE);
 		// Spring Boot's page of errors asks for a login as well.
-		assertThat(this.application.post("/datasources/api/sources/lisbon/drain", "olga", "{}").statusCode())
-			.isIn(401, 403);
+		assertThat(this.application.post("/datasources/api/sources/lisbon/drain", "olga", "{}").statusCode()).isIn(401,
+				403);
 		Map<String, Object> session = this.application.json("/datasources/api/session", "olga");
 		Map<String, Object> csrf = (Map<String, Object>) session.get("csrf");
-		assertThat(this.application.post("/datasources/api/sources/lisbon/drain", "olga", "{}",
-				(String) csrf.get("header"), (String) csrf.get("token")).statusCode())
-			.isEqualTo(200);
+		assertThat(this.application
+			.post("/datasources/api/sources/lisbon/drain", "olga", "{}", (String) csrf.get("header"),
+					(String) csrf.get("token"))
+			.statusCode()).isEqualTo(200);
 	}
 
 	@Test
@@ -403,6 +407,17 @@ class DatasourcesPageTests {
 	}
 
 	@Test
+	void doesNotAskWhereTenantsWereMapped() throws Exception {
+		start(WithMappings.class);
+		assertThat(this.application.get("/datasources/api/sources/lisbon", "olga").body()).doesNotContain("tenants");
+		assertThat(this.application.bean(WithMappings.Kept.class).loads).hasValue(0);
+		assertThat(this.application.get("/datasources/api/tenants/ada", "olga").body()).contains("\"rule\":\"mapping\"");
+		assertThat(this.application.get("/datasources/api/sources/lisbon", "olga").body())
+			.contains("\"tenants\":[\"ada\"]");
+		assertThat(this.application.bean(WithMappings.Kept.class).loads).hasValue(1);
+	}
+
+	@Test
 	void asksForNoTenant() throws Exception {
 		start(Protected.class, "app.tenancy.web.resolvers=header");
 		HttpResponse<String> response = this.application
@@ -417,8 +432,9 @@ class DatasourcesPageTests {
 	void remembersConnectionsWhileSomebodyLooks() throws Exception {
 		start(Protected.class);
 		SourceRegistry registry = this.application.bean(SourceRegistry.class);
-		assertThat((Map<String, Object>) this.application.json("/datasources/api/sources/lisbon", "olga")
-			.get("samples")).containsEntry("active", List.of());
+		assertThat(
+				(Map<String, Object>) this.application.json("/datasources/api/sources/lisbon", "olga").get("samples"))
+			.containsEntry("active", List.of());
 		try (var scope = SourceContext.enter("lisbon"); var connection = registry.get("lisbon").getConnection()) {
 			org.awaitility.Awaitility.await().untilAsserted(() -> {
 				this.application.get("/datasources/api/sources", "olga");
@@ -443,10 +459,15 @@ class DatasourcesPageTests {
 		Map<String, Object> overview = this.application.json("/datasources/api/sources", "olga");
 		Map<String, Object> list = (Map<String, Object>) overview.get("list");
 		assertThat((List<Map<String, Object>>) list.get("sources")).first().extracting("name").isEqualTo("faro");
-		assertThat((List<Map<String, Object>>) overview.get("broken")).singleElement().extracting("name").isEqualTo("faro");
+		assertThat((List<Map<String, Object>>) overview.get("broken")).singleElement()
+			.extracting("name")
+			.isEqualTo("faro");
 		overview = this.application.json("/datasources/api/sources?search=lisbon", "olga");
-		assertThat((List<Map<String, Object>>) overview.get("broken")).singleElement().extracting("name").isEqualTo("faro");
-		assertThat((Map<String, Object>) overview.get("states")).containsEntry("unavailable", 1).containsEntry("cold", 2);
+		assertThat((List<Map<String, Object>>) overview.get("broken")).singleElement()
+			.extracting("name")
+			.isEqualTo("faro");
+		assertThat((Map<String, Object>) overview.get("states")).containsEntry("unavailable", 1)
+			.containsEntry("cold", 2);
 	}
 
 	@Test
@@ -459,7 +480,8 @@ class DatasourcesPageTests {
 
 	@Test
 	void tellsNoSecrets() throws Exception {
-		start(Protected.class, WRITABLE, "app.datasources.faro.url=jdbc:postgresql://localhost:1/x?password=s3cret&user=u",
+		start(Protected.class, WRITABLE,
+				"app.datasources.faro.url=jdbc:postgresql://localhost:1/x?password=s3cret&user=u",
 				"app.datasources.faro.password=s3cret", "app.datasources.faro.attributes.token=s3cret");
 		assertThat(this.application.get("/datasources/api/sources/faro", "olga").body()).contains("faro")
 			.doesNotContain("s3cret");

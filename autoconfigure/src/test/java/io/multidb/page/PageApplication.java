@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
@@ -21,6 +22,9 @@ import org.springframework.boot.json.JsonParserFactory;
 import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
+import org.springframework.http.HttpMethod;
+import org.springframework.security.authorization.AuthorizationDecision;
 import org.springframework.security.config.Customizer;
 import org.springframework.security.config.annotation.web.builders.HttpSecurity;
 import org.springframework.security.config.annotation.web.configurers.AbstractHttpConfigurer;
@@ -29,6 +33,8 @@ import org.springframework.security.core.userdetails.UserDetails;
 import org.springframework.security.core.userdetails.UserDetailsService;
 import org.springframework.security.provisioning.InMemoryUserDetailsManager;
 import org.springframework.security.web.SecurityFilterChain;
+
+import io.multidb.routing.MappingStore;
 
 /**
  * An application with the page on a real Tomcat, with the SQLite files lisbon and porto.
@@ -46,10 +52,10 @@ final class PageApplication implements AutoCloseable {
 	}
 
 	static PageApplication start(Path directory, Class<?> security, String... properties) {
-		List<String> all = new ArrayList<>(List.of("server.port=0", "spring.main.banner-mode=off",
-				"app.tenancy.page.enabled=true",
-				"app.datasources.lisbon.url=jdbc:sqlite:" + directory.resolve("lisbon.db"),
-				"app.datasources.porto.url=jdbc:sqlite:" + directory.resolve("porto.db")));
+		List<String> all = new ArrayList<>(
+				List.of("server.port=0", "spring.main.banner-mode=off", "app.tenancy.page.enabled=true",
+						"app.datasources.lisbon.url=jdbc:sqlite:" + directory.resolve("lisbon.db"),
+						"app.datasources.porto.url=jdbc:sqlite:" + directory.resolve("porto.db")));
 		all.addAll(Arrays.asList(properties));
 		return new PageApplication((ServletWebServerApplicationContext) new SpringApplicationBuilder(security)
 			.web(WebApplicationType.SERVLET)
@@ -116,9 +122,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** Operators only, as it should be. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class Protected {
 
 		@Bean
@@ -142,9 +148,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** As Spring Security is by itself. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class WithTokens {
 
 		@Bean
@@ -163,16 +169,16 @@ final class PageApplication implements AutoCloseable {
 
 	/** Viewers may look, operators may change. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class WithViewers {
 
 		@Bean
 		SecurityFilterChain operators(HttpSecurity http) {
 			return http
 				.authorizeHttpRequests((requests) -> requests
-					.requestMatchers(org.springframework.http.HttpMethod.GET, "/datasources/**")
+					.requestMatchers(HttpMethod.GET, "/datasources/**")
 					.authenticated()
 					.anyRequest()
 					.hasRole("OPERATOR"))
@@ -190,9 +196,9 @@ final class PageApplication implements AutoCloseable {
 
 	/** The page asks for a login, what it shows does not. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class OpenData {
 
 		@Bean
@@ -210,16 +216,16 @@ final class PageApplication implements AutoCloseable {
 
 	/** Looking asks for a login, changing does not. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class OpenChanges {
 
 		@Bean
 		SecurityFilterChain changes(HttpSecurity http) {
 			return http
 				.authorizeHttpRequests(
-						(requests) -> requests.requestMatchers(org.springframework.http.HttpMethod.GET, "/**")
+						(requests) -> requests.requestMatchers(HttpMethod.GET, "/**")
 							.authenticated()
 							.anyRequest()
 							.permitAll())
@@ -232,19 +238,51 @@ final class PageApplication implements AutoCloseable {
 
 	/** Rules that want to see a request, and cannot be asked before there is one. */
 	@Configuration(proxyBeanMethods = false)
-	@EnableAutoConfiguration(excludeName = {
-			"org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
-			"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
 	static class ByAddress {
 
 		@Bean
 		SecurityFilterChain local(HttpSecurity http) {
 			return http
 				.authorizeHttpRequests((requests) -> requests.anyRequest()
-					.access((user, context) -> new org.springframework.security.authorization.AuthorizationDecision(
+					.access((user, context) -> new AuthorizationDecision(
 							context.getRequest().getRemoteAddr().equals("127.0.0.1"))))
 				.httpBasic(Customizer.withDefaults())
 				.build();
+		}
+
+	}
+
+	/** Where tenants were mapped is kept somewhere else. */
+	@Configuration(proxyBeanMethods = false)
+	@Import(Protected.class)
+	static class WithMappings {
+
+		@Bean
+		Kept kept() {
+			return new Kept();
+		}
+
+		static final class Kept implements MappingStore {
+
+			final AtomicInteger loads = new AtomicInteger();
+
+			@Override
+			public Map<String, String> load() {
+				this.loads.incrementAndGet();
+				return Map.of("ada", "lisbon");
+			}
+
+			@Override
+			public void save(String tenant, String source) {
+			}
+
+			@Override
+			public void remove(String tenant) {
+			}
+
 		}
 
 	}
