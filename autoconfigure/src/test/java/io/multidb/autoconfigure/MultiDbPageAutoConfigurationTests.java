@@ -51,7 +51,6 @@ class MultiDbPageAutoConfigurationTests {
 		for (Class<?> missing : new Class<?>[] { Endpoint.class, DispatcherServlet.class, JsonMapper.class }) {
 			page().withClassLoader(new FilteredClassLoader(missing))
 				.run((context) -> assertThat(context).getFailure()
-					.rootCause()
 					.isInstanceOfSatisfying(FailureAnalyzedException.class,
 							(ex) -> assertThat(ex.analysis().getAction()).contains("spring-boot-starter-actuator",
 									"spring-boot-starter-webmvc")));
