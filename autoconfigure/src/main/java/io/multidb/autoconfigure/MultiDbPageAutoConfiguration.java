@@ -90,8 +90,9 @@ public final class MultiDbPageAutoConfiguration {
 								+ " false.");
 			}
 			return new DatasourcesPage(datasources.tenancy().page().path(),
-					context.getEnvironment().getProperty("spring.application.name", "application"), PageFiles.load(classLoader),
-					registry, view, isWritable(access) ? operations.getIfAvailable() : null,
+					context.getEnvironment().getProperty("spring.application.name", "application"),
+					PageFiles.load(classLoader), registry, view,
+					isWritable(access) ? operations.getIfAvailable() : null,
 					protection.getIfAvailable(() -> PageProtection.NONE));
 		}
 

@@ -63,8 +63,8 @@ class MultiDbPageAutoConfigurationTests {
 			.run((context) -> assertThat(context).getFailure()
 				.rootCause()
 				.isInstanceOfSatisfying(FailureAnalyzedException.class,
-						(ex) -> assertThat(ex.analysis().getAction()).contains("'org.webjars.npm:chart.js'",
-								"multidb-spring-boot-starter")
+						(ex) -> assertThat(ex.analysis().getAction())
+							.contains("'org.webjars.npm:chart.js'", "multidb-spring-boot-starter")
 							.doesNotContain("lit-html")));
 	}
 

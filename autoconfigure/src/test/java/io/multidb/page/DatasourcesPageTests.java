@@ -1,7 +1,6 @@
 package io.multidb.page;
 
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -403,7 +402,7 @@ class DatasourcesPageTests {
 		}
 		assertThat(this.application.bean(SourceRegistry.class).sources())
 			.allSatisfy((source) -> assertThat(source.state()).isInstanceOf(SourceState.Cold.class));
-		assertThat(Files.list(this.directory)).isEmpty();
+		assertThat(this.directory).isEmptyDirectory();
 	}
 
 	@Test
@@ -411,7 +410,8 @@ class DatasourcesPageTests {
 		start(WithMappings.class);
 		assertThat(this.application.get("/datasources/api/sources/lisbon", "olga").body()).doesNotContain("tenants");
 		assertThat(this.application.bean(WithMappings.Kept.class).loads).hasValue(0);
-		assertThat(this.application.get("/datasources/api/tenants/ada", "olga").body()).contains("\"rule\":\"mapping\"");
+		assertThat(this.application.get("/datasources/api/tenants/ada", "olga").body())
+			.contains("\"rule\":\"mapping\"");
 		assertThat(this.application.get("/datasources/api/sources/lisbon", "olga").body())
 			.contains("\"tenants\":[\"ada\"]");
 		assertThat(this.application.bean(WithMappings.Kept.class).loads).hasValue(1);

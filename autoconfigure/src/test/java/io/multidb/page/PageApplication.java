@@ -177,8 +177,7 @@ final class PageApplication implements AutoCloseable {
 		@Bean
 		SecurityFilterChain operators(HttpSecurity http) {
 			return http
-				.authorizeHttpRequests((requests) -> requests
-					.requestMatchers(HttpMethod.GET, "/datasources/**")
+				.authorizeHttpRequests((requests) -> requests.requestMatchers(HttpMethod.GET, "/datasources/**")
 					.authenticated()
 					.anyRequest()
 					.hasRole("OPERATOR"))
@@ -224,11 +223,10 @@ final class PageApplication implements AutoCloseable {
 		@Bean
 		SecurityFilterChain changes(HttpSecurity http) {
 			return http
-				.authorizeHttpRequests(
-						(requests) -> requests.requestMatchers(HttpMethod.GET, "/**")
-							.authenticated()
-							.anyRequest()
-							.permitAll())
+				.authorizeHttpRequests((requests) -> requests.requestMatchers(HttpMethod.GET, "/**")
+					.authenticated()
+					.anyRequest()
+					.permitAll())
 				.httpBasic(Customizer.withDefaults())
 				.csrf(AbstractHttpConfigurer::disable)
 				.build();

@@ -118,7 +118,7 @@ class DatasourcesPageIntegrationTests {
 		Locator attention = this.page.locator(".attention");
 		assertThat(attention).containsText("1 source unavailable");
 		assertThat(attention).containsText("archive");
-		assertThat(attention).containsText("tried again");
+		assertThat(attention).containsText("next try");
 		// First in the list, as by default what is broken is.
 		assertThat(this.page.locator("table.sources tbody tr").first()).containsText("archive");
 		attention.getByRole(AriaRole.BUTTON).click();
@@ -280,6 +280,8 @@ class DatasourcesPageIntegrationTests {
 		assertThat(response.status()).isEqualTo(403);
 		assertThat(ada.content()).doesNotContain("jdbc:");
 		browsers.forget("status of 403");
+		// The browser wants an icon for what refuses it.
+		browsers.forget("status of 404");
 	}
 
 	@Test
