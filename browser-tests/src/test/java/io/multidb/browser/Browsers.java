@@ -33,8 +33,9 @@ final class Browsers implements AutoCloseable {
 	private final List<BrowserContext> contexts = new ArrayList<>();
 
 	private static Path chromium() {
-		return Stream.of(System.getenv().getOrDefault("CHROMIUM", "/usr/bin/chromium"), "/usr/bin/chromium-browser",
-				"/usr/bin/google-chrome")
+		return Stream
+			.of(System.getenv().getOrDefault("CHROMIUM", "/usr/bin/chromium"), "/usr/bin/chromium-browser",
+					"/usr/bin/google-chrome")
 			.map(Path::of)
 			.filter(Files::isExecutable)
 			.findFirst()

@@ -72,8 +72,8 @@ class DatasourcesPageIntegrationTests {
 
 	private Locator row(String source) {
 		return this.page.locator("table.sources tbody tr")
-			.filter(new Locator.FilterOptions().setHas(this.page.getByRole(AriaRole.LINK,
-					new Page.GetByRoleOptions().setName(source).setExact(true))));
+			.filter(new Locator.FilterOptions().setHas(
+					this.page.getByRole(AriaRole.LINK, new Page.GetByRoleOptions().setName(source).setExact(true))));
 	}
 
 	private Locator button(String name) {
@@ -368,12 +368,11 @@ class DatasourcesPageIntegrationTests {
 		for (String hash : new String[] { "", "#/servers", "#/tenants", "#/sources/main" }) {
 			open(hash);
 			assertThat(this.page.locator("h1")).hasCount(1);
-			Object nameless = this.page.evaluate(
-					"""
-							() => [...document.querySelectorAll('button, a, input, select, canvas, svg, dialog, nav, progress')]
-								.filter((element) => !(element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent
-									?? (element.getAttribute('aria-labelledby') && 'labelled') ?? element.textContent).trim())
-								.map((element) => element.outerHTML)""");
+			Object nameless = this.page.evaluate("""
+					() => [...document.querySelectorAll('button, a, input, select, canvas, svg, dialog, nav, progress')]
+						.filter((element) => !(element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent
+							?? (element.getAttribute('aria-labelledby') && 'labelled') ?? element.textContent).trim())
+						.map((element) => element.outerHTML)""");
 			assertThat(nameless).asInstanceOf(org.assertj.core.api.InstanceOfAssertFactories.LIST).isEmpty();
 		}
 	}
@@ -428,10 +427,11 @@ class DatasourcesPageIntegrationTests {
 			this.page = browsers.open(large, Browsers.as("operator"));
 			this.page.navigate(large.address() + "/datasources/");
 			assertThat(this.page.locator("table.sources tbody tr")).hasCount(100);
-			Map<?, ?> times = (Map<?, ?>) this.page.evaluate("""
-					() => ({ shown: performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
-						usable: performance.getEntriesByType('mark').find((mark) => mark.name === 'usable')?.startTime,
-						answer: performance.getEntriesByType('resource').find((each) => each.name.includes('api/sources?')).duration })""");
+			Map<?, ?> times = (Map<?, ?>) this.page.evaluate(
+					"""
+							() => ({ shown: performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
+								usable: performance.getEntriesByType('mark').find((mark) => mark.name === 'usable')?.startTime,
+								answer: performance.getEntriesByType('resource').find((each) => each.name.includes('api/sources?')).duration })""");
 			System.out.println("10,000 sources in the browser, ms: " + times);
 
 			this.page.locator("#search").fill("tenant-07");
@@ -452,9 +452,10 @@ class DatasourcesPageIntegrationTests {
 			this.page.navigate(large.address() + "/datasources/#/sources/main");
 			assertThat(this.page.locator("h1")).hasText("main");
 			assertThat(this.page.locator(".actions")).hasCount(0);
-			Object status = this.page.evaluate("""
-					() => fetch('api/sources/main/remove', { method: 'POST', body: '{}',
-						headers: { 'Content-Type': 'application/json', 'X-Datasources-Page': '1' } }).then((response) => response.status)""");
+			Object status = this.page.evaluate(
+					"""
+							() => fetch('api/sources/main/remove', { method: 'POST', body: '{}',
+								headers: { 'Content-Type': 'application/json', 'X-Datasources-Page': '1' } }).then((response) => response.status)""");
 			assertThat(status).isEqualTo(403);
 			assertThat(large.send("GET", "/actuator/datasources/main", "", "").statusCode()).isEqualTo(200);
 			browsers.forget("status of 403");

@@ -49,8 +49,9 @@ final class RunningSample implements AutoCloseable {
 	}
 
 	static RunningSample start(Path folder, String... options) throws IOException {
-		List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-				"-XX:TieredStopAtLevel=1", "-Xmx400m", "-jar", jar().toString(), "--server.port=0"));
+		List<String> command = new ArrayList<>(
+				List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
+						"-Xmx400m", "-jar", jar().toString(), "--server.port=0"));
 		command.addAll(List.of(options));
 		return new RunningSample(folder,
 				new ProcessBuilder(command).directory(folder.toFile())
@@ -61,7 +62,8 @@ final class RunningSample implements AutoCloseable {
 
 	private static Path jar() throws IOException {
 		try (Stream<Path> files = Files.list(Path.of("..", "sample-app", "target"))) {
-			return files.filter((file) -> file.getFileName().toString().matches("multidb-sample-app-[^-]*(-SNAPSHOT)?\\.jar"))
+			return files
+				.filter((file) -> file.getFileName().toString().matches("multidb-sample-app-[^-]*(-SNAPSHOT)?\\.jar"))
 				.findAny()
 				.orElseThrow(() -> new IllegalStateException("No jar: ./mvnw package -pl sample-app -am"))
 				.toAbsolutePath()

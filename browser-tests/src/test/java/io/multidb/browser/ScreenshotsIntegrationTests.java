@@ -46,7 +46,8 @@ class ScreenshotsIntegrationTests {
 			}
 			List<String> options = new ArrayList<>(List.of("--spring.profiles.active=postgres",
 					"--postgres.server=jdbc:postgresql://localhost:" + postgres.getPort(),
-					"--app.tenancy.servers.db1.max-connections=20", "--app.datasources.main.hikari.maximum-pool-size=8"));
+					"--app.tenancy.servers.db1.max-connections=20",
+					"--app.datasources.main.hikari.maximum-pool-size=8"));
 			for (String name : new String[] { "main", "archive", "courts", "default", "election", "server" }) {
 				options.add("--app.datasources." + name + ".server=db1");
 			}
