@@ -22,6 +22,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.diagnostics.FailureAnalyzedException;
 import org.springframework.boot.webmvc.autoconfigure.DispatcherServletPath;
+import org.springframework.context.ApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.env.Environment;
@@ -75,8 +76,9 @@ public final class MultiDbPageAutoConfiguration {
 		@ConditionalOnMissingBean
 		DatasourcesPage datasourcesPage(Datasources datasources, SourceRegistry registry, SourcesView view,
 				ObjectProvider<SourceOperations> operations, ObjectProvider<EndpointAccessResolver> access,
-				ObjectProvider<PageProtection> protection, Environment environment) {
-			ClassLoader classLoader = PageFiles.class.getClassLoader();
+				ObjectProvider<PageProtection> protection, ApplicationContext context) {
+			ClassLoader classLoader = (context.getClassLoader() != null) ? context.getClassLoader()
+					: PageFiles.class.getClassLoader();
 			List<String> missing = PageFiles.missing(classLoader);
 			if (!missing.isEmpty()) {
 				throw new FailureAnalyzedException(
@@ -88,8 +90,9 @@ public final class MultiDbPageAutoConfiguration {
 								+ " false.");
 			}
 			return new DatasourcesPage(datasources.tenancy().page().path(),
-					environment.getProperty("spring.application.name", "application"), PageFiles.load(classLoader),
-					registry, view, isWritable(access) ? operations.getIfAvailable() : null,
+					context.getEnvironment().getProperty("spring.application.name", "application"),
+					PageFiles.load(classLoader), registry, view,
+					isWritable(access) ? operations.getIfAvailable() : null,
 					protection.getIfAvailable(() -> PageProtection.NONE));
 		}
 

@@ -470,7 +470,7 @@ function attention(overview) {
 				${source.essential ? html`<span class="flag">essential</span>` : nothing}
 				${source.fallback?.inUse ? html`<span class="flag">${source.fallback.source} is used instead</span>` : nothing}
 				<p class="reason">${source.state.reason}</p>
-				<p class="quiet">${lasting(source.state.since)}, tried again ${moment(source.state.nextTry)}</p></div>
+				<p class="quiet">${lasting(source.state.since)}; next try ${moment(source.state.nextTry)}</p></div>
 			${mayAct() ? html`<button type="button" aria-label="Try ${source.name} again" ?disabled=${busy(source.name)}
 				@click=${() => operations.retry(source.name)}>Retry</button>` : nothing}</li>`)}</ul>
 		${total > overview.broken.length ? html`<p><a href="#/?state=unavailable">All ${number.format(total)} that are unavailable</a></p>` : nothing}
@@ -524,12 +524,19 @@ function row(source) {
 		<th scope="row" class="name"><a href=${sourceHash(source.name)}>${source.name}</a>
 			${source.displayName ? html`<span class="display">${source.displayName}</span>` : nothing}${flags(source)}</th>
 		<td data-title="Product">${source.product}</td>
-		<td data-title="Connections" class="connections">${connections(source.pool)}</td>
-		<td data-title="Migrations">${migrations(source)}</td>
-		<td data-title="Last error">${source.lastError ? html`<div class="error"><span class="message"
-			title=${source.lastError.message}>${source.lastError.message}</span> <span class="quiet">${moment(source.lastError.at)}</span></div>`
+		<td data-title="Connections" class=${source.pool ? '' : 'blank'}>${connections(source.pool)}</td>
+		<td data-title="Migrations" class=${source.migrations ? '' : 'blank'}>${migrations(source)}</td>
+		<td data-title="Last error" class=${source.lastError ? '' : 'blank'}>${source.lastError ? html`<div class="error"><span class="message"
+			title=${source.lastError.message}>${short(source)}</span> <span class="quiet">${moment(source.lastError.at)}</span></div>`
 			: html`<span class="none">–</span>`}</td>
 		<td data-title="Found in" class="origin" title=${source.origin}>${origin(source.origin)}</td></tr>`;
+}
+
+/** Its name stands beside it. */
+function short(source) {
+	const message = source.lastError.message;
+	const name = `Source '${source.name}' `;
+	return message.startsWith(name) ? message.slice(name.length) : message;
 }
 
 function flags(source) {
@@ -649,7 +656,7 @@ function sourceView(here) {
 			${source.displayName ? html`<span class="display">${source.displayName}</span>` : nothing}</div>
 		${mayAct() ? actions(source) : nothing}
 		${status === 'unavailable' ? html`<section class="card bad"><h2>Unavailable</h2><p class="reason">${source.state.reason}</p>
-			<p class="quiet">Tried again ${moment(source.state.nextTry)}${source.fallback?.inUse
+			<p class="quiet">Next try ${moment(source.state.nextTry)}${source.fallback?.inUse
 				? html`; <a href=${sourceHash(source.fallback.source)}>${source.fallback.source}</a> is used instead` : nothing}</p></section>` : nothing}
 		<div class="columns">
 		<section class="card plot"><h2>Connections</h2>${connectionsNow(source)}${plot(detail)}
@@ -667,7 +674,7 @@ function sourceView(here) {
 			${source.fallback ? html`<dt>Fallback</dt><dd><a href=${sourceHash(source.fallback.source)}>${source.fallback.source}</a>${source.fallback.inUse ? ', in use' : ''}</dd>` : nothing}
 			<dt>Migrations</dt><dd>${migrations(source)}${source.migrations ? html` ${moment(source.migrations.at)} <code>${source.migrations.changeLog}</code>` : ' not migrated'}
 				${source.migrations?.error && status !== 'unavailable' ? html`<p class="reason">${source.migrations.error}</p>` : nothing}</dd>
-			<dt>Last error</dt><dd>${source.lastError ? html`<span class="reason">${source.lastError.message}</span> <span class="quiet">${moment(source.lastError.at)}</span>` : 'none that is remembered'}</dd>
+			<dt>Last error</dt><dd>${status === 'unavailable' && source.lastError?.message === source.state.reason ? 'as above' : source.lastError ? html`<span class="reason">${source.lastError.message}</span> <span class="quiet">${moment(source.lastError.at)}</span>` : 'none that is remembered'}</dd>
 			${Object.entries(attributes).map(([key, value]) => html`<dt class="own">${key}</dt><dd>${String(value)}</dd>`)}</dl></section>
 		</div>
 		${source.replicas ? html`<section class="card"><h2>Replicas</h2><div class="scroll"><table><thead><tr><th scope="col">Source</th><th scope="col">Use</th><th scope="col">Behind</th></tr></thead>
@@ -713,6 +720,9 @@ function plot(detail) {
 	const seen = samples.active.filter((count) => count != null);
 	const words = seen.length ? `At most ${Math.max(...seen)} in use and ${Math.max(...samples.waiting.map((count) => count ?? 0))} waiting in the last ${
 		span(Math.max(...samples.secondsAgo) * 1000)}, seen while somebody had this page open.` : 'Drawn while this page is open.';
+	if (!seen.length && !detail.details.source.pool) {
+		return nothing;
+	}
 	return html`<div class="canvas"><canvas id="plot" role="img" aria-label=${'Connections over time. ' + words}></canvas></div><p class="quiet">${words}</p>`;
 }
 

@@ -23,6 +23,7 @@ import io.multidb.page.PageApplication.OpenChanges;
 import io.multidb.page.PageApplication.OpenData;
 import io.multidb.page.PageApplication.Protected;
 import io.multidb.page.PageApplication.Unprotected;
+import io.multidb.page.PageApplication.WithMappings;
 import io.multidb.page.PageApplication.WithTokens;
 import io.multidb.page.PageApplication.WithViewers;
 import io.multidb.source.SourceRegistry;
@@ -402,6 +403,18 @@ class DatasourcesPageTests {
 		assertThat(this.application.bean(SourceRegistry.class).sources())
 			.allSatisfy((source) -> assertThat(source.state()).isInstanceOf(SourceState.Cold.class));
 		assertThat(this.directory).isEmptyDirectory();
+	}
+
+	@Test
+	void doesNotAskWhereTenantsWereMapped() throws Exception {
+		start(WithMappings.class);
+		assertThat(this.application.get("/datasources/api/sources/lisbon", "olga").body()).doesNotContain("tenants");
+		assertThat(this.application.bean(WithMappings.Kept.class).loads).hasValue(0);
+		assertThat(this.application.get("/datasources/api/tenants/ada", "olga").body())
+			.contains("\"rule\":\"mapping\"");
+		assertThat(this.application.get("/datasources/api/sources/lisbon", "olga").body())
+			.contains("\"tenants\":[\"ada\"]");
+		assertThat(this.application.bean(WithMappings.Kept.class).loads).hasValue(1);
 	}
 
 	@Test

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
@@ -21,6 +22,9 @@ import org.springframework.boot.json.JsonParserFactory;
 import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
+import org.springframework.http.HttpMethod;
+import org.springframework.security.authorization.AuthorizationDecision;
 import org.springframework.security.config.Customizer;
 import org.springframework.security.config.annotation.web.builders.HttpSecurity;
 import org.springframework.security.config.annotation.web.configurers.AbstractHttpConfigurer;
@@ -29,6 +33,8 @@ import org.springframework.security.core.userdetails.UserDetails;
 import org.springframework.security.core.userdetails.UserDetailsService;
 import org.springframework.security.provisioning.InMemoryUserDetailsManager;
 import org.springframework.security.web.SecurityFilterChain;
+
+import io.multidb.routing.MappingStore;
 
 /**
  * An application with the page on a real Tomcat, with the SQLite files lisbon and porto.
@@ -171,8 +177,7 @@ final class PageApplication implements AutoCloseable {
 		@Bean
 		SecurityFilterChain operators(HttpSecurity http) {
 			return http
-				.authorizeHttpRequests((requests) -> requests
-					.requestMatchers(org.springframework.http.HttpMethod.GET, "/datasources/**")
+				.authorizeHttpRequests((requests) -> requests.requestMatchers(HttpMethod.GET, "/datasources/**")
 					.authenticated()
 					.anyRequest()
 					.hasRole("OPERATOR"))
@@ -218,11 +223,10 @@ final class PageApplication implements AutoCloseable {
 		@Bean
 		SecurityFilterChain changes(HttpSecurity http) {
 			return http
-				.authorizeHttpRequests(
-						(requests) -> requests.requestMatchers(org.springframework.http.HttpMethod.GET, "/**")
-							.authenticated()
-							.anyRequest()
-							.permitAll())
+				.authorizeHttpRequests((requests) -> requests.requestMatchers(HttpMethod.GET, "/**")
+					.authenticated()
+					.anyRequest()
+					.permitAll())
 				.httpBasic(Customizer.withDefaults())
 				.csrf(AbstractHttpConfigurer::disable)
 				.build();
@@ -241,10 +245,42 @@ final class PageApplication implements AutoCloseable {
 		SecurityFilterChain local(HttpSecurity http) {
 			return http
 				.authorizeHttpRequests((requests) -> requests.anyRequest()
-					.access((user, context) -> new org.springframework.security.authorization.AuthorizationDecision(
+					.access((user, context) -> new AuthorizationDecision(
 							context.getRequest().getRemoteAddr().equals("127.0.0.1"))))
 				.httpBasic(Customizer.withDefaults())
 				.build();
+		}
+
+	}
+
+	/** Where tenants were mapped is kept somewhere else. */
+	@Configuration(proxyBeanMethods = false)
+	@Import(Protected.class)
+	static class WithMappings {
+
+		@Bean
+		Kept kept() {
+			return new Kept();
+		}
+
+		static final class Kept implements MappingStore {
+
+			final AtomicInteger loads = new AtomicInteger();
+
+			@Override
+			public Map<String, String> load() {
+				this.loads.incrementAndGet();
+				return Map.of("ada", "lisbon");
+			}
+
+			@Override
+			public void save(String tenant, String source) {
+			}
+
+			@Override
+			public void remove(String tenant) {
+			}
+
 		}
 
 	}

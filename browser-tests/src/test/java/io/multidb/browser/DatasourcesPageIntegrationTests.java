@@ -7,10 +7,12 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 
+import com.microsoft.playwright.APIResponse;
 import com.microsoft.playwright.Browser;
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
 import com.microsoft.playwright.Response;
+import com.microsoft.playwright.Route;
 import com.microsoft.playwright.options.AriaRole;
 import com.microsoft.playwright.options.ColorScheme;
 import org.junit.jupiter.api.AfterAll;
@@ -116,7 +118,7 @@ class DatasourcesPageIntegrationTests {
 		Locator attention = this.page.locator(".attention");
 		assertThat(attention).containsText("1 source unavailable");
 		assertThat(attention).containsText("archive");
-		assertThat(attention).containsText("tried again");
+		assertThat(attention).containsText("next try");
 		// First in the list, as by default what is broken is.
 		assertThat(this.page.locator("table.sources tbody tr").first()).containsText("archive");
 		attention.getByRole(AriaRole.BUTTON).click();
@@ -209,6 +211,28 @@ class DatasourcesPageIntegrationTests {
 	}
 
 	@Test
+	void saysWhichServerIsOutOfConnections() {
+		this.page = browsers.open(sample, Browsers.as("operator"));
+		// The sample's files need no server.
+		this.page.route(Pattern.compile("/api/sources\\?"), (route) -> {
+			APIResponse response = route.fetch();
+			route.fulfill(new Route.FulfillOptions().setResponse(response)
+				.setBody(response.text()
+					.replaceFirst("\"servers\":\\[\\]",
+							"\"servers\":[{\"server\":\"db1:5432\",\"limit\":20,\"inUse\":20,\"idle\":0,\"waiting\":3,\"stolen\":7}]")));
+		});
+		this.page.navigate(sample.address() + "/datasources");
+		assertThat(this.page.locator(".attention")).containsText("1 server out of connections");
+		this.page.locator(".attention").getByRole(AriaRole.LINK).first().click();
+		assertThat(this.page.locator("h1")).hasText("Servers");
+		assertThat(this.page.locator("table.servers tbody tr")).containsText("db1:5432");
+		assertThat(this.page.getByRole(AriaRole.IMG,
+				new Page.GetByRoleOptions().setName("20 in use, 0 idle of 20, 3 waiting")))
+			.isVisible();
+		this.page.unrouteAll();
+	}
+
+	@Test
 	void saysWhyAChangeWasRefused() {
 		open("");
 		button("Add a source…").click();
@@ -256,6 +280,8 @@ class DatasourcesPageIntegrationTests {
 		assertThat(response.status()).isEqualTo(403);
 		assertThat(ada.content()).doesNotContain("jdbc:");
 		browsers.forget("status of 403");
+		// The browser wants an icon for what refuses it.
+		browsers.forget("status of 404");
 	}
 
 	@Test
