@@ -128,11 +128,10 @@ async function poll() {
 	const late = setTimeout(() => mine.abort('late'), PATIENCE);
 	const here = place();
 	try {
-		if (!state.session) {
-			state.session = await ask('session', { signal: mine.signal });
-			document.title = state.session.application + ' – data sources';
-		}
-		await load(here, mine.signal);
+		const session = state.session ?? ask('session', { signal: mine.signal });
+		await Promise.all([session, load(here, mine.signal)]);
+		state.session = await session;
+		document.title = state.session.application + ' – data sources';
 		state.problem = null;
 		answered();
 	}
