@@ -6,6 +6,8 @@ import java.util.function.Supplier;
 import io.micrometer.observation.Observation;
 import io.micrometer.observation.ObservationRegistry;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import io.multidb.TenantContext;
 import io.multidb.source.DatabaseProduct;
@@ -15,6 +17,8 @@ import io.multidb.source.Watch;
  * Makes {@link DatasourcesObservation observations} of work on sources. Thread-safe.
  */
 public final class ObservedWork implements Watch {
+
+	private static final Logger logger = LoggerFactory.getLogger(ObservedWork.class);
 
 	private final Supplier<ObservationRegistry> registry;
 
@@ -47,16 +51,36 @@ public final class ObservedWork implements Watch {
 		if (tenant != null) {
 			observation.highCardinalityKeyValue(DatasourcesObservation.HighKey.TENANT.asString(), tenant);
 		}
-		observation.start();
-		Observation.Scope scope = observation.openScope();
+		Observation.Scope scope;
+		try {
+			scope = observation.start().openScope();
+		}
+		catch (RuntimeException | LinkageError | AssertionError ex) {
+			failed(ex);
+			return Watched.NONE;
+		}
 		return (outcome, failure) -> {
-			observation.lowCardinalityKeyValue(DatasourcesObservation.Key.OUTCOME.asString(), outcome);
-			if (failure != null) {
-				observation.error(failure);
+			try (scope) {
+				observation.lowCardinalityKeyValue(DatasourcesObservation.Key.OUTCOME.asString(), outcome);
+				if (failure != null) {
+					observation.error(failure);
+				}
 			}
-			scope.close();
-			observation.stop();
+			catch (RuntimeException | LinkageError | AssertionError ex) {
+				failed(ex);
+			}
+			try {
+				observation.stop();
+			}
+			catch (RuntimeException | LinkageError | AssertionError ex) {
+				failed(ex);
+			}
 		};
+	}
+
+	/** What is watched must not fail for it. */
+	private static void failed(Throwable ex) {
+		logger.warn("An observation could not be made", ex);
 	}
 
 }

@@ -76,11 +76,23 @@ public interface Watch {
 			return result;
 		}
 		catch (Throwable ex) {
-			failure = ConnectFailure.withoutSecrets(definition, ex);
+			failure = ex;
 			throw ex;
 		}
 		finally {
-			watched.end(ended, failure);
+			if (!watched.equals(Watched.NONE)) {
+				watched.end(ended, (failure != null) ? told(definition, failure) : null);
+			}
+		}
+	}
+
+	private static Throwable told(SourceDefinition definition, Throwable failure) {
+		try {
+			return ConnectFailure.withoutSecrets(definition, failure);
+		}
+		catch (RuntimeException ex) {
+			// One whose message cannot even be read.
+			return new IllegalStateException(failure.getClass().getName());
 		}
 	}
 

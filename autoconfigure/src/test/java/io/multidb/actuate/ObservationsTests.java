@@ -52,6 +52,7 @@ import io.multidb.catalog.Catalog;
 import io.multidb.catalog.CatalogSource;
 import io.multidb.fanout.FanOut;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
 import io.multidb.source.Sources;
 import io.multidb.source.Watch;
 import io.multidb.web.TenantFilter;
@@ -281,6 +282,64 @@ class ObservationsTests {
 				use(context, "lisbon");
 				TestObservationRegistryAssert.assertThat(this.observations).doesNotHaveAnyObservation();
 			});
+	}
+
+	@Test
+	void aHandlerThatFailsChangesNothing() {
+		for (String moment : List.of("start", "open", "close", "stop")) {
+			TestObservationRegistry failing = TestObservationRegistry.create();
+			failing.observationConfig().observationHandler(new FailingHandler(moment));
+			new ApplicationContextRunner()
+				.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class,
+						MultiDbObservationAutoConfiguration.class))
+				.withBean(ObservationRegistry.class, () -> failing)
+				.withPropertyValues("app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve(moment + ".db"))
+				.run((context) -> {
+					use(context, "lisbon");
+					assertThat(context.getBean(SourceRegistry.class).get("lisbon").state())
+						.isInstanceOf(SourceState.Open.class);
+				});
+		}
+	}
+
+	/**
+	 * One of the application's own.
+	 *
+	 * @param moment when it fails
+	 */
+	private record FailingHandler(String moment) implements ObservationHandler<Observation.Context> {
+
+		@Override
+		public void onStart(Observation.Context context) {
+			failAt("start");
+		}
+
+		@Override
+		public void onScopeOpened(Observation.Context context) {
+			failAt("open");
+		}
+
+		@Override
+		public void onScopeClosed(Observation.Context context) {
+			failAt("close");
+		}
+
+		@Override
+		public void onStop(Observation.Context context) {
+			failAt("stop");
+		}
+
+		private void failAt(String now) {
+			if (now.equals(this.moment)) {
+				throw new IllegalStateException("on purpose");
+			}
+		}
+
+		@Override
+		public boolean supportsContext(Observation.Context context) {
+			return true;
+		}
+
 	}
 
 	@Test
