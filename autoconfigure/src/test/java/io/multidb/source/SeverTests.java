@@ -116,8 +116,8 @@ class SeverTests {
 		assertThat(Sources.query(a, "select 1")).isEqualTo("1");
 		assertThat(a.pool()).isSameAs(open);
 		// HikariCP closes it on a thread of its own.
-		await().untilAsserted(() -> assertThatExceptionOfType(SQLException.class)
-			.isThrownBy(() -> Sources.query(first, "select 1")));
+		await().untilAsserted(
+				() -> assertThatExceptionOfType(SQLException.class).isThrownBy(() -> Sources.query(first, "select 1")));
 	}
 
 }
