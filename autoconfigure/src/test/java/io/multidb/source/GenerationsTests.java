@@ -130,7 +130,7 @@ class GenerationsTests {
 			else if (value instanceof Collection<?> collection) {
 				sizes.merge(name, collection.size(), Math::max);
 			}
-			else if (value != null && value.getClass().getPackage() == SourceRegistry.class.getPackage()) {
+			else if (value != null && value.getClass().getPackage().equals(SourceRegistry.class.getPackage())) {
 				collect(value, sizes, seen);
 			}
 		}
