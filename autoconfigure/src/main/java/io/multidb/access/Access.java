@@ -1,6 +1,9 @@
 package io.multidb.access;
 
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
@@ -20,6 +23,9 @@ public final class Access implements AutoCloseable {
 	private final CurrentUser currentUser;
 
 	private final AccessListener listener;
+
+	private final Map<Operation, LongAdder> refusals = Map.of(Operation.READ, new LongAdder(), Operation.WRITE,
+			new LongAdder());
 
 	/**
 	 * Puts rules in force; until it is closed, users go along to other threads.
@@ -161,8 +167,18 @@ public final class Access implements AutoCloseable {
 
 	SourceAccessDeniedException denied(@Nullable String user, Target target, String source, Operation operation,
 			@Nullable String reason) {
+		Objects.requireNonNull(this.refusals.get(operation)).increment();
 		tell(new AccessEvent(user, target.tenant(), source, operation, false, reason));
 		return new SourceAccessDeniedException(user, target.tenant(), source, operation, reason);
+	}
+
+	/**
+	 * How often somebody was refused.
+	 * @param operation what he wanted
+	 * @return how often since the start
+	 */
+	public long refusals(Operation operation) {
+		return Objects.requireNonNull(this.refusals.get(operation)).sum();
 	}
 
 	/** A listener may keep its events in a database, too. */

@@ -219,10 +219,18 @@ public final class AccessAudit implements AccessListener {
 
 		private void addOther(Key key, long now) {
 			OfUser user = this.users.get(key.userName());
-			boolean flooding = user != null && user.isFull();
-			long repeated = (flooding ? user.others : this.others).tell(now, AccessAudit.this.interval);
+			if (user != null && user.isFull()) {
+				tell(user.others, key.user(), now);
+			}
+			else {
+				tell(this.others, null, now);
+			}
+		}
+
+		private void tell(Seen others, @Nullable String user, long now) {
+			long repeated = others.tell(now, AccessAudit.this.interval);
 			if (repeated >= 0) {
-				publish(new AuditEvent(flooding ? key.user() : null, this.type, Map.of("others", repeated + 1)));
+				publish(new AuditEvent(user, this.type, Map.of("others", repeated + 1)));
 			}
 		}
 

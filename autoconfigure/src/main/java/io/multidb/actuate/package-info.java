@@ -1,5 +1,6 @@
 /**
- * What an operator sees: health, and every source with all that is known of it.
+ * What an operator sees: health, meters and observations, and every source with all that
+ * is known of it.
  */
 @NullMarked
 package io.multidb.actuate;

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -26,6 +27,7 @@ import org.springframework.boot.context.properties.source.ConfigurationProperty;
 import org.springframework.boot.context.properties.source.ConfigurationPropertyName;
 import org.springframework.boot.context.properties.source.ConfigurationPropertyName.Form;
 import org.springframework.boot.context.properties.source.ConfigurationPropertySource;
+import org.springframework.boot.context.properties.source.ConfigurationPropertySources;
 import org.springframework.boot.context.properties.source.IterableConfigurationPropertySource;
 import org.springframework.boot.origin.Origin;
 import org.springframework.boot.origin.PropertySourceOrigin;
@@ -77,7 +79,7 @@ final class BoundProperties {
 			}
 		}
 		Binder binder = new Binder(sources, new PropertySourcesPlaceholdersResolver(environment));
-		this.declaredNames = new TreeSet<>(declaredNames(binder));
+		this.declaredNames = new TreeSet<>(declaredNames(sources));
 		CollectingHandler handler = new CollectingHandler();
 		Bindable<Map<String, SourceProperties>> map = Bindable.mapOf(String.class, SourceProperties.class);
 		this.sources = new TreeMap<>(binder.bind(DATASOURCES, map, handler).orElseGet(Map::of));
@@ -101,11 +103,23 @@ final class BoundProperties {
 
 	/** What an environment declares, for conditions. */
 	static Set<String> declaredNames(Environment environment) {
-		return declaredNames(Binder.get(environment));
+		return declaredNames(ConfigurationPropertySources.get(environment));
 	}
 
-	static Set<String> declaredNames(Binder binder) {
-		return binder.bind(DATASOURCES, Bindable.mapOf(String.class, Object.class)).map(Map::keySet).orElseGet(Set::of);
+	/**
+	 * The names as a map of them would have them. To bind such a map, Boot goes through
+	 * all properties again for each of its entries.
+	 */
+	static Set<String> declaredNames(Iterable<ConfigurationPropertySource> sources) {
+		Set<String> names = new LinkedHashSet<>();
+		for (ConfigurationPropertySource source : sources) {
+			if (source instanceof IterableConfigurationPropertySource iterable) {
+				iterable.stream()
+					.filter(DATASOURCES::isAncestorOf)
+					.forEach((name) -> names.add(name.getElement(SOURCE_NAME, Form.ORIGINAL)));
+			}
+		}
+		return names;
 	}
 
 	@Nullable Origin origin(String source) {

@@ -798,6 +798,7 @@ final class DatasourcesReader {
 			this.mistakes.add("'app.tenancy.idle-timeout' and 'app.tenancy.drain-timeout' must not be negative.");
 		}
 		checkFanOut(this.tenancy.fanOut());
+		checkMetrics(this.tenancy.metrics());
 		if (!this.tenancy.page().path().matches("(/[A-Za-z0-9._~-]+)+")) {
 			this.mistakes.add("'app.tenancy.page.path' must begin with a slash and not end with one, such as"
 					+ " /datasources, and have only letters, digits and '.', '_', '~', '-' in between.");
@@ -820,6 +821,15 @@ final class DatasourcesReader {
 				this.mistakes.add("'app.tenancy.web.path.pattern' is missing: the resolver 'path' needs a pattern with"
 						+ " the variable {tenant}, such as /shops/{tenant}/**.");
 			}
+		}
+	}
+
+	private void checkMetrics(TenancyProperties.Metrics metrics) {
+		if (metrics.sources() < 0) {
+			this.mistakes.add("'app.tenancy.metrics.sources' must not be negative; 0 gives no source its own meters.");
+		}
+		if (metrics.timedLeases() < 1) {
+			this.mistakes.add("'app.tenancy.metrics.timed-leases' must be at least 1, which times each lease.");
 		}
 	}
 

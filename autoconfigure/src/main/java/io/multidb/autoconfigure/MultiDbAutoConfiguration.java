@@ -27,6 +27,7 @@ import org.springframework.core.type.AnnotationMetadata;
 import org.springframework.util.function.SingletonSupplier;
 
 import io.multidb.routing.MappingStore;
+import io.multidb.routing.RouteCounts;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.routing.ShardMap;
@@ -34,9 +35,11 @@ import io.multidb.routing.ShardTables;
 import io.multidb.routing.TargetAccess;
 import io.multidb.routing.TenantMappings;
 import io.multidb.source.CallerSession;
+import io.multidb.source.PoolListener;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 import io.multidb.transaction.BoundResourceReader;
 import io.multidb.transaction.SwitchCheck;
 import io.multidb.transaction.TargetAdvisor;
@@ -71,10 +74,14 @@ public final class MultiDbAutoConfiguration {
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
 	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
-			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession) {
-		return new SourceRegistry(datasources.sources(), datasources.templates(),
+			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession,
+			ObjectProvider<PoolListener> meters, ObjectProvider<Watch> watch) {
+		SourceRegistry registry = new SourceRegistry(datasources.sources(), datasources.templates(),
 				migrator.getIfAvailable(() -> SourceMigrator.NONE), events::accept,
 				callerSession.getIfAvailable(() -> CallerSession.NONE), datasources.tenancy().limits());
+		meters.ifAvailable((listener) -> registry.measure(listener, datasources.tenancy().metrics().timedLeases()));
+		watch.ifAvailable(registry::watch);
+		return registry;
 	}
 
 	@Bean
@@ -95,8 +102,11 @@ public final class MultiDbAutoConfiguration {
 	@Bean
 	@Primary
 	@ConditionalOnMissingBean
-	RoutingDataSource routingDataSource(Routes routes, ObjectProvider<TargetAccess> access) {
-		return new RoutingDataSource(routes, access.getIfAvailable());
+	RoutingDataSource routingDataSource(Routes routes, ObjectProvider<TargetAccess> access,
+			ObjectProvider<RouteCounts> counts) {
+		RoutingDataSource router = new RoutingDataSource(routes, access.getIfAvailable());
+		counts.ifAvailable(router::count);
+		return router;
 	}
 
 	@Bean

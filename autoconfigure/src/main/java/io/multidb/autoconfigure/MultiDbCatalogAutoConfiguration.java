@@ -27,6 +27,7 @@ import io.multidb.routing.RoutingDataSource;
 import io.multidb.routing.ShardMap;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 
 /**
  * Auto-configuration of the catalog, a table of sources in one of the declared ones.
@@ -45,10 +46,12 @@ public final class MultiDbCatalogAutoConfiguration {
 	@ConditionalOnMissingBean
 	Catalog catalog(Datasources datasources, Environment environment, SourceRegistry registry,
 			ObjectProvider<RoutingDataSource> router, ObjectProvider<SourceMigrator> migrator,
-			ApplicationEventPublisher events, ObjectProvider<ProvidedSources> provided) {
-		return new Catalog(datasources.tenancy().catalog().settings(environment::getProperty), registry,
+			ApplicationEventPublisher events, ObjectProvider<ProvidedSources> provided, ObjectProvider<Watch> watch) {
+		Catalog catalog = new Catalog(datasources.tenancy().catalog().settings(environment::getProperty), registry,
 				router::getObject, migrator.getIfAvailable(() -> SourceMigrator.NONE), events::publishEvent,
 				(timeout) -> provided.getObject().awaitApplied(timeout));
+		watch.ifAvailable(catalog::watch);
+		return catalog;
 	}
 
 	/** After what the application itself provides, unless that says otherwise. */

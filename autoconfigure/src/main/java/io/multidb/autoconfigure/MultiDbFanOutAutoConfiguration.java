@@ -14,6 +14,7 @@ import io.multidb.fanout.FanOut;
 import io.multidb.fanout.FanOutJournal;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 
 /**
  * Auto-configuration of {@link FanOut} and its journal.
@@ -26,9 +27,11 @@ public final class MultiDbFanOutAutoConfiguration {
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
 	FanOut fanOut(SourceRegistry registry, RoutingDataSource router, Datasources datasources,
-			ObjectProvider<FanOutJournal> journal) {
+			ObjectProvider<FanOutJournal> journal, ObjectProvider<Watch> watch) {
 		TenancyProperties.FanOut settings = datasources.tenancy().fanOut();
-		return new FanOut(registry, router, settings.timeout(), settings.threads(), journal.getIfAvailable());
+		FanOut fanOut = new FanOut(registry, router, settings.timeout(), settings.threads(), journal.getIfAvailable());
+		watch.ifAvailable(fanOut::watch);
+		return fanOut;
 	}
 
 	@Bean(destroyMethod = "close")

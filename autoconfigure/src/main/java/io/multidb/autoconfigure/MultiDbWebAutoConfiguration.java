@@ -25,6 +25,7 @@ import org.springframework.web.servlet.DispatcherServlet;
 import org.springframework.web.servlet.HandlerExceptionResolver;
 
 import io.multidb.InvalidDatasourcesException;
+import io.multidb.actuate.RequestTenant;
 import io.multidb.routing.Routes;
 import io.multidb.routing.TargetAccess;
 import io.multidb.source.CallerSession;
@@ -67,6 +68,7 @@ public final class MultiDbWebAutoConfiguration {
 	@ConditionalOnMissingBean(value = TenantFilter.class, parameterizedContainer = FilterRegistrationBean.class)
 	FilterRegistrationBean<TenantFilter> tenantFilter(Datasources datasources, Environment environment,
 			BeanFactory beans, ObjectProvider<TenantResolver> resolvers, ObjectProvider<TargetAccess> access,
+			ObjectProvider<RequestTenant> observed,
 			@Qualifier("handlerExceptionResolver") ObjectProvider<HandlerExceptionResolver> exceptionResolver) {
 		TenancyProperties.Web web = datasources.tenancy().web();
 		TenantFilter filter;
@@ -77,6 +79,7 @@ public final class MultiDbWebAutoConfiguration {
 		catch (IllegalArgumentException ex) {
 			throw new InvalidDatasourcesException(List.of("Under 'app.tenancy.web': " + ex.getMessage() + "."));
 		}
+		observed.ifAvailable(filter::onTenant);
 		FilterRegistrationBean<TenantFilter> registration = new FilterRegistrationBean<>(filter);
 		registration.setOrder(
 				environment.getProperty("spring.security.filter.order", Integer.class, SECURITY_FILTER_ORDER) + 10);

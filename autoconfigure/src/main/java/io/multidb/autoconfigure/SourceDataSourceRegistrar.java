@@ -58,7 +58,7 @@ class SourceDataSourceRegistrar implements BeanDefinitionRegistryPostProcessor {
 		OwnDefinitions own = new OwnDefinitions(this.environment, toldByTheReader).withFiles(known.packages(),
 				this.resourceLoader);
 		Binder binder = new Binder(own.sources(), new PropertySourcesPlaceholdersResolver(this.environment));
-		Set<String> names = new LinkedHashSet<>(BoundProperties.declaredNames(binder));
+		Set<String> names = new LinkedHashSet<>(BoundProperties.declaredNames(own.sources()));
 		DiscoveredUrls discovered = new DiscoveredUrls(this.environment, known.all(), names);
 		Stream.concat(known.all().stream(), Stream.of(DatasourcesReader.DEFAULT))
 			.filter((name) -> discovered.find(name) != null)

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
+import io.multidb.actuate.HikariMeters;
 import io.multidb.catalog.CatalogCredentials;
 import io.multidb.catalog.CatalogSettings;
 import io.multidb.catalog.UrlRules;
@@ -49,6 +50,7 @@ import io.multidb.source.ServerSettings;
  * @param jpa What Hibernate must know of the sources.
  * @param access Who may use which source.
  * @param fanOut How many sources are asked at the same time.
+ * @param metrics Which meters of sources there are.
  * @param cli The command line.
  * @param health How sources are looked at.
  * @param page The operator's page.
@@ -59,7 +61,8 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		@DefaultValue("30s") Duration drainTimeout, @DefaultValue Map<String, Server> servers,
 		@DefaultValue Discovery discovery, @DefaultValue Catalog catalog, @DefaultValue Liquibase liquibase,
 		@DefaultValue Web web, @DefaultValue Cache cache, @DefaultValue Jpa jpa, @DefaultValue Access access,
-		@DefaultValue FanOut fanOut, @DefaultValue Cli cli, @DefaultValue Health health, @DefaultValue Page page) {
+		@DefaultValue FanOut fanOut, @DefaultValue Metrics metrics, @DefaultValue Cli cli, @DefaultValue Health health,
+		@DefaultValue Page page) {
 
 	PoolLimits limits() {
 		Map<String, ServerSettings> settings = new HashMap<>();
@@ -79,12 +82,15 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 	 * @param maxOpen How many sources of the server may be open at the same time; the
 	 * least recently used idle one of them gives way. 0 for as many as
 	 * app.tenancy.max-open allows.
+	 * @param sessionPooling Whether a proxy in front of PostgreSQL, such as PgBouncer,
+	 * leaves each connection its session until it is closed. Without effect where there
+	 * is none.
 	 */
 	record Server(@Nullable Integer maxConnections, @Nullable Integer reserve, @DefaultValue("1") int nodes,
-			@DefaultValue("0") int maxOpen) {
+			@DefaultValue("0") int maxOpen, @DefaultValue("false") boolean sessionPooling) {
 
 		ServerSettings settings() {
-			return new ServerSettings(this.maxConnections, this.reserve, this.nodes, this.maxOpen);
+			return new ServerSettings(this.maxConnections, this.reserve, this.nodes, this.maxOpen, this.sessionPooling);
 		}
 
 	}
@@ -362,6 +368,22 @@ record TenancyProperties(@DefaultValue("true") boolean enabled, @DefaultValue("r
 		record Audit(@DefaultValue("true") boolean uses, @DefaultValue("1m") Duration interval) {
 
 		}
+
+	}
+
+	/**
+	 * Which meters of sources there are.
+	 *
+	 * @param enabled Whether routes and leases are counted, and meters made of that.
+	 * @param sources How many sources, and database servers, have meters of their own:
+	 * those used most; the rest is summed up as 'other'.
+	 * @param timedLeases One lease of so many is timed, and stands for the others. 1
+	 * times each.
+	 * @param hikari Which of HikariCP's and Spring Boot's own meters of pools there are,
+	 * too.
+	 */
+	record Metrics(@DefaultValue("true") boolean enabled, @DefaultValue("100") int sources,
+			@DefaultValue("16") int timedLeases, @DefaultValue("none") HikariMeters hikari) {
 
 	}
 

@@ -39,6 +39,7 @@ import io.multidb.routing.ShardMap;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 
 /**
  * The catalog of sources, of permissions on them, of mappings of tenants to sources and
@@ -131,6 +132,22 @@ public final class Catalog implements AutoCloseable {
 	 */
 	public CatalogStatus status() {
 		return this.reader.status();
+	}
+
+	/**
+	 * The catalog in numbers; costs less than {@link #status()}.
+	 * @return a snapshot
+	 */
+	public CatalogFigures figures() {
+		return this.reader.figures();
+	}
+
+	/**
+	 * Has reading watched from now on.
+	 * @param watch watches it
+	 */
+	public void watch(Watch watch) {
+		this.reader.watch(watch);
 	}
 
 	/**

@@ -17,7 +17,9 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
@@ -36,6 +38,7 @@ import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 
 /**
  * Knows what the catalog's tables say: reads them at the start, and again when they
@@ -107,14 +110,27 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	private volatile @Nullable Instant readAt;
 
+	/** In {@link System#nanoTime()}; of no meaning before {@code readAt} is there. */
+	private volatile long readNanos;
+
+	private final AtomicLong failedReads = new AtomicLong();
+
+	private volatile Watch watch = Watch.NONE;
+
 	private volatile @Nullable String error;
 
-	/** Whether the tables were looked at; the thread's alone, as are the next three. */
+	/** Whether the tables were looked at; the thread's alone, as are the next two. */
 	private boolean prepared;
 
 	private boolean stamped;
 
 	private int failures;
+
+	/**
+	 * Whether what was read last may have been taken in, or told, in part only; the
+	 * thread's alone.
+	 */
+	private boolean partly;
 
 	/** What is still to be read again, if anything is; the thread's alone. */
 	private @Nullable Scan scan;
@@ -205,6 +221,16 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		return this.rows;
 	}
 
+	void watch(Watch watch) {
+		this.watch = watch;
+	}
+
+	CatalogFigures figures() {
+		Duration age = (this.readAt != null) ? Duration.ofNanos(System.nanoTime() - this.readNanos) : null;
+		return new CatalogFigures(this.sources.size(), this.problems.size(), this.revision, age,
+				this.failedReads.get());
+	}
+
 	CatalogStatus status() {
 		return new CatalogStatus(this.sources.size(), this.revision, this.readAt, this.notifications != null,
 				this.error, this.problems);
@@ -270,20 +296,36 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 	}
 
+	/** Nothing but being closed ends it, as nobody would begin it again. */
 	private void run() {
 		while (!this.stopping) {
 			try {
-				boolean again = prepare();
-				again |= listen();
-				if (again && this.revision >= 0) {
-					this.scan = new Scan();
-				}
-				read();
-				succeeded();
+				look();
+				pause();
 			}
-			catch (Exception ex) {
-				failed(ex);
+			catch (Throwable ex) {
+				// Not even the failure could be dealt with, as without any memory.
+				this.error = ex.getClass().getName();
+				this.partly = true;
+				LockSupport.parkNanos(FIRST_RETRY.toNanos());
 			}
+		}
+	}
+
+	private void look() {
+		try {
+			boolean again = prepare();
+			again |= listen();
+			if (again && this.revision >= 0) {
+				this.scan = new Scan();
+			}
+			readWatched();
+			succeeded();
+		}
+		catch (Throwable ex) {
+			failed(ex);
+		}
+		finally {
 			this.lock.lock();
 			try {
 				this.tried = true;
@@ -292,12 +334,14 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			finally {
 				this.lock.unlock();
 			}
-			pause();
 		}
 	}
 
+	/** Until there is something to be read, as far as is known. */
 	private void pause() {
-		if (this.failures == 0 && this.scan != null) {
+		Scan current = this.scan;
+		Duration rest = (this.failures == 0 && current != null) ? current.rest() : null;
+		if (rest != null && rest.isZero()) {
 			return;
 		}
 		Notifications heard = this.notifications;
@@ -306,7 +350,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				return;
 			}
 			try {
-				boolean unused = heard.await(this.settings.pollInterval());
+				boolean unused = heard.await((rest != null) ? rest : this.settings.pollInterval());
 			}
 			catch (SQLException ex) {
 				logger.debug("{}: the connection that listens is lost", name(), ex);
@@ -316,7 +360,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 		this.lock.lock();
 		try {
-			long left = retryIn().toNanos();
+			long left = ((rest != null) ? rest : retryIn()).toNanos();
 			while (!this.woken && !this.stopping && left > 0) {
 				left = this.something.awaitNanos(left);
 			}
@@ -466,10 +510,19 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	/**
-	 * Everything is read again, some rows at a time, so that changes do not wait for it:
-	 * what was changed since is read before each.
+	 * Everything is read again, some rows at a time and in a tenth of the time, so that
+	 * changes do not wait for it: what was changed since is read before each.
 	 */
 	private static final class Scan {
+
+		/** So many times as long as rows were read, none are. */
+		private static final int REST = 9;
+
+		/** When the next rows are due, in {@link System#nanoTime()}. */
+		private long next = System.nanoTime();
+
+		/** When those that are being read were begun; 0 if none are. */
+		private long begun;
 
 		private String after = "";
 
@@ -478,6 +531,38 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		/** All there are, as far as was read. */
 		private final Set<String> names = new HashSet<>();
 
+		/** How long until then. */
+		Duration rest() {
+			return Duration.ofNanos(Math.max(0, this.next - System.nanoTime()));
+		}
+
+		/** What was read has been taken in. */
+		void taken() {
+			if (this.begun != 0) {
+				long now = System.nanoTime();
+				this.next = now + REST * (now - this.begun);
+				this.begun = 0;
+			}
+		}
+
+	}
+
+	private void readWatched() throws SQLException {
+		long before = this.revision;
+		Watch.Watched watched = this.watch.begin(Watch.Activity.CATALOG_READ, this.settings.source(), this.product);
+		String outcome = "failed";
+		Throwable failure = null;
+		try {
+			read();
+			outcome = (this.revision == before) ? "unchanged" : "changed";
+		}
+		catch (SQLException | RuntimeException ex) {
+			failure = new IllegalStateException(withoutSecrets(ex));
+			throw ex;
+		}
+		finally {
+			watched.end(outcome, failure);
+		}
 	}
 
 	private void read() throws SQLException {
@@ -488,11 +573,11 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			this.tables.beginSnapshot(connection);
 			try {
 				now = this.tables.revision(connection);
-				if (now.revision() == this.revision && this.scan == null && !older) {
+				if (now.revision() == this.revision && this.scan == null && !older && !this.partly) {
 					return;
 				}
 				older |= now.revision() < this.revision;
-				boolean all = !this.stamped || this.revision < 0 || older;
+				boolean all = !this.stamped || this.revision < 0 || older || this.partly;
 				found.allSources = all || now.sourceRemoved() > this.revision;
 				this.tables.read(connection, "source", found.allSources ? -1 : this.revision,
 						(row) -> found.sources.add(Tables.source(row)));
@@ -512,10 +597,12 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			}
 		}
 		boolean first = this.revision < 0;
+		boolean doubtful = this.partly;
+		this.partly = true;
 		Set<String> saved = new LinkedHashSet<>();
 		Set<String> removed = new LinkedHashSet<>();
 		takePermissions(found);
-		take(found, saved, removed);
+		take(found, saved, removed, doubtful);
 		if (older) {
 			this.restored++;
 			this.putBack = false;
@@ -528,8 +615,12 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		finally {
 			this.lock.unlock();
 		}
-		tell(first, saved, removed);
+		tell(first, doubtful, saved, removed);
 		this.mappingListeners.forEach(Runnable::run);
+		this.partly = false;
+		if (this.scan != null) {
+			this.scan.taken();
+		}
 		this.lock.lock();
 		try {
 			this.something.signalAll();
@@ -546,9 +637,10 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			this.scan = null;
 			return current != null;
 		}
-		if (current == null) {
+		if (current == null || !current.rest().isZero()) {
 			return false;
 		}
+		current.begun = System.nanoTime();
 		List<Tables.SourceRow> page = this.tables.readPage(connection, current.after);
 		if (!page.isEmpty()) {
 			current.after = page.get(page.size() - 1).source().name();
@@ -558,20 +650,24 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		return current.ended;
 	}
 
-	private void tell(boolean first, Set<String> saved, Set<String> removed) {
-		if (first) {
+	private void tell(boolean first, boolean doubtful, Set<String> saved, Set<String> removed) {
+		if (first || doubtful) {
 			this.listeners.forEach((listener) -> listener.accept(Set.of()));
+		}
+		if (first) {
 			publish(new CatalogEvent.Loaded(this.sources.size()));
 		}
 		else if (!saved.isEmpty() || !removed.isEmpty()) {
 			Set<String> names = new HashSet<>(saved);
 			names.addAll(removed);
-			this.listeners.forEach((listener) -> listener.accept(names));
+			if (!doubtful) {
+				this.listeners.forEach((listener) -> listener.accept(names));
+			}
 			publish(new CatalogEvent.Changed(saved, removed));
 		}
 	}
 
-	private void take(Found found, Set<String> saved, Set<String> removed) {
+	private void take(Found found, Set<String> saved, Set<String> removed, boolean doubtful) {
 		int told = 0;
 		Set<String> names = new HashSet<>();
 		for (Tables.SourceRow row : found.sources) {
@@ -585,7 +681,8 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			catch (IllegalArgumentException ex) {
 				problem = String.valueOf(ex.getMessage());
 			}
-			if (source.equals(this.sources.put(name, source)) && problem == null && !this.problems.containsKey(name)) {
+			if (source.equals(this.sources.put(name, source)) && problem == null && !this.problems.containsKey(name)
+					&& !doubtful) {
 				continue;
 			}
 			saved.add(name);
@@ -712,6 +809,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	private void succeeded() {
+		this.readNanos = System.nanoTime();
 		this.readAt = Instant.now();
 		this.failures = 0;
 		if (this.error != null) {
@@ -721,11 +819,12 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 	}
 
-	private void failed(Exception failure) {
+	private void failed(Throwable failure) {
 		if (this.stopping) {
 			return;
 		}
 		this.failures++;
+		this.failedReads.incrementAndGet();
 		// It may be another one when it comes back, so everything is read then.
 		this.prepared = false;
 		deafen();
@@ -738,7 +837,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 	}
 
-	private String withoutSecrets(Exception failure) {
+	private String withoutSecrets(Throwable failure) {
 		String text = JdbcUrl.mask((failure instanceof MultiDbException || failure instanceof SQLException)
 				? String.valueOf(failure.getMessage()) : failure.toString());
 		Source source = this.registry.find(this.settings.source());
@@ -750,7 +849,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		try {
 			this.events.accept(event);
 		}
-		catch (RuntimeException ex) {
+		catch (RuntimeException | LinkageError | AssertionError ex) {
 			logger.warn("{}: a listener failed on {}", name(), event.getClass().getSimpleName(), ex);
 		}
 	}

@@ -131,12 +131,15 @@ final class Tables {
 		if (this.product == DatabaseProduct.SQLITE) {
 			// Or else it takes the write lock.
 			connection.setReadOnly(true);
-		}
-		else {
-			// Not read-only: such a transaction may go to a replica, which lags.
-			connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+			connection.setAutoCommit(false);
+			return;
 		}
 		connection.setAutoCommit(false);
+		try (Statement statement = connection.createStatement()) {
+			// Not read-only: such a transaction may go to a replica, which lags. Not for
+			// the session, which a proxy may share.
+			statement.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+		}
 	}
 
 	/** The revision's row: the revision, and when rows of each table were removed. */

@@ -30,6 +30,7 @@ import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.fanout.SourceOutcome.Status;
 import io.multidb.source.Deadline;
+import io.multidb.source.Watch;
 import io.multidb.task.CallerContext;
 
 /**
@@ -69,6 +70,8 @@ final class Execution<T, P> {
 	private final FanOutJournal.Recording journal;
 
 	private final List<Lane> lanes;
+
+	private final Parts parts;
 
 	/** Answered, and not merged yet. */
 	private final BlockingQueue<Item<P>> answered = new LinkedBlockingQueue<>();
@@ -143,7 +146,8 @@ final class Execution<T, P> {
 	}
 
 	Execution(List<String> sources, Duration timeout, Question<? extends T> question, Merge<T, P> merge,
-			Consumer<SourceOutcome> listener, FanOutJournal.Recorder journal, KindOf kinds) {
+			Consumer<SourceOutcome> listener, FanOutJournal.Recorder journal, KindOf kinds, Parts parts) {
+		this.parts = parts;
 		this.timeout = timeout;
 		// So that a time that is far away can be compared with others.
 		this.end = this.start + Math.min(TimeUnit.NANOSECONDS.convert(timeout), Long.MAX_VALUE / 4);
@@ -193,6 +197,13 @@ final class Execution<T, P> {
 	interface KindOf {
 
 		Workers.Kind of(String source);
+
+	}
+
+	/** Watches that a source is asked. */
+	interface Parts {
+
+		Watch.Watched begin(String source);
 
 	}
 
@@ -250,6 +261,7 @@ final class Execution<T, P> {
 		if (!item.begin(runner, deadline)) {
 			return;
 		}
+		Watch.Watched watched = this.parts.begin(item.source());
 		this.journal.running(item.index());
 		Merge.Part<P> part = null;
 		Throwable failure = null;
@@ -264,6 +276,7 @@ final class Execution<T, P> {
 		deadline.end();
 		// Meant for what has ended.
 		Thread.interrupted();
+		watched.end(((failure == null) ? Status.COMPLETED : statusOf(failure)).toString(), failure);
 		if (item.end((failure == null) ? part : null, failure)) {
 			this.answered.add(item);
 		}

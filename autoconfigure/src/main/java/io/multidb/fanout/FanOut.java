@@ -6,7 +6,10 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
@@ -22,6 +25,7 @@ import io.multidb.MultiDbException;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.Watch;
 
 /**
  * Asks many sources one question at the same time. Each has one outcome, by a deadline,
@@ -53,6 +57,11 @@ public final class FanOut implements AutoCloseable {
 	private final Workers workers;
 
 	private final JdbcClient jdbc;
+
+	/** By what became of them. */
+	private final Map<SourceOutcome.Status, LongAdder> outcomes = new ConcurrentHashMap<>();
+
+	private volatile Watch watch = Watch.NONE;
 
 	/**
 	 * Creates one; nothing is started.
@@ -123,11 +132,58 @@ public final class FanOut implements AutoCloseable {
 		return this.workers.late().get();
 	}
 
+	/**
+	 * How many questions to one source came to that.
+	 * @param status what became of them
+	 * @return how many since the start
+	 */
+	public long outcomes(SourceOutcome.Status status) {
+		LongAdder count = this.outcomes.get(status);
+		return (count != null) ? count.sum() : 0;
+	}
+
+	/**
+	 * Has fan-outs watched that begin from now on, and what they ask of each source.
+	 * @param watch watches it
+	 */
+	public void watch(Watch watch) {
+		this.watch = watch;
+	}
+
 	<T, P> FanOutAnswer.Outcomes run(FanOutQuery.Settings settings, Question<? extends T> question, Merge<T, P> merge) {
+		Watch.Watched watched = this.watch.begin(Watch.Activity.FAN_OUT, null, null);
+		String outcome = "failed";
+		Throwable failure = null;
+		try {
+			FanOutAnswer.Outcomes all = ask(settings, question, merge);
+			all.list()
+				.forEach(
+						(each) -> this.outcomes.computeIfAbsent(each.status(), (first) -> new LongAdder()).increment());
+			outcome = all.list().stream().allMatch(SourceOutcome::completed) ? "completed" : "partial";
+			return all;
+		}
+		catch (RuntimeException | Error ex) {
+			failure = ex;
+			throw ex;
+		}
+		finally {
+			watched.end(outcome, failure);
+		}
+	}
+
+	private Watch.Watched watch(String source) {
+		Source asked = this.registry.find(source);
+		return this.watch.begin(Watch.Activity.FAN_OUT_SOURCE, source,
+				(asked != null) ? asked.definition().url().product() : null);
+	}
+
+	private <T, P> FanOutAnswer.Outcomes ask(FanOutQuery.Settings settings, Question<? extends T> question,
+			Merge<T, P> merge) {
 		FanOutJournal recorder = this.journal;
 		Execution<T, P> execution = new Execution<>(settings.sources(), settings.timeout(), question, merge,
 				settings.listener(),
-				(recorder != null) ? recorder::begin : (id, sources) -> FanOutJournal.Recording.NONE, this::kind);
+				(recorder != null) ? recorder::begin : (id, sources) -> FanOutJournal.Recording.NONE, this::kind,
+				this::watch);
 		return execution.run(this.workers);
 	}
 

@@ -5,6 +5,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
 
+import liquibase.change.Change;
 import liquibase.changelog.ChangeSet;
 import liquibase.changelog.DatabaseChangeLog;
 import liquibase.changelog.visitor.AbstractChangeExecListener;
@@ -35,6 +36,11 @@ final class WholeChangeSets extends AbstractChangeExecListener {
 					case "equals" -> proxy == arguments[0];
 					case "hashCode" -> System.identityHashCode(proxy);
 					case "commit" -> this.early ? later() : invoke(connection, method, arguments);
+					case "rollback" -> {
+						// It has failed; of an Error, no listener is told.
+						this.early &= arguments != null;
+						yield invoke(connection, method, arguments);
+					}
 					default -> invoke(connection, method, arguments);
 				});
 	}
@@ -55,20 +61,10 @@ final class WholeChangeSets extends AbstractChangeExecListener {
 		return null;
 	}
 
+	/** Behind its preconditions, which end with a rollback of their own. */
 	@Override
-	public void willRun(ChangeSet changeSet, DatabaseChangeLog changeLog, Database database,
-			ChangeSet.RunStatus status) {
+	public void willRun(Change change, ChangeSet changeSet, DatabaseChangeLog changeLog, Database database) {
 		this.early = changeSet.isRunInTransaction() && database.supportsDDLInTransaction();
-	}
-
-	@Override
-	public void ran(ChangeSet changeSet, DatabaseChangeLog changeLog, Database database, ChangeSet.ExecType type) {
-		this.early = false;
-	}
-
-	@Override
-	public void runFailed(ChangeSet changeSet, DatabaseChangeLog changeLog, Database database, Exception exception) {
-		this.early = false;
 	}
 
 }

@@ -43,6 +43,9 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 	/** {@code null} where there are no rules. */
 	private final @Nullable TargetAccess access;
 
+	/** {@code null} where nobody counts. */
+	private volatile @Nullable RouteCounts counts;
+
 	/**
 	 * Creates the DataSource.
 	 * @param routes the way from a target to a source
@@ -73,6 +76,24 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 	 */
 	@Override
 	public Connection getConnection() throws SQLException {
+		RouteCounts counting = this.counts;
+		return (counting == null) ? connection() : counted(counting);
+	}
+
+	private Connection counted(RouteCounts counting) throws SQLException {
+		Connection connection;
+		try {
+			connection = connection();
+		}
+		catch (SQLException | RuntimeException ex) {
+			counting.failed(ex);
+			throw ex;
+		}
+		counting.routed();
+		return connection;
+	}
+
+	private Connection connection() throws SQLException {
 		Target target = Target.current();
 		try {
 			while (true) {
@@ -105,6 +126,14 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 		Permit permit = access.permit(resolution.target(), resolution.source().name());
 		return permit.isReadOnly() ? new ReadingConnection(resolution, access, permit, deadline)
 				: new PermittedConnection(resolution, access, Operation.WRITE, deadline);
+	}
+
+	/**
+	 * Has counted what becomes of asking for connections, from now on.
+	 * @param counts counts it
+	 */
+	public void count(RouteCounts counts) {
+		this.counts = counts;
 	}
 
 	/**

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * exactly once, whoever does that and however often. Knows when it was used last. As
  * thread-safe as the driver's connection.
  */
-final class BudgetedConnection extends ForwardingConnection {
+final class BudgetedConnection extends MeasuredConnection {
 
 	private static final AtomicIntegerFieldUpdater<BudgetedConnection> ENDED = AtomicIntegerFieldUpdater
 		.newUpdater(BudgetedConnection.class, "ended");

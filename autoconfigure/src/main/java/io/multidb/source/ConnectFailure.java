@@ -163,10 +163,12 @@ final class ConnectFailure {
 		return state.startsWith("08") || state.startsWith("57P") || failure.getCause() instanceof IOException;
 	}
 
-	/** PostgreSQL's invalid_catalog_name. */
+	/** PostgreSQL's invalid_catalog_name, which PgBouncer passes on as text only. */
 	static boolean isMissingDatabase(SourceDefinition definition, @Nullable Throwable failure) {
 		return definition.product() == DatabaseProduct.POSTGRESQL && failure instanceof SQLException ex
-				&& "3D000".equals(ex.getSQLState());
+				&& ("3D000".equals(ex.getSQLState())
+						|| ("08P01".equals(ex.getSQLState()) && String.valueOf(ex.getMessage())
+							.contains("database \"" + definition.url().databaseName() + "\" does not exist")));
 	}
 
 }

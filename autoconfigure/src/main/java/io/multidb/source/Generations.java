@@ -1,7 +1,9 @@
 package io.multidb.source;
 
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * Which of its name a source is, so that nothing of a former one is taken for its own. Of
@@ -30,7 +32,7 @@ final class Generations {
 		this.former.put(name, last);
 		if (this.former.size() > REMEMBERED) {
 			String oldest = this.former.keySet().iterator().next();
-			this.forgotten = Math.max(this.forgotten, this.former.remove(oldest));
+			this.forgotten = Math.max(this.forgotten, Objects.requireNonNull(this.former.remove(oldest)));
 		}
 	}
 

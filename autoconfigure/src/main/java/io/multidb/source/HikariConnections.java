@@ -90,6 +90,18 @@ final class HikariConnections extends Pool {
 	}
 
 	@Override
+	long lentSince(Connection lent, long since) {
+		try {
+			return lent.isWrapperFor(MeasuredConnection.class) ? lent.unwrap(MeasuredConnection.class).lentSince(since)
+					: LeaseCounts.UNTIMED;
+		}
+		catch (SQLException ex) {
+			// It was closed under its borrower.
+			return LeaseCounts.UNTIMED;
+		}
+	}
+
+	@Override
 	int active() {
 		return this.pool.getActiveConnections();
 	}
@@ -243,7 +255,7 @@ final class HikariConnections extends Pool {
 	}
 
 	/** A connection without a budget, which would tell of its end. */
-	private final class Told extends ForwardingConnection {
+	private final class Told extends MeasuredConnection {
 
 		private final Connection target;
 

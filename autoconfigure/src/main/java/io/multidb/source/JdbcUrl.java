@@ -133,7 +133,7 @@ public record JdbcUrl(String text) {
 			return before;
 		}
 		String given = this.text.startsWith("jdbc:mysql:") ? parameter("dbname") : null;
-		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(","))
+		return before.substring(0, before.indexOf("//") + 2) + Stream.of(hosts.split(",", -1))
 			.map((host) -> PORT.matcher(host).find() ? host : host + ":3306")
 			.collect(Collectors.joining(",")) + "/" + ((given != null) ? given : before.substring(start + 1));
 	}
@@ -175,7 +175,7 @@ public record JdbcUrl(String text) {
 			return given;
 		}
 		String path = beforeParameters().substring(POSTGRESQL_PREFIX.length());
-		return decoded(path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path);
+		return decoded(databasePath(path));
 	}
 
 	/** Names another PostgreSQL database on the same server; letters, digits, _ only. */
@@ -190,6 +190,17 @@ public record JdbcUrl(String text) {
 	/** A parameter of PostgreSQL's driver that no other in the URL lifts. */
 	JdbcUrl withParameter(String name, String value) {
 		return new JdbcUrl(this.text + ((this.text.indexOf('?') < 0) ? '?' : '&') + name + '=' + value);
+	}
+
+	/** Reaches the same PostgreSQL database by the host and port of another URL. */
+	JdbcUrl withServerOf(JdbcUrl other) {
+		return new JdbcUrl(POSTGRESQL_PREFIX + "//" + other.postgresHosts() + "/"
+				+ databasePath(beforeParameters().substring(POSTGRESQL_PREFIX.length()))
+				+ this.text.substring(beforeParameters().length()));
+	}
+
+	private static String databasePath(String path) {
+		return path.startsWith("//") ? path.substring(Math.max(path.indexOf('/', 2), 1) + 1) : path;
 	}
 
 	/** The user that the URL itself names, which goes before any other. */
@@ -224,7 +235,7 @@ public record JdbcUrl(String text) {
 		int end = path.startsWith("//") ? path.indexOf('/', 2) : -1;
 		List<String> hosts = new ArrayList<>();
 		List<String> ports = new ArrayList<>();
-		for (String address : ((end > 2) ? path.substring(2, end) : "localhost").split(",")) {
+		for (String address : List.of(((end > 2) ? path.substring(2, end) : "localhost").split(","))) {
 			int colon = PORT.matcher(address).find() ? address.lastIndexOf(':') : address.length();
 			hosts.add((colon == 0) ? "localhost" : address.substring(0, colon));
 			ports.add((colon == address.length()) ? "5432" : address.substring(colon + 1));
@@ -243,7 +254,7 @@ public record JdbcUrl(String text) {
 	}
 
 	private static @Nullable List<String> list(@Nullable String parameter) {
-		return (parameter != null) ? List.of(parameter.split(",")) : null;
+		return (parameter != null) ? List.of(parameter.split(",", -1)) : null;
 	}
 
 	private String beforeParameters() {
@@ -257,7 +268,7 @@ public record JdbcUrl(String text) {
 			return this;
 		}
 		int start = this.text.indexOf('?');
-		return new JdbcUrl(beforeParameters() + Stream.of(this.text.substring(start + 1).split("&"))
+		return new JdbcUrl(beforeParameters() + Stream.of(this.text.substring(start + 1).split("&", -1))
 			.filter((each) -> new JdbcUrl(SQLITE_PREFIX + '?' + each).parameter(name) == null)
 			.collect(Collectors.joining("&", "?", "")));
 	}

@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -83,6 +84,9 @@ final class OpenPools {
 
 	/** Changed under lock, read without. */
 	private final AtomicInteger waiting = new AtomicInteger();
+
+	/** How many were given up, by why. */
+	private final Map<PoolEnd, LongAdder> ends = new ConcurrentHashMap<>();
 
 	/** Pools that gave way and are closed without grace, until they are, by pool. */
 	private final Map<Pool, Source> closing = new ConcurrentHashMap<>();
@@ -379,7 +383,7 @@ final class OpenPools {
 		if (pool.grace().isZero()) {
 			this.closing.put(pool, victim.source());
 		}
-		boolean evicted = victim.source().life().closeIfIdle();
+		boolean evicted = victim.source().life().closeIfIdle(PoolEnd.EVICTED);
 		if (!evicted || pool.phase() == Pool.Phase.CLOSED) {
 			// Otherwise we are told, but that may have been before.
 			this.closing.remove(pool);
@@ -474,6 +478,17 @@ final class OpenPools {
 		}
 	}
 
+	/** A pool is given up. */
+	void ended(PoolEnd why) {
+		this.ends.computeIfAbsent(why, (first) -> new LongAdder()).increment();
+	}
+
+	/** How many were given up. */
+	long ends(PoolEnd why) {
+		LongAdder count = this.ends.get(why);
+		return (count != null) ? count.sum() : 0;
+	}
+
 	/** A pool is closed. */
 	void closed(Pool pool) {
 		this.closing.remove(pool);
@@ -491,7 +506,7 @@ final class OpenPools {
 			for (Place each : this.places.values()) {
 				Pool pool = each.source().pool();
 				if (each.isOpen() && pool != null && isIdleForTooLong(each, time) && pool.mayBeClosedWhenIdle()) {
-					each.source().life().closeIfIdle();
+					each.source().life().closeIfIdle(PoolEnd.IDLE);
 				}
 			}
 			this.common.forEach(this::evictSurplus);

@@ -58,6 +58,12 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private volatile boolean liftSocketTimeout;
 
+	/** {@code null} for other products than PostgreSQL. */
+	private final @Nullable PostgresSessions sessions;
+
+	/** Whether a session of PostgreSQL's is to refuse writes. */
+	private boolean readOnlySession;
+
 	/** Run on every connection, that of a migration included; {@code null} for none. */
 	private final @Nullable String initSql;
 
@@ -127,6 +133,8 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		if (definition.readOnly()) {
 			refuseWrites(definition.product());
 		}
+		this.sessions = (definition.product() == DatabaseProduct.POSTGRESQL)
+				? new PostgresSessions(definition, this.properties, budget != null && budget.isSessionPooling()) : null;
 		this.driver = driver(definition);
 		if (budget != null && definition.product() == DatabaseProduct.POSTGRESQL) {
 			awaitClose();
@@ -192,11 +200,11 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 			// SQLITE_OPEN_READONLY, which makes no file either
 			case SQLITE -> this.properties.setProperty(OPEN_MODE, "1");
 			case POSTGRESQL -> {
-				// Also outside of transactions: by a setting of the session. Its driver
-				// lets
-				// the URL go before a property, and the last of its parameters before
-				// others.
-				this.url = this.url.withParameter("readOnly", "true").withParameter("readOnlyMode", "always");
+				// Also outside of transactions: by a setting of the session, as soon as
+				// it is known whose that is. Its driver lets the URL go before a
+				// property, and the last of its parameters before others.
+				this.url = this.url.withParameter("readOnly", "false").withParameter("readOnlyMode", "always");
+				this.readOnlySession = true;
 			}
 			case OTHER -> {
 				// HikariCP calls setReadOnly(true).
@@ -332,13 +340,17 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	}
 
 	private Connection driversConnection() throws SQLException {
-		Connection connection = connectWhenNotBusy();
-		if (connection == null) {
+		Connection physical = connectWhenNotBusy();
+		if (physical == null) {
 			throw new SQLException("The driver " + this.driver.getClass().getName() + " does not accept the URL",
 					"08001");
 		}
 		boolean ready = false;
 		try {
+			Connection connection = (this.sessions != null) ? this.sessions.settle(physical) : physical;
+			if (this.readOnlySession) {
+				connection.setReadOnly(true);
+			}
 			if (this.budget != null) {
 				this.budget.ask(connection);
 			}
@@ -359,7 +371,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		finally {
 			if (!ready) {
 				// Its permit is given back next.
-				AwaitedCloseSocketFactory.closeAndAwait(connection::close);
+				AwaitedCloseSocketFactory.closeAndAwait(physical::close);
 			}
 		}
 	}

@@ -63,6 +63,9 @@ abstract class Pool {
 
 	private volatile @Nullable Consumer<SQLException> connectFailures;
 
+	/** {@code null} where nobody wants to know. */
+	private volatile @Nullable LeaseCounts counts;
+
 	/** Connections that could not be made, since one could. */
 	private final AtomicInteger failedConnects = new AtomicInteger();
 
@@ -112,6 +115,13 @@ abstract class Pool {
 		return null;
 	}
 
+	/**
+	 * Notes on a connection since when it is lent; see {@link LeaseCounts}.
+	 * @return what was noted before; {@link LeaseCounts#UNTIMED} also for one of another
+	 * kind of pool
+	 */
+	abstract long lentSince(Connection lent, long since);
+
 	/** How many connections are lent. */
 	abstract int active();
 
@@ -129,6 +139,11 @@ abstract class Pool {
 	/** How many connections there may be. */
 	final int maximum() {
 		return this.settings.getMaximumPoolSize();
+	}
+
+	/** How many it keeps that nobody uses. */
+	final int minimumIdle() {
+		return Math.max(0, this.settings.getMinimumIdle());
 	}
 
 	/** How long a borrower waits. */
@@ -231,8 +246,28 @@ abstract class Pool {
 		return active() + idle() == 0 || (this.failedConnects.get() > 1 && ConnectFailure.isOfNetwork(failure));
 	}
 
-	/** Notes a use, and by whom if that is wanted. */
-	final void lent(Connection connection, int now) {
+	/** Has leases counted; before it lends. */
+	final void count(LeaseCounts counts) {
+		this.counts = counts;
+	}
+
+	/** What is counted of leases, or {@code null}. */
+	final @Nullable LeaseCounts counts() {
+		return this.counts;
+	}
+
+	/**
+	 * Notes a use, and by whom if that is wanted.
+	 * @param asked when it was asked for, see {@link LeaseCounts#asked()}
+	 */
+	final void lent(Connection connection, int now, long asked) {
+		LeaseCounts counting = this.counts;
+		if (counting != null) {
+			long since = counting.lent(asked);
+			if (since != LeaseCounts.UNTIMED) {
+				long unused = lentSince(connection, since);
+			}
+		}
 		if (this.lastUsed != now) {
 			this.lastUsed = now;
 		}
@@ -245,6 +280,13 @@ abstract class Pool {
 
 	/** Notes that a connection is about to be given back, which may be another pool's. */
 	final void returning(Connection connection) {
+		LeaseCounts counting = this.counts;
+		if (counting != null) {
+			long since = lentSince(connection, LeaseCounts.UNTIMED);
+			if (since != LeaseCounts.UNTIMED) {
+				counting.returned(since);
+			}
+		}
 		if (this.borrowers != null) {
 			this.borrowers.remove(connection);
 		}

@@ -195,7 +195,7 @@ final class PostgresCreator implements DatabaseCreator {
 		boolean published = false;
 		try {
 			execute(maintenance, "CREATE DATABASE " + quote(temporary) + owner(definition, maintenance));
-			BooleanSupplier current = filling.fill(temporary(definition, definition.name(), temporary));
+			BooleanSupplier current = filling.fill(toBeFilled(definition, maintenance, temporary));
 			if (keep != null && current != null) {
 				keepImage(definition, maintenance, temporary, current, keep);
 			}
@@ -278,9 +278,25 @@ final class PostgresCreator implements DatabaseCreator {
 		return (user == null || user.equals(maintenance.getMetaData().getUserName())) ? "" : " OWNER " + quote(user);
 	}
 
+	/**
+	 * Reached as the maintenance source is: a proxy in front of the tenants' databases
+	 * would keep connections to it, and so keep it from being copied, renamed or dropped.
+	 */
+	private static SourceDefinition toBeFilled(SourceDefinition definition, Connection maintenance, String temporary)
+			throws SQLException {
+		String url = maintenance.getMetaData().getURL();
+		return temporary(definition, definition.name(),
+				(url != null) ? definition.url().withServerOf(new JdbcUrl(url)).withDatabaseName(temporary)
+						: definition.url().withDatabaseName(temporary));
+	}
+
 	private static SourceDefinition temporary(SourceDefinition definition, String name, String database) {
+		return temporary(definition, name, definition.url().withDatabaseName(database));
+	}
+
+	private static SourceDefinition temporary(SourceDefinition definition, String name, JdbcUrl url) {
 		return SourceDefinition.named(name)
-			.url(definition.url().withDatabaseName(database).text())
+			.url(url.text())
 			.username(definition.username())
 			.password(definition.password())
 			.driverClassName(definition.driverClassName())

@@ -49,6 +49,11 @@ final class ReadOnlySession {
 	}
 
 	private static boolean beginOnPostgres(Connection connection) throws SQLException {
+		SharedSessionConnection shared = SharedSessionConnection.of(connection);
+		if (shared != null) {
+			shared.requireRefusedWrites();
+			return false;
+		}
 		boolean former;
 		try (Statement statement = connection.createStatement(); ResultSet row = statement.executeQuery(BEGIN)) {
 			row.next();

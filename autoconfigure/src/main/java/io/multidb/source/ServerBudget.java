@@ -448,6 +448,11 @@ final class ServerBudget {
 		}
 	}
 
+	/** Whether a proxy in front of the server leaves each connection its session. */
+	boolean isSessionPooling() {
+		return this.settings.sessionPooling();
+	}
+
 	/**
 	 * Asks the server how many connections it has, unless that is known.
 	 * @param connection a connection that was just made, and may be given up

@@ -13,11 +13,14 @@ import org.jspecify.annotations.Nullable;
  * @param nodes how many processes share the rest evenly
  * @param maxOpen how many sources of the server may have an open pool at the same time,
  * all of which count among {@link PoolLimits#maxOpen()}; 0 for as many as that allows
+ * @param sessionPooling whether a proxy in front of the server leaves each connection its
+ * session until it is closed; without effect where there is no proxy
  */
-public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes, int maxOpen) {
+public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes, int maxOpen,
+		boolean sessionPooling) {
 
 	/** The server is asked, and this process has it for itself. */
-	public static final ServerSettings DEFAULTS = new ServerSettings(null, null, 1, 0);
+	public static final ServerSettings DEFAULTS = new ServerSettings(null, null, 1, 0, false);
 
 	/** For an operator's psql, monitoring, backups, and for backends that are ending. */
 	private static final int DEFAULT_RESERVE = 5;
@@ -48,7 +51,18 @@ public record ServerSettings(@Nullable Integer maxConnections, @Nullable Integer
 	 * @param nodes how many processes share the rest evenly
 	 */
 	public ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes) {
-		this(maxConnections, reserve, nodes, 0);
+		this(maxConnections, reserve, nodes, 0, false);
+	}
+
+	/**
+	 * Creates settings of a server without a proxy in front of it that pools sessions.
+	 * @param maxConnections how many connections the server has, or {@code null} to ask
+	 * @param reserve how many of those are left to others, or {@code null}
+	 * @param nodes how many processes share the rest evenly
+	 * @param maxOpen how many of its sources may be open; 0 for any number
+	 */
+	public ServerSettings(@Nullable Integer maxConnections, @Nullable Integer reserve, int nodes, int maxOpen) {
+		this(maxConnections, reserve, nodes, maxOpen, false);
 	}
 
 	/**

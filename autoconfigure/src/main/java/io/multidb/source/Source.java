@@ -183,6 +183,15 @@ public final class Source {
 	}
 
 	/**
+	 * How many connections its pool keeps that nobody uses.
+	 * @return how many; 0 if no pool is open
+	 */
+	public int minimumIdle() {
+		Pool open = this.pool;
+		return (open != null) ? open.minimumIdle() : 0;
+	}
+
+	/**
 	 * When this process last found its database up to date, or brought it there: what is
 	 * opened is migrated before, if it has a change log.
 	 * @return only to be shown; {@code null} if it has not looked yet
@@ -274,7 +283,7 @@ public final class Source {
 	public boolean test() throws SQLException {
 		Pool open = this.pool;
 		// Being looked at does not count as being used.
-		Connection leased = (open != null) ? lease(open, open.lastUsed()) : null;
+		Connection leased = (open != null) ? lease(open, open.lastUsed(), LeaseCounts.UNCOUNTED) : null;
 		if (open == null || leased == null) {
 			return false;
 		}
@@ -415,10 +424,11 @@ public final class Source {
 	 * @return {@code null} if the pool was or may be closed meanwhile
 	 */
 	@Nullable Connection lease(Pool open) throws SQLException {
-		return lease(open, this.openPools.now());
+		LeaseCounts counts = open.counts();
+		return lease(open, this.openPools.now(), (counts != null) ? counts.asked() : LeaseCounts.UNTIMED);
 	}
 
-	private @Nullable Connection lease(Pool open, int now) throws SQLException {
+	private @Nullable Connection lease(Pool open, int now, long asked) throws SQLException {
 		@Nullable Connection connection;
 		try {
 			connection = open.borrow();
@@ -428,6 +438,10 @@ public final class Source {
 			notLeased(open);
 			if (life().isClosed(open)) {
 				return null;
+			}
+			LeaseCounts counts = open.counts();
+			if (counts != null) {
+				counts.timedOut();
 			}
 			throw noConnection(open, ex, shortage);
 		}
@@ -457,7 +471,7 @@ public final class Source {
 				return null;
 			}
 		}
-		open.lent(connection, now);
+		open.lent(connection, now, asked);
 		return connection;
 	}
 

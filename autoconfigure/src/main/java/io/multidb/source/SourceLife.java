@@ -138,7 +138,7 @@ final class SourceLife {
 				return;
 			}
 			this.obsolete = former;
-			startDraining(former);
+			startDraining(former, PoolEnd.LOST);
 			becomeCold();
 		}
 		finally {
@@ -280,7 +280,7 @@ final class SourceLife {
 				int leases = leases();
 				former = this.source.pool();
 				if (former != null) {
-					startDraining(former);
+					startDraining(former, PoolEnd.REPLACED);
 				}
 				before = this.source.definition();
 				this.source.define(replacement);
@@ -301,7 +301,7 @@ final class SourceLife {
 		}
 		this.registry.recovered(this.source);
 		this.openPools.entered(this.source);
-		this.registry.opened();
+		this.registry.opened(this.source, opened);
 		if (former != null) {
 			this.registry.drains(this.source, former.grace());
 		}
@@ -480,7 +480,7 @@ final class SourceLife {
 				return;
 			}
 			kept = this.registry.keepsUnavailable(this.source);
-			startDraining(failed);
+			startDraining(failed, PoolEnd.LOST);
 			if (kept) {
 				becomeUnavailable(reason);
 				if (this.transition == null) {
@@ -523,7 +523,7 @@ final class SourceLife {
 	 * Takes no new work, for good; what is in use may be used for a while.
 	 */
 	void remove() {
-		retire((open) -> true, (leases) -> {
+		retire(PoolEnd.REMOVED, (open) -> true, (leases) -> {
 			this.state = this.draining.isEmpty() ? new SourceState.Removed() : new SourceState.Draining(now());
 			this.events.add(new SourceEvent.Removed(this.source.name(), leases));
 		});
@@ -535,16 +535,17 @@ final class SourceLife {
 	 * @return whether anything was open
 	 */
 	boolean drain() {
-		return retire((open) -> true, (leases) -> becomeCold());
+		return retire(PoolEnd.DRAINED, (open) -> true, (leases) -> becomeCold());
 	}
 
 	/**
 	 * Closes what is open, unless something of it is in use. Called by {@link OpenPools}.
+	 * @param why what for
 	 * @return whether it was closed
 	 */
-	boolean closeIfIdle() {
+	boolean closeIfIdle(PoolEnd why) {
 		// Whoever is on his way into it is served: it drains for a while.
-		return retire((open) -> open.leases() == 0, (leases) -> becomeCold());
+		return retire(why, (open) -> open.leases() == 0, (leases) -> becomeCold());
 	}
 
 	/**
@@ -567,11 +568,12 @@ final class SourceLife {
 
 	/**
 	 * Lets the pool drain.
+	 * @param why what for
 	 * @param which whether to do so, asked under the lock
 	 * @param then changes the state, under the lock; is told how many leases there are
 	 * @return whether there was a pool that drains now
 	 */
-	private boolean retire(Predicate<Pool> which, IntConsumer then) {
+	private boolean retire(PoolEnd why, Predicate<Pool> which, IntConsumer then) {
 		Pool open;
 		this.lock.lock();
 		try {
@@ -581,7 +583,7 @@ final class SourceLife {
 			}
 			int leases = leases();
 			if (open != null) {
-				startDraining(open);
+				startDraining(open, why);
 			}
 			then.accept(leases);
 		}
@@ -599,6 +601,11 @@ final class SourceLife {
 	}
 
 	/** Under the lock. */
+	private void startDraining(Pool open, PoolEnd why) {
+		this.openPools.ended(why);
+		startDraining(open);
+	}
+
 	private void startDraining(Pool open) {
 		open.drain(this.registry.limits().drainTimeout());
 		List<Pool> more = new ArrayList<>(this.draining);
@@ -671,6 +678,10 @@ final class SourceLife {
 			ended.close();
 		}
 		finally {
+			LeaseCounts counts = ended.counts();
+			if (counts != null) {
+				counts.end();
+			}
 			this.openPools.closed(ended);
 			closed(ended);
 		}

@@ -7,15 +7,18 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.metrics.MetricsTrackerFactory;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -75,12 +78,25 @@ final class SourceOpener implements AutoCloseable {
 
 	private volatile boolean closed;
 
+	private volatile Watch watch = Watch.NONE;
+
+	/** By the source's name. */
+	private volatile Function<String, @Nullable MetricsTrackerFactory> trackers = (name) -> null;
+
 	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator,
 			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets) {
 		this.budgets = budgets;
 		this.creators = creators;
 		this.migrator = migrator;
 		this.poolScheduler = poolScheduler;
+	}
+
+	void track(Function<String, @Nullable MetricsTrackerFactory> trackers) {
+		this.trackers = trackers;
+	}
+
+	void watch(Watch watch) {
+		this.watch = watch;
 	}
 
 	/**
@@ -93,7 +109,12 @@ final class SourceOpener implements AutoCloseable {
 			return false;
 		}
 		long start = System.nanoTime();
-		DatabaseCreator.Outcome outcome = creator.create(definition, this::fill);
+		DatabaseCreator.Outcome outcome = this.watch.over(Watch.Activity.CREATE, definition,
+				() -> creator.create(definition, this::fill), (made) -> switch (made) {
+					case EXISTED -> "existed";
+					case COPIED -> "copied";
+					case FILLED -> "created";
+				});
 		if (outcome == DatabaseCreator.Outcome.EXISTED) {
 			return false;
 		}
@@ -140,6 +161,12 @@ final class SourceOpener implements AutoCloseable {
 	 */
 	Pool open(SourceDefinition definition, boolean mayMakeFile, Duration patience, Consumer<SourceEvent> events)
 			throws Exception {
+		return this.watch.over(Watch.Activity.OPEN, definition, () -> pool(definition, mayMakeFile, patience, events),
+				(pool) -> "opened");
+	}
+
+	private Pool pool(SourceDefinition definition, boolean mayMakeFile, Duration patience, Consumer<SourceEvent> events)
+			throws Exception {
 		HikariConfig config = PoolSettings.read(definition.hikari());
 		SqliteFile file = isPlainFile(definition) ? SqliteFile.of(definition, null) : null;
 		PhysicalDataSource physical = connections(definition, config, mayMakeFile);
@@ -154,8 +181,9 @@ final class SourceOpener implements AutoCloseable {
 			}
 			else {
 				physical.offer(connection);
-				pool = new HikariConnections(definition, PoolSettings.bind(definition.hikari()), physical,
-						this.poolScheduler.get());
+				HikariConfig own = PoolSettings.bind(definition.hikari());
+				own.setMetricsTrackerFactory(this.trackers.apply(definition.name()));
+				pool = new HikariConnections(definition, own, physical, this.poolScheduler.get());
 			}
 			this.underWay.remove(connection);
 			pooled = true;
@@ -264,7 +292,7 @@ final class SourceOpener implements AutoCloseable {
 		boolean upToDate = false;
 		try {
 			long start = System.nanoTime();
-			SourceMigrator.Outcome outcome = this.migrator.migrate(definition, connection);
+			SourceMigrator.Outcome outcome = migrate(definition, connection);
 			if (outcome == SourceMigrator.Outcome.MIGRATED) {
 				events.accept(new SourceEvent.Migrated(definition.name(),
 						String.valueOf(definition.liquibase().changeLog()), since(start)));
@@ -285,6 +313,14 @@ final class SourceOpener implements AutoCloseable {
 				close(connection);
 			}
 		}
+	}
+
+	private SourceMigrator.Outcome migrate(SourceDefinition definition, Connection connection) throws Exception {
+		if (definition.liquibase().changeLog() == null) {
+			return this.migrator.migrate(definition, connection);
+		}
+		return this.watch.over(Watch.Activity.MIGRATE, definition, () -> this.migrator.migrate(definition, connection),
+				(outcome) -> outcome.name().toLowerCase(Locale.ROOT));
 	}
 
 	private Connection connect(SourceDefinition definition, PhysicalDataSource physical) throws Exception {

@@ -103,6 +103,11 @@ public final class SourceRegistry implements AutoCloseable {
 	/** Why a name that is unknown may be a source's all the same. */
 	private volatile Function<String, @Nullable String> absences = (name) -> null;
 
+	/** {@code null} where nobody measures; set before anything is opened. */
+	private volatile @Nullable PoolListener poolListener;
+
+	private volatile int timedLeases = 1;
+
 	/** Only for times that are shown. */
 	private final Clock clock;
 
@@ -201,6 +206,25 @@ public final class SourceRegistry implements AutoCloseable {
 		if (!mistakes.isEmpty()) {
 			throw new InvalidDatasourcesException(mistakes);
 		}
+	}
+
+	/**
+	 * Has leases counted, of pools that are opened from now on.
+	 * @param listener is told of them
+	 * @param timed one lease of so many is timed, at least 1
+	 */
+	public void measure(PoolListener listener, int timed) {
+		this.timedLeases = timed;
+		this.poolListener = listener;
+		this.opener.track(listener::tracker);
+	}
+
+	/**
+	 * Has opening, creating and migrating watched from now on.
+	 * @param watch watches it
+	 */
+	public void watch(Watch watch) {
+		this.opener.watch(watch);
 	}
 
 	/**
@@ -364,6 +388,23 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * How many pools were given up since the start.
+	 * @param why for which reason
+	 * @return how many
+	 */
+	public long closedPools(PoolEnd why) {
+		return this.openPools.ends(why);
+	}
+
+	/**
+	 * How many threads wait for another source to become idle, as no more may be open.
+	 * @return how many
+	 */
+	public int waitingForPlaces() {
+		return this.openPools.waiting();
+	}
+
+	/**
 	 * How the budgets of the database servers are. Opens nothing.
 	 * @return a snapshot, sorted by server; without those to which nobody has connected
 	 * yet
@@ -515,6 +556,10 @@ public final class SourceRegistry implements AutoCloseable {
 			this.changes.unlock();
 		}
 		source.life().tell();
+		PoolListener listener = this.poolListener;
+		if (listener != null) {
+			listener.removed(source);
+		}
 		return true;
 	}
 
@@ -875,8 +920,36 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 	}
 
-	/** A source has a pool, so there is something that may become idle. */
-	void opened() {
+	/**
+	 * Has the leases of a pool counted that was just opened, if anybody wants to know.
+	 */
+	void measure(Pool opened) {
+		if (this.poolListener != null) {
+			opened.count(new LeaseCounts(this.timedLeases));
+		}
+	}
+
+	/** A source has a pool. */
+	void opened(Source source, Pool opened) {
+		watchIdle();
+		PoolListener listener = this.poolListener;
+		LeaseCounts counts = opened.counts();
+		if (listener != null && counts != null) {
+			tell(listener, source, counts);
+		}
+	}
+
+	private static void tell(PoolListener listener, Source source, LeaseCounts counts) {
+		try {
+			listener.opened(source, counts);
+		}
+		catch (RuntimeException | LinkageError ex) {
+			logger.warn("{}: its meters could not be made", source.name(), ex);
+		}
+	}
+
+	/** There is something that may become idle. */
+	private void watchIdle() {
 		Duration interval = this.openPools.interval();
 		if (interval != null && this.watchingIdle.compareAndSet(false, true)
 				&& !this.background.later(this::closeIdle, interval)) {
@@ -891,7 +964,7 @@ public final class SourceRegistry implements AutoCloseable {
 		}
 		finally {
 			if (!this.openPools.isEmpty()) {
-				opened();
+				watchIdle();
 			}
 		}
 	}

@@ -538,6 +538,11 @@ final class SqliteConnections extends Pool {
 	}
 
 	@Override
+	long lentSince(Connection lent, long since) {
+		return (lent instanceof SqliteLease lease) ? lease.lentSince(since) : LeaseCounts.UNTIMED;
+	}
+
+	@Override
 	int active() {
 		int active = 0;
 		for (SqliteHandle each : this.handles) {

@@ -49,6 +49,15 @@ final class SqliteHandle {
 
 	private int manyStatements = FEW_STATEMENTS;
 
+	/** See {@link LeaseCounts}; its borrower's. */
+	private long lentSince = LeaseCounts.UNTIMED;
+
+	long lentSince(long since) {
+		long before = this.lentSince;
+		this.lentSince = since;
+		return before;
+	}
+
 	/** Marks it as lent, if it is idle. */
 	boolean take() {
 		return this.state == IDLE && STATE.compareAndSet(this, IDLE, LENT);

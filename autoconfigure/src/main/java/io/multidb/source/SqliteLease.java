@@ -97,6 +97,12 @@ final class SqliteLease extends ForwardingConnection {
 		return mine;
 	}
 
+	/** Notes since when it is lent, and says what was noted before. */
+	long lentSince(long since) {
+		SqliteHandle mine = this.handle;
+		return (mine != null) ? mine.lentSince(since) : LeaseCounts.UNTIMED;
+	}
+
 	/** Asked under the handle's monitor: another thread may have given it back. */
 	private void refuseGivenBack() throws SQLException {
 		SqliteHandle unused = live();

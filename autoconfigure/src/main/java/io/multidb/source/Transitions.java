@@ -79,7 +79,7 @@ final class Transitions {
 				if (entered) {
 					first.set(taken);
 					this.openPools.entered(this.source);
-					this.registry.opened();
+					this.registry.opened(this.source, opened);
 				}
 				else {
 					taken.close();
@@ -115,7 +115,9 @@ final class Transitions {
 	/** Opens the pool, in the place of one that is obsolete too. */
 	private Pool openPool(SourceDefinition wanted, Duration patience) throws Exception {
 		refuseWhileHindered();
-		return this.opener.open(wanted, mayMakeFile(wanted), patience, this.life::announce);
+		Pool opened = this.opener.open(wanted, mayMakeFile(wanted), patience, this.life::announce);
+		this.registry.measure(opened);
+		return opened;
 	}
 
 	private void prepareDatabase() throws Exception {
@@ -134,11 +136,13 @@ final class Transitions {
 	private Connection takeFirst(Pool opened) throws SQLException {
 		Connection taken = null;
 		try {
+			LeaseCounts counts = opened.counts();
+			long asked = (counts != null) ? counts.asked() : LeaseCounts.UNTIMED;
 			taken = opened.borrow();
 			if (taken == null) {
 				throw new SQLException("The database went away while it was being opened", "08001");
 			}
-			opened.lent(taken, this.openPools.now());
+			opened.lent(taken, this.openPools.now(), asked);
 			return taken;
 		}
 		finally {

@@ -2,6 +2,7 @@ package io.multidb.web;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.function.BiConsumer;
 
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
@@ -46,6 +47,9 @@ public final class TenantFilter extends OncePerRequestFilter {
 
 	/** {@code null} where there are no rules. */
 	private final @Nullable TargetAccess access;
+
+	/** {@code null} where nobody wants to know. */
+	private volatile @Nullable BiConsumer<HttpServletRequest, String> listener;
 
 	/**
 	 * Creates the filter.
@@ -106,7 +110,19 @@ public final class TenantFilter extends OncePerRequestFilter {
 			this.access.check(Target.ofTenant(tenant), Operation.READ);
 		}
 		request.setAttribute(TENANT, tenant);
+		BiConsumer<HttpServletRequest, String> told = this.listener;
+		if (tenant != null && told != null && !begun) {
+			told.accept(request, TenantContext.check(tenant));
+		}
 		return (tenant != null) ? TenantContext.enter(tenant) : Target.current().enter();
+	}
+
+	/**
+	 * Has somebody told of each request's tenant, before the request is handled.
+	 * @param listener is told, on the request's thread
+	 */
+	public void onTenant(BiConsumer<HttpServletRequest, String> listener) {
+		this.listener = listener;
 	}
 
 	private @Nullable String resolve(HttpServletRequest request) {

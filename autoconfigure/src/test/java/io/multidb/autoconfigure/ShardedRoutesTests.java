@@ -28,9 +28,9 @@ import io.multidb.TenantContext;
 import io.multidb.routing.Routes;
 import io.multidb.routing.ShardMap;
 import io.multidb.routing.Shards;
-import io.multidb.routing.SourceDataSource;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
+import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -127,10 +127,9 @@ class ShardedRoutesTests {
 			for (int i = 0; i < 10; i++) {
 				assertThat(context.getBean(Routes.class).resolve("chat-" + i).name()).isEqualTo(places.get(i));
 			}
-			assertThat(JdbcClient.create(new SourceDataSource(context.getBean(SourceRegistry.class), "main", null))
-				.sql("SELECT count(*) FROM multidb_place")
-				.query(Integer.class)
-				.single()).isEqualTo(10);
+			assertThat(Sources.query(context.getBean(SourceRegistry.class).get("main"),
+					"SELECT count(*) FROM multidb_place"))
+				.isEqualTo("10");
 		});
 		spread("sources=chats-1,chats-2,chats-3").withPropertyValues(catalog)
 			.run((context) -> assertThat(context).hasFailed()

@@ -160,6 +160,34 @@ class CatalogIntegrationTests {
 	}
 
 	@Test
+	void whoeverListensConnectsAsThePoolDoes() throws Exception {
+		server.run("CREATE ROLE clerk LOGIN PASSWORD 's3cret'");
+		try {
+			server.run("ALTER DATABASE courts OWNER TO clerk");
+			Node node = new Node(SourceDefinition.named("main")
+				.url(server.url("courts"))
+				.hikari(Map.of("maximum-pool-size", "3", "data-source-properties.user", "clerk",
+						"data-source-properties.password", "s3cret"))
+				.build(), Duration.ofHours(1));
+			this.nodes.add(node);
+			assertThat(node.catalog.status().error()).isNull();
+			assertThat(node.catalog.status().listening()).isTrue();
+			foreign("INSERT INTO courts_source (name, url) VALUES ('ny', 'jdbc:sqlite:/nowhere/ny.db')");
+			await().until(() -> node.registry.find("ny") != null);
+			node.close();
+			this.nodes.clear();
+		}
+		finally {
+			this.nodes.forEach(Node::close);
+			server.run("ALTER DATABASE courts OWNER TO " + server.username());
+			try (Connection connection = server.connect("courts")) {
+				Sources.execute(connection, "DROP OWNED BY clerk CASCADE");
+			}
+			server.run("DROP ROLE clerk");
+		}
+	}
+
+	@Test
 	void whatOthersDoWithSqlIsToldToo() throws Exception {
 		Node node = node();
 		foreign("INSERT INTO courts_source (name, url) SELECT 's' || i, 'jdbc:sqlite:/nowhere/' || i || '.db'"

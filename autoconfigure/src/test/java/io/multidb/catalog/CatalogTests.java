@@ -10,10 +10,16 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import org.springframework.dao.DataAccessException;
 import org.springframework.jdbc.core.simple.JdbcClient;
@@ -56,6 +62,11 @@ class CatalogTests {
 
 	private Duration pollInterval = Duration.ofMillis(100);
 
+	private UnaryOperator<String> environment = Map.of("COURTS_NY", "from-env")::get;
+
+	private Consumer<CatalogEvent> listener = (event) -> {
+	};
+
 	private RoutingDataSource router;
 
 	private ProvidedSources provided;
@@ -74,7 +85,7 @@ class CatalogTests {
 	private CatalogSettings settings() {
 		return new CatalogSettings("main", "multidb_", this.pollInterval, true,
 				new UrlRules(List.of("sqlite"), Map.of(), null), new CatalogCredentials(List.of("COURTS_"),
-						Map.of("COURTS_NY", "from-env")::get, Map.of("k1", KEY), "k1", false));
+						(name) -> this.environment.apply(name), Map.of("k1", KEY), "k1", false));
 	}
 
 	private SourceRegistry start() {
@@ -85,11 +96,12 @@ class CatalogTests {
 		this.sources.with(Sources.sqlite("main", this.directory)).with(Sources.sqlite("other", this.directory));
 		SourceRegistry registry = this.sources.registry();
 		this.router = new RoutingDataSource(new Routes(List.of(), null, registry));
-		this.catalog = new Catalog(settings(), registry, () -> this.router,
-				(migrator != null) ? migrator
-						: new io.multidb.migration.LiquibaseMigrator(
-								new org.springframework.core.io.DefaultResourceLoader()),
-				this.events::add, (timeout) -> this.provided.awaitApplied(timeout));
+		this.catalog = new Catalog(settings(), registry, () -> this.router, (migrator != null) ? migrator
+				: new io.multidb.migration.LiquibaseMigrator(new org.springframework.core.io.DefaultResourceLoader()),
+				(event) -> {
+					this.events.add(event);
+					this.listener.accept(event);
+				}, (timeout) -> this.provided.awaitApplied(timeout));
 		this.provided = new ProvidedSources(registry, List.of(this.catalog.provider()));
 		this.catalog.start(LONG);
 		this.provided.start(LONG);
@@ -134,6 +146,75 @@ class CatalogTests {
 		assertThat(this.catalog.find("ny_appeals").attributes()).containsEntry("since", "1847");
 		assertThat(this.events).contains(new CatalogEvent.Loaded(0),
 				new CatalogEvent.Changed(java.util.Set.of("ny_appeals"), java.util.Set.of()));
+	}
+
+	@Test
+	void anErrorWhileTheTablesAreMadeIsToldAndTriedAgain() throws Exception {
+		AtomicInteger attempts = new AtomicInteger();
+		SourceMigrator migrator = new io.multidb.migration.LiquibaseMigrator(
+				new org.springframework.core.io.DefaultResourceLoader());
+		AtomicBoolean gone = new AtomicBoolean(true);
+		start((definition, connection) -> {
+			attempts.incrementAndGet();
+			if (gone.get()) {
+				throw new NoClassDefFoundError("org/example/Gone");
+			}
+			return migrator.migrate(definition, connection);
+		});
+		await().atMost(LONG).until(() -> attempts.get() > 1);
+		assertThat(this.catalog.status().error()).contains("NoClassDefFoundError", "org/example/Gone");
+		gone.set(false);
+		await().atMost(LONG).until(() -> this.catalog.status().error() == null);
+		this.catalog.save(court("ny").build());
+		assertThat(this.events).hasAtLeastOneElementOfType(CatalogEvent.Unavailable.class)
+			.hasAtLeastOneElementOfType(CatalogEvent.Recovered.class);
+	}
+
+	@Test
+	void whatAnErrorLeftHalfTakenInIsTakenInAgain() throws Exception {
+		SourceRegistry registry = start();
+		this.catalog.save(court("va").build());
+		AtomicInteger asked = new AtomicInteger();
+		UnaryOperator<String> working = this.environment;
+		this.environment = (name) -> {
+			if (asked.incrementAndGet() <= 2) {
+				throw new OutOfMemoryError("none left");
+			}
+			return working.apply(name);
+		};
+		foreign("insert into multidb_source (name, url, username, password) values ('ny', 'jdbc:sqlite:"
+				+ this.directory.resolve("ny.db") + "', 'me', '${COURTS_NY}'), ('tx', 'jdbc:sqlite:"
+				+ this.directory.resolve("tx.db") + "', null, null)");
+		await().atMost(LONG).until(() -> registry.find("ny") != null && registry.find("tx") != null);
+		assertThat(asked).hasValueGreaterThan(2);
+		assertThat(registry.get("ny").definition().password()).isEqualTo("from-env");
+		await().atMost(LONG).until(() -> this.catalog.status().error() == null);
+		assertThat(this.events).anyMatch((event) -> event.toString().contains("none left"));
+		assertThat(registry.find("va")).isNotNull();
+	}
+
+	@ParameterizedTest
+	@ValueSource(classes = { AssertionError.class, NoClassDefFoundError.class, IllegalStateException.class,
+			StackOverflowError.class })
+	void whateverAListenerThrowsTheCatalogIsFollowed(Class<? extends Throwable> type) throws Exception {
+		SourceRegistry registry = start();
+		this.listener = (event) -> {
+			try {
+				throw type.getDeclaredConstructor().newInstance();
+			}
+			catch (RuntimeException | Error ex) {
+				throw ex;
+			}
+			catch (Throwable ex) {
+				throw new IllegalArgumentException(ex);
+			}
+		};
+		foreign("insert into multidb_source (name, url) values ('ny', 'jdbc:sqlite:" + this.directory.resolve("ny.db")
+				+ "')");
+		await().atMost(LONG).until(() -> registry.find("ny") != null);
+		foreign("insert into multidb_source (name, url) values ('tx', 'jdbc:sqlite:" + this.directory.resolve("tx.db")
+				+ "')");
+		await().atMost(LONG).until(() -> registry.find("tx") != null);
 	}
 
 	@Test
@@ -292,7 +373,10 @@ class CatalogTests {
 		this.catalog = new Catalog(settings(), registry,
 				() -> new RoutingDataSource(new Routes(List.of(), null, registry)),
 				new io.multidb.migration.LiquibaseMigrator(new org.springframework.core.io.DefaultResourceLoader()),
-				this.events::add, (timeout) -> this.provided.awaitApplied(timeout));
+				(event) -> {
+					this.events.add(event);
+					this.listener.accept(event);
+				}, (timeout) -> this.provided.awaitApplied(timeout));
 		this.provided = new ProvidedSources(registry, List.of(this.catalog.provider()));
 		this.catalog.start(LONG);
 		this.provided.start(LONG);

@@ -285,6 +285,47 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void whatStoodInTheWayMakesRoomWhenItMovesElsewhere() throws Exception {
+		Provider provider = new Provider("list");
+		SourceRegistry registry = start(provider);
+		provider.put(at("a", "one.db"));
+		applied();
+		assertThat(file(registry.get("a"))).isEqualTo("one.db");
+		provider.put(at("b", "one.db"));
+		applied();
+		assertThat(registry.find("b")).isNull();
+		provider.put(at("a", "two.db"));
+		await().atMost(LONG).until(() -> registry.find("b") != null);
+		assertThat(file(registry.get("a"))).isEqualTo("two.db");
+		assertThat(file(registry.get("b"))).isEqualTo("one.db");
+		applied();
+		assertThat(this.provided.problems()).isEmpty();
+	}
+
+	@Test
+	void anErrorWhileReplacingIsToldAndTriedAgain() throws Exception {
+		AtomicInteger attempts = new AtomicInteger();
+		this.sources.with((definition, connection) -> {
+			if (definition.url().text().endsWith("two.db") && attempts.incrementAndGet() == 1) {
+				throw new NoClassDefFoundError("org/example/Gone");
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		});
+		Provider provider = new Provider("list");
+		provider.put(at("a", "one.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		assertThat(file(registry.get("a"))).isEqualTo("one.db");
+		provider.put(at("a", "two.db"));
+		await().atMost(LONG).untilAsserted(() -> assertThat(file(registry.get("a"))).isEqualTo("two.db"));
+		assertThat(warnings()).anyMatch((line) -> line.contains("org/example/Gone"));
+		assertThat(attempts).hasValue(2);
+		applied();
+		assertThat(this.provided.problems()).isEmpty();
+	}
+
+	@Test
 	void anUnknownNameIsUnavailableUntilTheProviderWasReadOnce() {
 		Provider provider = new Provider("catalog 'main'");
 		provider.read = false;

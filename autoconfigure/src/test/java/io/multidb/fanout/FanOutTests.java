@@ -396,9 +396,9 @@ class FanOutTests {
 	@Test
 	void aContextThatCannotBeTakenAlongIsWhatFails() throws Exception {
 		open("ca", "ny");
-		Thread caller = Thread.currentThread();
+		long caller = Thread.currentThread().getId();
 		ContextRegistry.getInstance().registerThreadLocalAccessor("FanOutTests", () -> "value", (value) -> {
-			if (Thread.currentThread() != caller) {
+			if (Thread.currentThread().getId() != caller) {
 				throw new IllegalStateException("on purpose");
 			}
 		}, () -> {

@@ -41,6 +41,7 @@ import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 /**
@@ -242,6 +243,22 @@ class LiquibaseMigratorTests {
 	}
 
 	@Test
+	void aChangeSetThatThrowsAnErrorLeavesNothingHalfAndNoLock() throws Exception {
+		LiquibaseSettings settings = LiquibaseSettings.of("classpath:db/failing.yaml");
+		FailingChange.fails = true;
+		try {
+			assertThatThrownBy(() -> migrate("a", settings)).hasStackTraceContaining("gone");
+		}
+		finally {
+			FailingChange.fails = false;
+		}
+		assertThat(query("a", "select count(*) from sqlite_schema where name in ('a', 'b')")).isEqualTo("0");
+		assertThat(query("a", "select locked from databasechangeloglock")).isEqualTo("0");
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(query("a", "select count(*) from databasechangelog")).isEqualTo("2");
+	}
+
+	@Test
 	void aChangeSetThatIsSkippedOrMayFailLeavesWhatFollowsWhole() throws Exception {
 		LiquibaseSettings settings = changeLog(
 				"t:1\n--preconditions onFail:CONTINUE\n"
@@ -257,6 +274,17 @@ class LiquibaseMigratorTests {
 		assertThat(query("a", "select group_concat(id || exectype) from databasechangelog"))
 			.isEqualTo("3MARK_RAN,4EXECUTED,5EXECUTED");
 		assertThat(query("a", "select locked from databasechangeloglock")).isEqualTo("0");
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = {
+			"t:2\n--preconditions onFail:CONTINUE\n--precondition-sql-check expectedResult:1 select 0\ncreate table b (x int);",
+			"t:2\n--preconditions onFail:MARK_RAN\n--precondition-sql-check expectedResult:1 select 0\ncreate table b (x int);",
+			"t:2 failOnError:false\nthis is no sql;", "t:2 runInTransaction:false\ncreate table c (x int);" })
+	void whateverComesOfTheLastChangeSetTheLockIsGivenBack(String last) throws Exception {
+		migrate("a", changeLog("t:1\ncreate table a (x int);", last));
+		assertThat(query("a", "select locked from databasechangeloglock")).isEqualTo("0");
+		assertThat(query("a", "select count(*) from sqlite_schema where name in ('a', 'b')")).isEqualTo("1");
 	}
 
 	@Test

@@ -69,6 +69,7 @@ class GenerationsTests {
 	@Test
 	void nothingIsKeptOfSourcesThatAreGone() throws Exception {
 		LoggingSystem logging = LoggingSystem.get(getClass().getClassLoader());
+		LogLevel former = logging.getLoggerConfiguration("io.multidb").getConfiguredLevel();
 		logging.setLogLevel("io.multidb", LogLevel.WARN);
 		try {
 			SourceRegistry registry = this.sources.with(Sources.sqlite("main", this.directory))
@@ -94,7 +95,7 @@ class GenerationsTests {
 					"Conflicts.fallbacks", "OpenPools.places");
 		}
 		finally {
-			logging.setLogLevel("io.multidb", null);
+			logging.setLogLevel("io.multidb", former);
 		}
 	}
 

@@ -17,6 +17,9 @@ import com.baomidou.dynamic.datasource.DynamicRoutingDataSource;
 import com.baomidou.dynamic.datasource.toolkit.DynamicDataSourceContextHolder;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.metrics.MetricsTrackerFactory;
+import com.zaxxer.hikari.metrics.micrometer.MicrometerMetricsTrackerFactory;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.infra.Blackhole;
 
@@ -24,6 +27,9 @@ import org.springframework.jdbc.datasource.lookup.AbstractRoutingDataSource;
 
 import io.multidb.Scope;
 import io.multidb.TenantContext;
+import io.multidb.actuate.HikariMeters;
+import io.multidb.actuate.SourceMeters;
+import io.multidb.routing.RouteCounts;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceDefinition;
@@ -41,8 +47,14 @@ abstract class Competitor implements AutoCloseable {
 
 	static final String MULTIDB = "multidb";
 
-	private static final Map<String, IntFunction<Competitor>> ALL = Map.of(PLAIN, Plain::new, "holder", Holder::new,
-			"spring", SpringRouter::new, "baomidou", Baomidou::new, MULTIDB, MultiDb::new);
+	private static final Map<String, IntFunction<Competitor>> ALL = Map.ofEntries(Map.entry(PLAIN, Plain::new),
+			Map.entry("plain-tracked", (sources) -> new Plain(sources).tracked()), Map.entry("holder", Holder::new),
+			Map.entry("spring", SpringRouter::new), Map.entry("baomidou", Baomidou::new),
+			Map.entry(MULTIDB, MultiDb::new),
+			Map.entry("multidb-meters", (sources) -> new MultiDb(sources, HikariMeters.NONE, 16)),
+			Map.entry("multidb-gauges", (sources) -> new MultiDb(sources, HikariMeters.GAUGES, 16)),
+			Map.entry("multidb-each", (sources) -> new MultiDb(sources, HikariMeters.NONE, 1)),
+			Map.entry("multidb-tracked", (sources) -> new MultiDb(sources, HikariMeters.ALL, 16)));
 
 	/** Until there is one. */
 	static final Competitor NONE = new Plain(0);
@@ -135,6 +147,13 @@ abstract class Competitor implements AutoCloseable {
 			for (int i = 0; i < sources; i++) {
 				this.pools.add(pool(name(i)));
 			}
+		}
+
+		/** As Spring Boot does it. */
+		Plain tracked() {
+			MetricsTrackerFactory trackers = new MicrometerMetricsTrackerFactory(new SimpleMeterRegistry());
+			this.pools.forEach((pool) -> pool.setMetricsTrackerFactory(trackers));
+			return this;
 		}
 
 		@Override
@@ -327,7 +346,16 @@ abstract class Competitor implements AutoCloseable {
 
 		private final SwitchCheck switches;
 
+		/** Without meters. */
 		MultiDb(int sources) {
+			this(sources, HikariMeters.NONE, 0);
+		}
+
+		/**
+		 * With meters.
+		 * @param timed one lease of so many is timed; 0 for no meters
+		 */
+		MultiDb(int sources, HikariMeters hikari, int timed) {
 			super(sources);
 			List<SourceDefinition> definitions = new ArrayList<>();
 			for (int i = 0; i < sources; i++) {
@@ -340,7 +368,17 @@ abstract class Competitor implements AutoCloseable {
 			});
 			Routes routes = new Routes(List.of(), null, this.registry);
 			this.router = new RoutingDataSource(routes);
+			if (timed > 0) {
+				measure(hikari, timed);
+			}
 			this.switches = new SwitchCheck(routes, this.router, List::of);
+		}
+
+		private void measure(HikariMeters hikari, int timed) {
+			SourceMeters meters = new SourceMeters(() -> this.registry, 100, hikari);
+			this.registry.measure(meters, timed);
+			meters.bindTo(new SimpleMeterRegistry());
+			this.router.count(new RouteCounts());
 		}
 
 		@Override

@@ -28,7 +28,8 @@ public class ConnectionBenchmark {
 
 	private static final int CALLS = 10;
 
-	@Param({ "plain", "holder", "spring", "baomidou", "multidb" })
+	@Param({ "plain", "plain-tracked", "holder", "spring", "baomidou", "multidb", "multidb-meters", "multidb-gauges",
+			"multidb-each", "multidb-tracked" })
 	public String competitor = "";
 
 	@Param({ "1", "10", "1000" })
@@ -73,6 +74,12 @@ public class ConnectionBenchmark {
 	/** Push the key, getConnection, close, pop. */
 	@Benchmark
 	public void call(Turn turn, Blackhole blackhole) throws SQLException {
+		this.way.call(turn.next(), blackhole);
+	}
+
+	/** The same, where meters may be on. */
+	@Benchmark
+	public void metered(Turn turn, Blackhole blackhole) throws SQLException {
 		this.way.call(turn.next(), blackhole);
 	}
 

@@ -193,12 +193,16 @@ public final class FanOuts {
 				}
 			});
 		}
-		while (System.nanoTime() < end) {
-			LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+		try {
+			while (System.nanoTime() < end) {
+				LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+			}
+			long healthy = files.stream().filter((file) -> file.startsWith("healthy-")).count();
+			System.out.println("by the driver alone: " + answered.get() + " of " + healthy);
 		}
-		long healthy = files.stream().filter((file) -> file.startsWith("healthy-")).count();
-		System.out.println("by the driver alone: " + answered.get() + " of " + healthy);
-		Reference.reachabilityFence(locks);
+		finally {
+			Reference.reachabilityFence(locks);
+		}
 	}
 
 	private static void open(SourceRegistry registry, List<String> names) throws SQLException {

@@ -100,6 +100,11 @@ public final class Rounds {
 	private static List<Case> cases() {
 		List<Case> cases = new ArrayList<>();
 		List<String> ways = List.of(Competitor.PLAIN, "holder", "spring", "baomidou", Competitor.MULTIDB);
+		List<String> measured = List.of(Competitor.PLAIN, "plain-tracked", Competitor.MULTIDB, "multidb-meters",
+				"multidb-gauges", "multidb-each", "multidb-tracked");
+		for (int threads : new int[] { 1, 2, 8 }) {
+			cases.add(new Case(ConnectionBenchmark.class, "metered", "competitor", measured, 1, threads));
+		}
 		for (String method : List.of("call", "within")) {
 			for (int sources : new int[] { 1, 10, 1000 }) {
 				for (int threads : new int[] { 1, 2, 8 }) {

@@ -1,0 +1,62 @@
+package io.multidb.actuate;
+
+import java.util.Locale;
+import java.util.function.Supplier;
+
+import io.micrometer.observation.Observation;
+import io.micrometer.observation.ObservationRegistry;
+import org.jspecify.annotations.Nullable;
+
+import io.multidb.TenantContext;
+import io.multidb.source.DatabaseProduct;
+import io.multidb.source.Watch;
+
+/**
+ * Makes {@link DatasourcesObservation observations} of work on sources. Thread-safe.
+ */
+public final class ObservedWork implements Watch {
+
+	private final Supplier<ObservationRegistry> registry;
+
+	/**
+	 * Creates it.
+	 * @param registry gives the registry, when something begins; the sources may be
+	 * needed to make it
+	 */
+	public ObservedWork(Supplier<ObservationRegistry> registry) {
+		this.registry = registry;
+	}
+
+	@Override
+	public Watched begin(Activity activity, @Nullable String source, @Nullable DatabaseProduct product) {
+		ObservationRegistry observations = this.registry.get();
+		if (observations.isNoop()) {
+			return Watched.NONE;
+		}
+		DatasourcesObservation kind = DatasourcesObservation.of(activity);
+		Observation observation = kind.observation(observations);
+		if (kind.getLowCardinalityKeyNames().length > 1) {
+			observation.lowCardinalityKeyValue(DatasourcesObservation.Key.PRODUCT.asString(),
+					(product != null) ? product.name().toLowerCase(Locale.ROOT) : "none");
+		}
+		if (source != null) {
+			observation.contextualName(kind.getContextualName() + " " + source)
+				.highCardinalityKeyValue(DatasourcesObservation.HighKey.SOURCE.asString(), source);
+		}
+		String tenant = TenantContext.current();
+		if (tenant != null) {
+			observation.highCardinalityKeyValue(DatasourcesObservation.HighKey.TENANT.asString(), tenant);
+		}
+		observation.start();
+		Observation.Scope scope = observation.openScope();
+		return (outcome, failure) -> {
+			observation.lowCardinalityKeyValue(DatasourcesObservation.Key.OUTCOME.asString(), outcome);
+			if (failure != null) {
+				observation.error(failure);
+			}
+			scope.close();
+			observation.stop();
+		};
+	}
+
+}
