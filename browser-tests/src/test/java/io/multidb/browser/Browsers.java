@@ -57,7 +57,9 @@ final class Browsers implements AutoCloseable {
 		});
 		context.onWebError((error) -> this.complaints.add("fails: " + error.error()));
 		context.onConsoleMessage((message) -> {
-			if (List.of("error", "warning").contains(message.type())) {
+			// Where it is refused, a browser looks for an icon by itself.
+			boolean icon = message.location().contains("/favicon.ico");
+			if (List.of("error", "warning").contains(message.type()) && !icon) {
 				this.complaints.add("says: " + message.text());
 			}
 		});

@@ -279,9 +279,8 @@ class DatasourcesPageIntegrationTests {
 		Response response = ada.navigate(sample.address() + "/datasources/");
 		assertThat(response.status()).isEqualTo(403);
 		assertThat(ada.content()).doesNotContain("jdbc:");
+		ada.waitForTimeout(500);
 		browsers.forget("status of 403");
-		// The browser wants an icon for what refuses it.
-		browsers.forget("status of 404");
 	}
 
 	@Test
