@@ -51,11 +51,13 @@ public final class ObservedWork implements Watch {
 		if (tenant != null) {
 			observation.highCardinalityKeyValue(DatasourcesObservation.HighKey.TENANT.asString(), tenant);
 		}
+		Observation.Scope before = observations.getCurrentObservationScope();
 		Observation.Scope scope;
 		try {
 			scope = observation.start().openScope();
 		}
 		catch (RuntimeException | LinkageError | AssertionError ex) {
+			observations.setCurrentObservationScope(before);
 			failed(ex);
 			return Watched.NONE;
 		}
@@ -67,6 +69,7 @@ public final class ObservedWork implements Watch {
 				}
 			}
 			catch (RuntimeException | LinkageError | AssertionError ex) {
+				observations.setCurrentObservationScope(before);
 				failed(ex);
 			}
 			try {

@@ -299,6 +299,7 @@ class ObservationsTests {
 					assertThat(context.getBean(SourceRegistry.class).get("lisbon").state())
 						.isInstanceOf(SourceState.Open.class);
 				});
+			assertThat(failing.getCurrentObservation()).as("nothing is left").isNull();
 		}
 	}
 

@@ -53,9 +53,11 @@ class DocumentedCodeTests {
 				"org.junit.jupiter.api.Test", "org.slf4j.Logger", "org.springframework.beans.factory.annotation.*",
 				"org.springframework.boot.quartz.autoconfigure.*",
 				"org.springframework.boot.test.context.SpringBootTest", "org.springframework.context.annotation.Bean",
-				"org.springframework.jdbc.core.simple.JdbcClient",
+				"org.springframework.core.annotation.Order", "org.springframework.jdbc.core.simple.JdbcClient",
 				"org.springframework.jdbc.support.JdbcTransactionManager",
-				"org.springframework.scheduling.annotation.Scheduled", "org.springframework.stereotype.*",
+				"org.springframework.scheduling.annotation.Scheduled", "org.springframework.security.config.Customizer",
+				"org.springframework.security.config.annotation.web.builders.HttpSecurity",
+				"org.springframework.security.web.SecurityFilterChain", "org.springframework.stereotype.*",
 				"org.springframework.transaction.PlatformTransactionManager",
 				"org.springframework.transaction.annotation.Transactional")
 		.map((name) -> "import " + name + ";\n")
