@@ -1,7 +1,11 @@
 package io.multidb.sample;
 
+import java.io.IOException;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -31,6 +35,9 @@ class HomeTests {
 
 	@TempDir
 	static Path data;
+
+	/** As a browser does. */
+	private final HttpClient http = HttpClient.newBuilder().followRedirects(HttpClient.Redirect.NORMAL).build();
 
 	@LocalServerPort
 	private int port;
@@ -69,18 +76,17 @@ class HomeTests {
 	}
 
 	private String get(String address) {
-		byte[] body = SampleClient.at(this.port)
-			.http()
-			.get()
-			.uri(URI.create(address))
-			.header(HttpHeaders.AUTHORIZATION, "Basic " + HttpHeaders.encodeBasicAuth("operator", "operator", null))
-			.exchange()
-			.expectStatus()
-			.isOk()
-			.expectBody()
-			.returnResult()
-			.getResponseBody();
-		return (body != null) ? new String(body, StandardCharsets.UTF_8) : "";
+		HttpRequest request = HttpRequest.newBuilder(URI.create(address))
+			.header("Authorization", "Basic " + HttpHeaders.encodeBasicAuth("operator", "operator", null))
+			.build();
+		try {
+			HttpResponse<String> answer = this.http.send(request, BodyHandlers.ofString());
+			assertThat(answer.statusCode()).as(address).isEqualTo(200);
+			return answer.body();
+		}
+		catch (IOException | InterruptedException ex) {
+			throw new IllegalStateException(address, ex);
+		}
 	}
 
 }
