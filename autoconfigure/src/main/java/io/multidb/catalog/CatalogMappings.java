@@ -40,6 +40,9 @@ final class CatalogMappings implements NumberedMappingStore, AutoCloseable {
 
 	private final AtomicBoolean telling = new AtomicBoolean();
 
+	/** Held while what was read is taken in, and while nothing is asked. */
+	private final Object reading = new Object();
+
 	private final ThreadPoolExecutor teller;
 
 	CatalogMappings(Catalog catalog, CatalogReader reader, String source) {
@@ -64,9 +67,12 @@ final class CatalogMappings implements NumberedMappingStore, AutoCloseable {
 		}
 	}
 
+	/** By one thread at a time, so that what was read later is also taken later. */
 	@Override
 	public <T> T read(Function<Contents, T> taken) {
-		return taken.apply(contents());
+		synchronized (this.reading) {
+			return taken.apply(contents());
+		}
 	}
 
 	private Contents contents() {

@@ -234,6 +234,10 @@ public final class TenantMappings {
 				}
 				this.kept.put(tenant, new Kept(source, revision));
 			}
+			else {
+				// Others may put back just what was read before.
+				this.read = null;
+			}
 			event = put(tenant, source);
 		}
 		finally {
@@ -248,6 +252,12 @@ public final class TenantMappings {
 	private boolean isRead(Revision revision) {
 		Revision last = (this.read != null) ? this.read.revision() : null;
 		return last != null && last.compareTo(revision) >= 0;
+	}
+
+	/** Called under {@code changes}. */
+	private boolean isReadAnew(Contents contents) {
+		return this.read != null && Objects.equals(this.read.revision(), contents.revision())
+				&& !this.read.mappings().equals(contents.mappings());
 	}
 
 	/** Called under {@code changes}; nothing to tell if it was so before. */
@@ -343,10 +353,12 @@ public final class TenantMappings {
 		this.changes.lock();
 		try {
 			Revision revision = contents.revision();
-			if (revision != null && isRead(revision)) {
+			Contents former = this.read;
+			// Read anew at the same number, it may still be something else: a server that
+			// took over may have lost the last changes and made others.
+			if (revision != null && isRead(revision) && !isReadAnew(contents)) {
 				return changed;
 			}
-			Contents former = this.read;
 			this.read = contents;
 			Set<String> tenants = new HashSet<>(this.kept.keySet());
 			this.kept.values().removeIf((change) -> isRead(change.revision()));

@@ -399,6 +399,31 @@ class TenantMappingsTests {
 	}
 
 	@Test
+	void whatAnotherNodePutsBackComesIntoForce() {
+		Store store = new Store();
+		use(store);
+		assertThat(sourceOf("chat-1")).isEqualTo("main");
+		this.mappings.map("chat-1", "archive");
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		store.rows.remove("chat-1");
+		store.changed.run();
+		assertThat(sourceOf("chat-1")).isEqualTo("main");
+	}
+
+	@Test
+	void whatIsReadAnewAtTheSameNumberComesIntoForceIfItIsSomethingElse() {
+		Numbered store = new Numbered();
+		use(store);
+		store.read(Map.of("chat-1", "archive"), 100);
+		assertThat(sourceOf("chat-1")).isEqualTo("archive");
+		store.read(Map.of("chat-2", "third"), 100);
+		assertThat(sourceOf("chat-1")).isEqualTo("main");
+		assertThat(sourceOf("chat-2")).isEqualTo("third");
+		store.read(Map.of("chat-1", "archive"), 99);
+		assertThat(sourceOf("chat-1")).isEqualTo("main");
+	}
+
+	@Test
 	void aBadRowSpoilsOnlyItself() {
 		Store store = new Store();
 		store.rows.put("chat-1", "nowhere");

@@ -175,6 +175,7 @@ class DatasourcesPageIntegrationTests {
 		assertThat(this.page.locator("main")).containsText("jdbc:sqlite:data/porto2.db");
 
 		this.page.getByRole(AriaRole.LINK, new Page.GetByRoleOptions().setName("chat-4711")).click();
+		assertThat(this.page.locator(".card")).hasCount(1);
 		assertThat(this.page.locator(".card")).containsText("mapped to it while the application runs");
 		button("Unmap…").click();
 		dialog.getByRole(AriaRole.BUTTON, new Locator.GetByRoleOptions().setName("Unmap").setExact(true)).click();
