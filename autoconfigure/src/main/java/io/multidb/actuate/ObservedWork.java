@@ -33,10 +33,21 @@ public final class ObservedWork implements Watch {
 
 	@Override
 	public Watched begin(Activity activity, @Nullable String source, @Nullable DatabaseProduct product) {
-		ObservationRegistry observations = this.registry.get();
-		if (observations.isNoop()) {
+		try {
+			ObservationRegistry observations = this.registry.get();
+			if (observations.isNoop()) {
+				return Watched.NONE;
+			}
+			return begin(observation(observations, activity, source, product), observations);
+		}
+		catch (RuntimeException | LinkageError | AssertionError ex) {
+			failed(ex);
 			return Watched.NONE;
 		}
+	}
+
+	private static Observation observation(ObservationRegistry observations, Activity activity, @Nullable String source,
+			@Nullable DatabaseProduct product) {
 		DatasourcesObservation kind = DatasourcesObservation.of(activity);
 		Observation observation = kind.observation(observations);
 		if (kind.getLowCardinalityKeyNames().length > 1) {
@@ -51,15 +62,18 @@ public final class ObservedWork implements Watch {
 		if (tenant != null) {
 			observation.highCardinalityKeyValue(DatasourcesObservation.HighKey.TENANT.asString(), tenant);
 		}
+		return observation;
+	}
+
+	private static Watched begin(Observation observation, ObservationRegistry observations) {
 		Observation.Scope before = observations.getCurrentObservationScope();
 		Observation.Scope scope;
 		try {
 			scope = observation.start().openScope();
 		}
-		catch (RuntimeException | LinkageError | AssertionError ex) {
+		catch (Throwable ex) {
 			observations.setCurrentObservationScope(before);
-			failed(ex);
-			return Watched.NONE;
+			throw ex;
 		}
 		return (outcome, failure) -> {
 			try (scope) {

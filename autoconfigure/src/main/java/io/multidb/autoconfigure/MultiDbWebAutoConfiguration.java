@@ -92,16 +92,28 @@ public final class MultiDbWebAutoConfiguration {
 			return tenancy.web().exclude();
 		}
 		List<String> excluded = new ArrayList<>();
+		if (!isManagedHere(environment)) {
+			// What has these paths here is the application's own.
+			return excluded;
+		}
 		String actuator = StringUtils
 			.trimTrailingCharacter(environment.getProperty("management.endpoints.web.base-path", "/actuator"), '/');
+		String servlet = StringUtils.trimTrailingCharacter(environment.getProperty("spring.mvc.servlet.path", ""), '/');
 		// At the root, the actuator's paths cannot be told from the application's.
 		if (!actuator.isEmpty()) {
-			excluded.add(actuator + "/**");
+			excluded.add(servlet + actuator + "/**");
 		}
 		if (tenancy.page().enabled()) {
-			excluded.add(tenancy.page().path() + "/**");
+			excluded.add(servlet + tenancy.page().path() + "/**");
 		}
 		return excluded;
+	}
+
+	/** As Spring Boot decides whether its endpoints have a server of their own. */
+	private static boolean isManagedHere(Environment environment) {
+		Integer management = environment.getProperty("management.server.port", Integer.class);
+		return management == null
+				|| (management != 0 && management.equals(environment.getProperty("server.port", Integer.class, 8080)));
 	}
 
 	/** A bean that is not named in the configuration is asked first. */

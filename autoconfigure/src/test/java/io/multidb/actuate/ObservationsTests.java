@@ -286,9 +286,13 @@ class ObservationsTests {
 
 	@Test
 	void aHandlerThatFailsChangesNothing() {
-		for (String moment : List.of("start", "open", "close", "stop")) {
+		for (String moment : List.of("predicate", "start", "open", "close", "stop")) {
 			TestObservationRegistry failing = TestObservationRegistry.create();
-			failing.observationConfig().observationHandler(new FailingHandler(moment));
+			FailingHandler handler = new FailingHandler(moment);
+			failing.observationConfig().observationHandler(handler).observationPredicate((name, observed) -> {
+				handler.failAt("predicate");
+				return true;
+			});
 			new ApplicationContextRunner()
 				.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class,
 						MultiDbObservationAutoConfiguration.class))

@@ -428,6 +428,18 @@ class DatasourcesPageTests {
 	}
 
 	@Test
+	void whatIsAtItsPathOnTheApplicationsOwnPortHasATenant() throws Exception {
+		start(Protected.class, "app.tenancy.web.resolvers=header", "management.server.port=0");
+		for (String path : List.of("/datasources/mine", "/actuator/mine")) {
+			HttpResponse<String> response = this.application
+				.send(this.application.request(this.application.port(), path, "olga")
+					.header("X-Tenant-Id", "no such thing")
+					.build());
+			assertThat(response.statusCode()).as(path).isEqualTo(400);
+		}
+	}
+
+	@Test
 	@SuppressWarnings("unchecked")
 	void remembersConnectionsWhileSomebodyLooks() throws Exception {
 		start(Protected.class);
