@@ -426,10 +426,14 @@ public final class Catalog implements AutoCloseable {
 			this.ended = ended;
 		}
 
-		/** What others do after the commit finds the change in force. */
+		/**
+		 * Before others, as what they do after the commit is to find the change in force;
+		 * and the last change first, as those before it must not be in force even for a
+		 * moment.
+		 */
 		@Override
 		public int getOrder() {
-			return Ordered.HIGHEST_PRECEDENCE;
+			return Ordered.HIGHEST_PRECEDENCE + (int) (Integer.MAX_VALUE - this.revision % Integer.MAX_VALUE);
 		}
 
 		@Override
