@@ -14,7 +14,6 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.SynchronousQueue;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -94,7 +93,8 @@ final class Background implements AutoCloseable {
 			source.life().transitions().retry(failure);
 		}
 		catch (RuntimeException | Error ex) {
-			logger.error("{}: a retry ended in the middle; another one follows", source.name(), ex);
+			logger.error("{}: a retry ended in the middle; another one follows", source.name(),
+					source.definition().masked(ex));
 		}
 	}
 
@@ -186,7 +186,7 @@ final class Background implements AutoCloseable {
 
 	private static ExecutorService atOnce(String name) {
 		return new ThreadPoolExecutor(0, Integer.MAX_VALUE, 2, TimeUnit.SECONDS, new SynchronousQueue<>(),
-				daemon(name));
+				DaemonThreads.named(name));
 	}
 
 	/** Closes something, or tells of it. */
@@ -239,7 +239,7 @@ final class Background implements AutoCloseable {
 	/** Under the lock. */
 	private ScheduledExecutorService scheduler(String name, int threads) {
 		return this.schedulers.computeIfAbsent(name, (each) -> {
-			ScheduledThreadPoolExecutor scheduler = new ScheduledThreadPoolExecutor(threads, daemon(each));
+			ScheduledThreadPoolExecutor scheduler = new ScheduledThreadPoolExecutor(threads, DaemonThreads.named(each));
 			scheduler.setRemoveOnCancelPolicy(true);
 			return scheduler;
 		});
@@ -247,17 +247,9 @@ final class Background implements AutoCloseable {
 
 	private static ExecutorService executor(String name, int threads) {
 		ThreadPoolExecutor executor = new ThreadPoolExecutor(threads, threads, 2, TimeUnit.SECONDS,
-				new LinkedBlockingQueue<>(), daemon(name));
+				new LinkedBlockingQueue<>(), DaemonThreads.named(name));
 		executor.allowCoreThreadTimeOut(true);
 		return executor;
-	}
-
-	private static ThreadFactory daemon(String name) {
-		return (task) -> {
-			Thread thread = new Thread(task, name);
-			thread.setDaemon(true);
-			return thread;
-		};
 	}
 
 	/**

@@ -1,6 +1,7 @@
 package io.multidb.source;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -136,6 +137,24 @@ final class Conflicts {
 	static String sameDatabase(String owner, SourceDefinition definition) {
 		return "The sources '" + owner + "' and '" + definition.name() + "' have the same database, "
 				+ definition.url().masked() + ": route both tenants to one source, or correct one URL.";
+	}
+
+	/** What speaks against a definition beside others, none of which need be there. */
+	static List<String> among(SourceDefinition definition, Collection<SourceDefinition> others) {
+		String name = SourceRegistry.fold(definition.name());
+		String database = definition.url().databaseKey();
+		for (SourceDefinition other : others) {
+			if (other.name().equals(definition.name())) {
+				continue;
+			}
+			if (SourceRegistry.fold(other.name()).equals(name)) {
+				return List.of(sameName(other.name(), definition.name()));
+			}
+			if (other.url().databaseKey().equals(database)) {
+				return List.of(sameDatabase(other.name(), definition));
+			}
+		}
+		return List.of();
 	}
 
 	/** What speaks against the replicas of a source, all of which are admitted before. */
@@ -279,11 +298,16 @@ final class Conflicts {
 		return snapshot;
 	}
 
+	/** Whether any names it as its replica. */
+	boolean isReplica(String name) {
+		return this.replicas.containsKey(name) || this.templates.values()
+			.stream()
+			.anyMatch((template) -> template.definition().replicas().sources().contains(name));
+	}
+
 	/** The source that names another as its replica, or {@code null}. */
 	@Nullable Source primaryOf(String replica) {
-		if (!this.replicas.containsKey(replica) && this.templates.values()
-			.stream()
-			.noneMatch((template) -> template.definition().replicas().sources().contains(replica))) {
+		if (!isReplica(replica)) {
 			// There may be a hundred thousand sources to look through.
 			return null;
 		}
@@ -294,6 +318,9 @@ final class Conflicts {
 	}
 
 	static String sameName(String one, String other) {
+		if (one.equals(other)) {
+			return "There is a source '" + one + "' already: replace it, or take another name.";
+		}
 		return "The names '" + one + "' and '" + other
 				+ "' are the same once case, '-' and '_' are left out, as property" + " binding does: rename one.";
 	}

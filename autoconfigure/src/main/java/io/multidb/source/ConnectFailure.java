@@ -4,7 +4,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
-import java.util.Map;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -18,6 +23,13 @@ final class ConnectFailure {
 
 	private static final int DEEPEST_CAUSE = 20;
 
+	/** Of a URL, up to its end: a driver may quote only these. */
+	private static final Pattern PARAMETERS = Pattern.compile("[?;][^@]*=.*", Pattern.DOTALL);
+
+	private static final int SHORTEST_SECRET = 4;
+
+	private static final Pattern NO_SECRET = Pattern.compile("(?i)true|false|none|null|UTF-?8");
+
 	/**
 	 * {@code user:password@} without the slashes before it, as a driver may quote a host.
 	 */
@@ -29,7 +41,8 @@ final class ConnectFailure {
 	static String explain(SourceDefinition definition, Throwable failure) {
 		String driverSays = withoutSecrets(definition, withRootCause(failure)).strip();
 		return "Source '" + definition.name() + "' cannot be connected at " + definition.url().masked() + ": "
-				+ driverSays + (driverSays.endsWith(".") ? " " : ". ") + advice(definition, failure);
+				+ driverSays + (driverSays.endsWith(".") ? "" : ".")
+				+ ((failure instanceof PostgresSessions.Refusal) ? "" : " " + advice(definition, failure));
 	}
 
 	/** Drivers keep the telling part, such as an unknown host, in the cause. */
@@ -49,18 +62,40 @@ final class ConnectFailure {
 	 * it.
 	 */
 	static String withoutSecrets(SourceDefinition definition, String text) {
+		String whole = definition.url().text();
+		String clean = text.replace(whole, definition.url().masked());
+		Matcher parameters = PARAMETERS.matcher(whole);
+		if (parameters.find()) {
+			clean = clean.replace(parameters.group(), new JdbcUrl(parameters.group()).masked());
+		}
+		for (String secret : secrets(definition)) {
+			clean = clean.replace(secret, "***");
+		}
+		return withoutSecrets(clean);
+	}
+
+	/** The same, where it is not known whose secrets there may be. */
+	static String withoutSecrets(String text) {
+		String clean = USER_INFO.matcher(JdbcUrl.mask(text)).replaceAll("$1:***@");
 		// What a driver or Liquibase quotes may be as long as a row.
-		String clean = (text.length() > LONGEST_MESSAGE) ? text.substring(0, LONGEST_MESSAGE) + "…" : text;
-		clean = JdbcUrl.mask(clean.replace(definition.url().text(), definition.url().masked()));
+		return (clean.length() > LONGEST_MESSAGE) ? clean.substring(0, LONGEST_MESSAGE) + "…" : clean;
+	}
+
+	/** The longest first, as one may be part of another. */
+	private static List<String> secrets(SourceDefinition definition) {
+		Set<String> secrets = new LinkedHashSet<>(definition.url().secrets());
+		List.of(definition.hikari(), definition.liquibase().parameters())
+			.forEach((settings) -> settings.forEach((name, value) -> {
+				if (JdbcUrl.isSecretName(name)) {
+					secrets.add(value);
+				}
+			}));
+		// Other words than secrets, as in '…Passwords=false', would make it unreadable.
+		secrets.removeIf((secret) -> secret.length() < SHORTEST_SECRET || NO_SECRET.matcher(secret).matches());
 		if (definition.password() != null && !definition.password().isEmpty()) {
-			clean = clean.replace(definition.password(), "***");
+			secrets.add(definition.password());
 		}
-		for (Map.Entry<String, String> parameter : definition.liquibase().parameters().entrySet()) {
-			if (JdbcUrl.isSecretName(parameter.getKey()) && !parameter.getValue().isEmpty()) {
-				clean = clean.replace(parameter.getValue(), "***");
-			}
-		}
-		return USER_INFO.matcher(clean).replaceAll("$1:***@");
+		return secrets.stream().sorted(Comparator.comparingInt(String::length).reversed()).toList();
 	}
 
 	/**
@@ -68,29 +103,38 @@ final class ConnectFailure {
 	 * copy of the chain without: stack traces are logged, and with them every cause.
 	 */
 	static Throwable withoutSecrets(SourceDefinition definition, Throwable failure) {
-		return hasSecrets(definition, failure, 0) ? copy(definition, failure, 0) : failure;
+		return withoutSecrets(failure, (text) -> withoutSecrets(definition, text));
 	}
 
-	private static boolean hasSecrets(SourceDefinition definition, Throwable failure, int depth) {
+	/** The same, where it is not known whose secrets there may be. */
+	static Throwable withoutSecrets(Throwable failure) {
+		return withoutSecrets(failure, ConnectFailure::withoutSecrets);
+	}
+
+	private static Throwable withoutSecrets(Throwable failure, UnaryOperator<String> mask) {
+		return hasSecrets(failure, mask, 0) ? copy(failure, mask, 0) : failure;
+	}
+
+	private static boolean hasSecrets(Throwable failure, UnaryOperator<String> mask, int depth) {
 		String message = failure.getMessage();
-		if (message != null && !withoutSecrets(definition, message).equals(message)) {
+		if (message != null && !mask.apply(message).equals(message)) {
 			return true;
 		}
 		if (depth >= DEEPEST_CAUSE) {
 			return false;
 		}
 		for (Throwable suppressed : failure.getSuppressed()) {
-			if (hasSecrets(definition, suppressed, depth + 1)) {
+			if (hasSecrets(suppressed, mask, depth + 1)) {
 				return true;
 			}
 		}
-		return failure.getCause() != null && hasSecrets(definition, failure.getCause(), depth + 1);
+		return failure.getCause() != null && hasSecrets(failure.getCause(), mask, depth + 1);
 	}
 
-	private static Throwable copy(SourceDefinition definition, Throwable failure, int depth) {
-		String message = withoutSecrets(definition, failure.toString());
+	private static Throwable copy(Throwable failure, UnaryOperator<String> mask, int depth) {
+		String message = mask.apply(failure.toString());
 		Throwable cause = (failure.getCause() != null && depth < DEEPEST_CAUSE)
-				? copy(definition, failure.getCause(), depth + 1) : null;
+				? copy(failure.getCause(), mask, depth + 1) : null;
 		Exception copy = (failure instanceof SQLException ex)
 				? new SQLException(message, ex.getSQLState(), ex.getErrorCode(), cause)
 				: new IllegalStateException(message, cause);

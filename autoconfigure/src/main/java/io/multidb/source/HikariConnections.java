@@ -158,7 +158,7 @@ final class HikariConnections extends Pool {
 			}
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: closing a connection failed", definition().name(), ex);
+			logger.debug("{}: closing a connection failed", definition().name(), definition().masked(ex));
 		}
 	}
 
@@ -173,7 +173,7 @@ final class HikariConnections extends Pool {
 		}
 		catch (SQLException | RuntimeException ex) {
 			// HikariCP resets what is not there any more; it is closed all the same.
-			logger.debug("{}: closing an evicted connection failed", definition().name(), ex);
+			logger.debug("{}: closing an evicted connection failed", definition().name(), definition().masked(ex));
 		}
 		return true;
 	}
@@ -337,7 +337,7 @@ final class HikariConnections extends Pool {
 			this.physical.close();
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: closing an unused connection failed", definition().name(), ex);
+			logger.debug("{}: closing an unused connection failed", definition().name(), definition().masked(ex));
 		}
 		try {
 			this.pool.shutdown();

@@ -5,9 +5,13 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Set;
+import java.util.function.BinaryOperator;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -42,8 +46,11 @@ public record JdbcUrl(String text) {
 	 * {@code //user:password@host}, and Oracle's {@code thin:user/password@host}; a
 	 * password may have an '@' of its own.
 	 */
-	private static final Pattern USER_INFO = Pattern
-		.compile("(//[^/?#@:]{0,128}:|:(?:thin|oci8?):[^/@]{0,128}/)[^?#\\s]{0,512}@");
+	private static final String USER_INFO = "(//[^/?#@:]{0,128}:|:(?:thin|oci8?):[^/@]{0,128}/)([^?SPACE]{0,512})@";
+
+	private static final Pattern USER_INFO_IN_URL = Pattern.compile(USER_INFO.replace("SPACE", ""));
+
+	private static final Pattern USER_INFO_IN_TEXT = Pattern.compile(USER_INFO.replace("SPACE", "#\\s"));
 
 	/**
 	 * What comes behind {@code //}, or {@code @} of Oracle's, and any user and password.
@@ -54,22 +61,37 @@ public record JdbcUrl(String text) {
 
 	private static final Pattern PORT = Pattern.compile(":\\d+$");
 
-	private static final String SECRET_WORD = "(?:password|passwd|pwd|secret|token|credential)";
+	/** In place of a secret. */
+	private static final String MASK = "***";
+
+	/** One that is, at the end of a sentence or in brackets or quotes. */
+	private static final Pattern MASKED = Pattern.compile("\\*{3}[.,:'\")]*");
+
+	/**
+	 * Parts of names; {@code sslkey} is a file's, and so are a key store's. Rather one
+	 * too many: what is hidden without need is in the configuration.
+	 */
+	private static final String SECRET_WORD = "(?:pass|pwd|secret|token|credential|signature|(?<!ssl)key(?!store|space))";
 
 	private static final Pattern SECRET_WORD_IN_NAME = Pattern.compile("(?i)" + SECRET_WORD);
 
-	private static final String SECRET_NAME = "[^=?&;(,\\s]{0,64}" + SECRET_WORD + "[^=?&;(,\\s]{0,64}=";
+	/** A value may be a list of settings, of which one is secret. */
+	private static final Pattern SECRET_IN_VALUE = Pattern.compile("(?i)" + SECRET_WORD + "[^=&;\\s]{0,64}(?:=|%3D)");
 
 	/**
 	 * After '?' and '&' a value ends at '&', after ';' and ':' at ';', in brackets at ','
-	 * and ')'.
+	 * and ')', where only secrets matter. In a sentence all end at white space, and so
+	 * does a URL.
 	 */
-	private static final Pattern SECRET_PARAMETER = Pattern.compile("(?i)([?&]" + SECRET_NAME + ")[^&]*|([;:]"
-			+ SECRET_NAME + ")(?:\\{[^}]*}|[^;]*)|([(,]" + SECRET_NAME + ")[^,)]*");
+	private static final String PARAMETER = "([?&])([^=?&SPACE]{1,200})=([^&SPACE]*)"
+			+ "|(;|:(?=\\w))([^=?&;:(,/SPACE]{1,200})=(\\{[^}SPACE]*}|[^;SPACE]*)"
+			+ "|([(,])([^=?&;(,SPACE]{1,200})=([^,)SPACE]*)";
 
-	/** In a sentence, a URL ends at white space. */
-	private static final Pattern SECRET_PARAMETER_IN_TEXT = Pattern.compile("(?i)([?&]" + SECRET_NAME
-			+ ")[^&\\s]*|([;:]" + SECRET_NAME + ")(?:\\{[^}\\s]*}|[^;\\s]*)|([(,]" + SECRET_NAME + ")[^,)\\s]*");
+	private static final Pattern IN_URL = Pattern.compile(PARAMETER.replace("SPACE", ""));
+
+	private static final Pattern IN_TEXT = Pattern.compile(PARAMETER.replace("SPACE", "\\s"));
+
+	private static final Pattern SPACE = Pattern.compile("\\s");
 
 	static boolean isSecretName(String name) {
 		return SECRET_WORD_IN_NAME.matcher(name).find();
@@ -84,11 +106,52 @@ public record JdbcUrl(String text) {
 	}
 
 	/**
-	 * The URL with every secret in it replaced by {@code ***}.
+	 * The URL with every secret in it replaced by {@code ***}. White space in its
+	 * parameters is encoded, so that in a sentence it is seen where the URL ends.
 	 * @return a URL that may be logged and shown
 	 */
 	public String masked() {
-		return mask(this.text, SECRET_PARAMETER);
+		return masked((name, value) -> value);
+	}
+
+	/**
+	 * The same, where other parameters could be secret, too.
+	 * @param others gives what to show of the value of a parameter, by its name and value
+	 * @return a URL that may be shown
+	 */
+	public String masked(BinaryOperator<String> others) {
+		return mask(this.text, USER_INFO_IN_URL, IN_URL,
+				(name, value) -> SPACE.matcher(others.apply(name, value)).replaceAll(JdbcUrl::encoded));
+	}
+
+	private static String encoded(MatchResult space) {
+		return "%%%02X".formatted((int) space.group().charAt(0));
+	}
+
+	/**
+	 * Whether there is a secret in it.
+	 * @return whether there is
+	 */
+	public boolean hasSecrets() {
+		return !mask(this.text, USER_INFO_IN_URL, IN_URL, (name, value) -> value).equals(this.text);
+	}
+
+	/** What is secret in it, as it stands there and as a driver reads it. */
+	Set<String> secrets() {
+		Set<String> secrets = new LinkedHashSet<>();
+		Matcher user = USER_INFO_IN_URL.matcher(this.text);
+		while (user.find()) {
+			secrets.add(user.group(2));
+		}
+		Matcher found = IN_URL.matcher(this.text);
+		while (found.find()) {
+			int group = group(found);
+			if (isSecret(found.group(group + 1), found.group(group + 2))) {
+				secrets.add(found.group(group + 2));
+			}
+		}
+		List.copyOf(secrets).forEach((secret) -> secrets.add(decoded(secret)));
+		return secrets;
 	}
 
 	/**
@@ -97,13 +160,55 @@ public record JdbcUrl(String text) {
 	 * @return the text with {@code ***} in place of secrets
 	 */
 	public static String mask(String text) {
-		return mask(text, SECRET_PARAMETER_IN_TEXT);
+		return mask(text, (name, value) -> value);
 	}
 
-	private static String mask(String text, Pattern secretParameter) {
+	/**
+	 * The same, where other parameters could be secret, too.
+	 * @param text the text
+	 * @param others gives what to show of the value of a parameter, by its name and value
+	 * @return the text with {@code ***} in place of secrets
+	 */
+	public static String mask(String text, BinaryOperator<String> others) {
+		return mask(text, USER_INFO_IN_TEXT, IN_TEXT, others);
+	}
+
+	/**
+	 * Replaces secrets in the messages of a failure that may quote a JDBC URL.
+	 * @param failure what was thrown
+	 * @return the failure itself or, if a message in its chain of causes has a secret in
+	 * it, a copy of the chain without
+	 */
+	public static Throwable mask(Throwable failure) {
+		return ConnectFailure.withoutSecrets(failure);
+	}
+
+	private static String mask(String text, Pattern userInfo, Pattern parameter, BinaryOperator<String> others) {
 		// Most have neither, and there may be a hundred thousand.
-		String masked = (text.indexOf('@') < 0) ? text : USER_INFO.matcher(text).replaceAll("$1***@");
-		return (masked.indexOf('=') < 0) ? masked : secretParameter.matcher(masked).replaceAll("$1$2$3***");
+		String masked = (text.indexOf('@') < 0) ? text : userInfo.matcher(text).replaceAll("$1" + MASK + "@");
+		if (masked.indexOf('=') < 0) {
+			return masked;
+		}
+		return parameter.matcher(masked).replaceAll((found) -> {
+			int group = group(found);
+			String name = found.group(group + 1);
+			String value = found.group(group + 2);
+			String shown = isSecret(name, value) ? (MASKED.matcher(value).matches() ? value : MASK)
+					: (group < 7) ? others.apply(name, value) : value;
+			return Matcher.quoteReplacement(found.group(group) + name + "=" + shown);
+		});
+	}
+
+	/** What separates it from others, behind which are its name and its value. */
+	private static int group(MatchResult found) {
+		if (found.group(1) != null) {
+			return 1;
+		}
+		return (found.group(4) != null) ? 4 : 7;
+	}
+
+	private static boolean isSecret(String name, String value) {
+		return isSecretName(name) || isSecretName(decoded(name)) || SECRET_IN_VALUE.matcher(value).find();
 	}
 
 	/**
@@ -217,8 +322,10 @@ public record JdbcUrl(String text) {
 			return null;
 		}
 		// A server's name is shown, be it one that no driver understands.
-		String plain = (this.text.indexOf('@') < 0) ? this.text : SHOWN_USER.matcher(masked()).replaceFirst("//");
-		if (product() == DatabaseProduct.POSTGRESQL) {
+		boolean postgresql = product() == DatabaseProduct.POSTGRESQL;
+		String plain = (postgresql && this.text.indexOf('@') < 0) ? this.text
+				: SHOWN_USER.matcher(masked()).replaceFirst("//");
+		if (postgresql) {
 			return new JdbcUrl(plain).postgresHosts();
 		}
 		Matcher authority = AUTHORITY.matcher(plain);

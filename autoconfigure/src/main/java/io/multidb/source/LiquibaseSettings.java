@@ -35,4 +35,11 @@ public record LiquibaseSettings(@Nullable String changeLog, List<String> context
 		return new LiquibaseSettings(changeLog, List.of(), List.of(), Map.of());
 	}
 
+	/** Parameters may hold secrets. */
+	@Override
+	public String toString() {
+		return "LiquibaseSettings[changeLog=" + this.changeLog + ", contexts=" + this.contexts + ", labelFilter="
+				+ this.labelFilter + ", parameters=" + this.parameters.keySet() + "]";
+	}
+
 }

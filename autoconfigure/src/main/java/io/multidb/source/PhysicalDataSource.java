@@ -48,6 +48,8 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	private static final String SOCKET_FACTORY = "socketFactory";
 
+	private static final String READ_ONLY_MODE = "readOnlyMode";
+
 	private final String source;
 
 	private volatile JdbcUrl url;
@@ -63,6 +65,9 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 
 	/** Whether a session of PostgreSQL's is to refuse writes. */
 	private boolean readOnlySession;
+
+	/** See {@link #onlyLook}. */
+	private boolean looking;
 
 	/** Run on every connection, that of a migration included; {@code null} for none. */
 	private final @Nullable String initSql;
@@ -120,6 +125,12 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 				// In milliseconds; without an answer pgjdbc connects again, without
 				// encryption.
 				this.properties.setProperty("sslResponseTimeout", Long.toString(CONNECT_TIMEOUT.toMillis() / 2));
+				if ("always"
+					.equalsIgnoreCase(PostgresSessions.parameter(definition, dataSourceProperties, READ_ONLY_MODE))) {
+					// It would be set for the session before it is known whose that is.
+					// HikariCP sets on each connection whether it is read-only.
+					this.url = this.url.withParameter("readOnly", "false");
+				}
 				if (!ownSocketTimeout) {
 					this.properties.setProperty(SOCKET_TIMEOUT, Long.toString(CONNECT_TIMEOUT.toSeconds()));
 				}
@@ -181,6 +192,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 	 * made.
 	 */
 	void onlyLook(SourceDefinition definition) {
+		this.looking = true;
 		this.liftSocketTimeout = false;
 		switch (definition.product()) {
 			case SQLITE -> {
@@ -203,7 +215,7 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 				// Also outside of transactions: by a setting of the session, as soon as
 				// it is known whose that is. Its driver lets the URL go before a
 				// property, and the last of its parameters before others.
-				this.url = this.url.withParameter("readOnly", "false").withParameter("readOnlyMode", "always");
+				this.url = this.url.withParameter("readOnly", "false").withParameter(READ_ONLY_MODE, "always");
 				this.readOnlySession = true;
 			}
 			case OTHER -> {
@@ -349,6 +361,10 @@ final class PhysicalDataSource extends AbstractDataSource implements ServerBudge
 		try {
 			Connection connection = (this.sessions != null) ? this.sessions.settle(physical) : physical;
 			if (this.readOnlySession) {
+				if (this.looking && connection instanceof SharedSessionConnection) {
+					// Which refuses nothing but in transactions.
+					connection.setAutoCommit(false);
+				}
 				connection.setReadOnly(true);
 			}
 			if (this.budget != null) {

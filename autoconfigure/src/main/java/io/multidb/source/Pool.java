@@ -334,6 +334,11 @@ abstract class Pool {
 		return Duration.ofNanos(System.nanoTime() - this.drainedSince);
 	}
 
+	/** How long it may drain; called under the source's lock. */
+	final Duration patience() {
+		return this.patience;
+	}
+
 	/**
 	 * Ends its life if it drains and nothing of it is in use, or for too long; called
 	 * under the source's lock, by whoever closes it then.

@@ -4,8 +4,8 @@ import com.zaxxer.hikari.metrics.MetricsTrackerFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Is told which pools there are to be measured. Called by many threads, without a lock
- * but while others wait for the source; must be quick.
+ * Is told which pools there are to be measured; every bean of this type is. Called by
+ * many threads, without a lock but while others wait for the source; must be quick.
  */
 public interface PoolListener {
 

@@ -74,14 +74,10 @@ final class PostgresSessions {
 			return connection;
 		}
 		Boolean known = this.shared;
+		boolean news = known == null;
 		if (known == null) {
 			known = Driver.isShared(connection);
 			this.shared = known;
-			if (known) {
-				logger.info("{}: goes through a proxy such as PgBouncer: no statements are prepared on the server{},"
-						+ " and nothing is set for a session ('app.tenancy.servers.<name>.session-pooling' is false)",
-						this.definition.name(), this.ownThreshold ? " beyond its own " + PREPARE_THRESHOLD : "");
-			}
 		}
 		if (!known) {
 			return connection;
@@ -97,7 +93,17 @@ final class PostgresSessions {
 							+ " and connect as a role that may only read, or as one"
 							+ " with default_transaction_read_only");
 		}
+		if (news) {
+			logger.info("{}: goes through a proxy such as PgBouncer: no statements are prepared on the server{},"
+					+ " and nothing is set for a session ('app.tenancy.servers.<name>.session-pooling' is false)",
+					this.definition.name(), this.ownThreshold ? " beyond its own " + PREPARE_THRESHOLD : "");
+		}
 		return new SharedSessionConnection(connection, this.definition, reading);
+	}
+
+	/** Whether a connection goes through a proxy. */
+	static boolean isShared(Connection connection) throws SQLException {
+		return Driver.isShared(connection);
 	}
 
 	/**
@@ -111,10 +117,9 @@ final class PostgresSessions {
 	private void checkSchema(Connection connection) throws SQLException {
 		String schema = this.schema;
 		if (schema != null && !Driver.ask(connection, "SELECT current_setting('search_path')").equals(schema)) {
-			throw new SQLException("Source '" + this.definition.name() + "' has the schema '" + schema
+			throw new Refusal("Source '" + this.definition.name() + "' has the schema '" + schema
 					+ "', which a proxy in front of the server does not pass on. Connect directly, or as a role of its own"
-					+ " whose search_path it is (ALTER ROLE … SET search_path), and take it out of the source's settings.",
-					"55000");
+					+ " whose search_path it is (ALTER ROLE … SET search_path), and take it out of the source's settings.");
 		}
 	}
 
@@ -125,7 +130,8 @@ final class PostgresSessions {
 		return (schema == null && inOptions.find()) ? inOptions.group(1) : schema;
 	}
 
-	private static @Nullable String parameter(SourceDefinition definition, Properties properties, String name) {
+	/** As the driver reads it. */
+	static @Nullable String parameter(SourceDefinition definition, Properties properties, String name) {
 		String value = definition.url().parameter(name);
 		return (value != null) ? value : properties.getProperty(name);
 	}
@@ -136,11 +142,22 @@ final class PostgresSessions {
 
 	/** Says what is not done, and what to do. */
 	static SQLException refused(SourceDefinition definition, String what, String advice) {
-		return new SQLException("Source '" + definition.name() + "' " + what + ", and goes through a proxy such as"
+		return new Refusal("Source '" + definition.name() + "' " + what + ", and goes through a proxy such as"
 				+ " PgBouncer, which may give the session to others after each transaction. " + advice
 				+ "; or, if the proxy leaves each connection its session, set 'app.tenancy.servers"
 				+ ((definition.server() != null) ? "." + definition.server() : "[" + definition.url().server() + "]")
-				+ ".session-pooling' to true.", "55000");
+				+ ".session-pooling' to true.");
+	}
+
+	/** The connection was made, and cannot be used; the message says what to do. */
+	static final class Refusal extends SQLException {
+
+		private static final long serialVersionUID = 1L;
+
+		Refusal(String message) {
+			super(message, "55000");
+		}
+
 	}
 
 	/** Loaded where the driver is there. */

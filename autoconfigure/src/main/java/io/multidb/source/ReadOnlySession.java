@@ -39,9 +39,7 @@ final class ReadOnlySession {
 			case POSTGRESQL -> beginOnPostgres(connection);
 			case OTHER -> {
 				connection.setReadOnly(true);
-				if (!connection.isReadOnly()) {
-					throw new SQLException("The driver does not make a connection read-only.");
-				}
+				requireMoreThanAHint(connection);
 				// HikariCP puts it back.
 				yield false;
 			}
@@ -49,21 +47,48 @@ final class ReadOnlySession {
 	}
 
 	private static boolean beginOnPostgres(Connection connection) throws SQLException {
+		boolean former = true;
 		SharedSessionConnection shared = SharedSessionConnection.of(connection);
 		if (shared != null) {
 			shared.requireRefusedWrites();
-			return false;
 		}
-		boolean former;
-		try (Statement statement = connection.createStatement(); ResultSet row = statement.executeQuery(BEGIN)) {
-			row.next();
-			former = "on".equals(row.getString(1));
+		else {
+			try (Statement statement = connection.createStatement(); ResultSet row = statement.executeQuery(BEGIN)) {
+				row.next();
+				former = "on".equals(row.getString(1));
+			}
 		}
 		if (!connection.getAutoCommit()) {
 			// A setting is rolled back with the transaction in which it was made.
 			connection.commit();
 		}
 		return !former;
+	}
+
+	/**
+	 * Makes sure that a driver which was told that a connection is read-only has writes
+	 * refused. JDBC has it that this is a hint: H2 and SQL Server go on as before and say
+	 * so. MariaDB's 3.5.6, and 3.5.10 without {@code readOnlyPropagatesToServer}, does
+	 * not say so; MySQL's refuses writes by itself where the server does not.
+	 */
+	static void requireMoreThanAHint(Connection connection) throws SQLException {
+		String driver = connection.getMetaData().getDriverName();
+		// HikariCP answers with what it was told.
+		Connection physical = connection.isWrapperFor(MeasuredConnection.class)
+				? connection.unwrap(MeasuredConnection.class) : connection;
+		if (!physical.isReadOnly() || (driver.startsWith("MariaDB") && !mariaDbRefusesWrites(connection))) {
+			throw new SQLException("Its driver, " + driver + ' ' + connection.getMetaData().getDriverVersion()
+					+ ", takes read-only for a hint, and the server would take writes");
+		}
+	}
+
+	/** By either name, as one is not known to all versions. */
+	private static boolean mariaDbRefusesWrites(Connection connection) throws SQLException {
+		try (Statement statement = connection.createStatement();
+				ResultSet rows = statement.executeQuery("SHOW SESSION VARIABLES WHERE Variable_name"
+						+ " IN ('transaction_read_only', 'tx_read_only')")) {
+			return rows.next() && "ON".equals(rows.getString(2));
+		}
 	}
 
 	/**

@@ -156,7 +156,8 @@ final class Replicas {
 			tell();
 		}
 		catch (RuntimeException ex) {
-			logger.error("{}: looking at replica '{}' failed", this.primary.name(), replica.name(), ex);
+			logger.error("{}: looking at replica '{}' failed", this.primary.name(), replica.name(),
+					this.primary.definition().masked(ex));
 		}
 	}
 

@@ -19,6 +19,8 @@ final class SharedSessionConnection extends ForwardingConnection {
 	/** Whether the server takes no writes, so that nothing is to be set. */
 	private final boolean reading;
 
+	private boolean readOnly;
+
 	SharedSessionConnection(Connection physical, SourceDefinition definition, boolean reading) {
 		this.physical = physical;
 		this.definition = definition;
@@ -45,18 +47,35 @@ final class SharedSessionConnection extends ForwardingConnection {
 				"Use names with their schema, or a source per schema with a role of its own");
 	}
 
+	/**
+	 * For transactions, which the driver begins as read-only ones. Outside of them, its
+	 * {@code readOnlyMode=always} would set it for the session.
+	 */
 	@Override
 	public void setReadOnly(boolean readOnly) throws SQLException {
 		if (!this.reading) {
-			// The driver begins transactions as read-only, which is no setting of a
-			// session.
-			this.physical.setReadOnly(readOnly);
+			if (!this.physical.getAutoCommit()) {
+				this.physical.setReadOnly(readOnly);
+			}
+			this.readOnly = readOnly;
 		}
 	}
 
 	@Override
 	public boolean isReadOnly() throws SQLException {
-		return this.reading || this.physical.isReadOnly();
+		return this.reading || this.readOnly;
+	}
+
+	@Override
+	public void setAutoCommit(boolean autoCommit) throws SQLException {
+		if (autoCommit && this.physical.isReadOnly()) {
+			this.physical.commit();
+			this.physical.setReadOnly(false);
+		}
+		this.physical.setAutoCommit(autoCommit);
+		if (!autoCommit && this.readOnly && !this.physical.isReadOnly()) {
+			this.physical.setReadOnly(true);
+		}
 	}
 
 	/** Whether a connection is, or stands before, one of these. */

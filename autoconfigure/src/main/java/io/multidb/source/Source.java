@@ -183,6 +183,16 @@ public final class Source {
 	}
 
 	/**
+	 * What is left of its former pools, after it was drained, replaced or removed while
+	 * it was in use. Opens nothing.
+	 * @return a snapshot; {@code null} if all are closed
+	 */
+	public @Nullable DrainState drainState() {
+		SourceLife begun = this.life;
+		return (begun != null) ? begun.drainState() : null;
+	}
+
+	/**
 	 * How many connections its pool keeps that nobody uses.
 	 * @return how many; 0 if no pool is open
 	 */
@@ -202,12 +212,35 @@ public final class Source {
 	}
 
 	/**
+	 * Why it could not be migrated while it was open, and serves as before.
+	 * @return what happened, without secrets; {@code null} if that was not wanted, or it
+	 * has been brought up to date since
+	 */
+	public @Nullable String migrationFailure() {
+		SourceLife begun = this.life;
+		return (begun != null) ? begun.migrationFailure() : null;
+	}
+
+	/**
 	 * The database server on which it is, by which budgets are kept.
 	 * @return its name under {@code app.tenancy.servers}, or host and port, in lower
 	 * case; {@code null} for a file, or where it cannot be told
 	 */
 	public @Nullable String server() {
 		return ServerBudgets.server(this.definition);
+	}
+
+	/**
+	 * How long the calling thread is to wait for this source: for a connection, or for
+	 * other threads to find out or do what it needs first.
+	 * @return its connection timeout; less, and perhaps nothing, if the thread's work has
+	 * to be over before
+	 */
+	public Duration patience() {
+		Duration timeout = Duration.ofMillis(PoolSettings.read(this.definition.hikari()).getConnectionTimeout());
+		Deadline deadline = Deadline.current();
+		Duration left = (deadline != null) ? Duration.ofNanos(Math.max(0, deadline.left())) : timeout;
+		return (left.compareTo(timeout) < 0) ? left : timeout;
 	}
 
 	/**
@@ -440,7 +473,7 @@ public final class Source {
 				return null;
 			}
 			LeaseCounts counts = open.counts();
-			if (counts != null) {
+			if (counts != null && asked != LeaseCounts.UNCOUNTED) {
 				counts.timedOut();
 			}
 			throw noConnection(open, ex, shortage);
@@ -592,7 +625,7 @@ public final class Source {
 				PostgresTransaction.cancel(connection);
 			}
 			catch (SQLException ex) {
-				logger.debug("{}: cancelling a statement failed", name(), ex);
+				logger.debug("{}: cancelling a statement failed", name(), this.definition.masked(ex));
 			}
 		}
 	}
@@ -606,7 +639,7 @@ public final class Source {
 			connection.abort(Runnable::run);
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: aborting a connection failed", name(), ex);
+			logger.debug("{}: aborting a connection failed", name(), this.definition.masked(ex));
 		}
 		discard(connection);
 	}

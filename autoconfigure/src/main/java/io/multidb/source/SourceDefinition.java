@@ -99,7 +99,34 @@ public record SourceDefinition(String name, JdbcUrl url, @Nullable String userna
 
 	/** The name of a property of this source, as the user would write it. */
 	String property(String key) {
+		if (this.origin.equals("spring.datasource")) {
+			return "'" + this.origin + "." + key + "'";
+		}
+		if (this.origin.startsWith("catalog '")) {
+			// The column of a row.
+			return "'" + key + "' of " + this.origin;
+		}
 		return "'app.datasources." + ((this.template != null) ? this.template : this.name) + "." + key + "'";
+	}
+
+	/**
+	 * Any text without what is secret of this source, in whatever form a driver quotes
+	 * it; a long one is cut.
+	 * @param text the text
+	 * @return the text with {@code ***} in place of secrets
+	 */
+	public String masked(String text) {
+		return ConnectFailure.withoutSecrets(this, text);
+	}
+
+	/**
+	 * A failure without what is secret of this source, to be logged or told to others.
+	 * @param failure what was thrown
+	 * @return the failure itself or, if a message in its chain of causes has a secret in
+	 * it, a copy of the chain without
+	 */
+	public Throwable masked(Throwable failure) {
+		return ConnectFailure.withoutSecrets(this, failure);
 	}
 
 	@Override

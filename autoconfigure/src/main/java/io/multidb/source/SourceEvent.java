@@ -65,6 +65,37 @@ public sealed interface SourceEvent {
 	}
 
 	/**
+	 * An open source was to be migrated and could not be; it goes on as it was.
+	 *
+	 * @param source the source's name
+	 * @param changeLog the change log
+	 * @param reason what happened, without secrets
+	 */
+	record MigrationFailed(String source, String changeLog, String reason) implements SourceEvent {
+		@Override
+		public String message() {
+			return "not migrated with " + this.changeLog + ", and goes on as it was: "
+					+ this.reason.replaceFirst("^Source '[^']*' ", "");
+		}
+	}
+
+	/**
+	 * A source could not be opened with another definition, and goes on with the one that
+	 * it has. Published once, and again when the reason changes.
+	 *
+	 * @param source the source's name
+	 * @param url the URL of the other one, masked
+	 * @param reason what happened, without secrets
+	 */
+	record NotReplaced(String source, String url, String reason) implements SourceEvent {
+		@Override
+		public String message() {
+			return "not replaced by " + this.url + ", and goes on as it was: "
+					+ this.reason.replaceFirst("^Source '[^']*' ", "");
+		}
+	}
+
+	/**
 	 * A pool was opened.
 	 *
 	 * @param source the source's name

@@ -58,6 +58,9 @@ final class SourceLife {
 	/** Only to be shown; changed with it. */
 	private volatile @Nullable Instant upToDateAt;
 
+	/** Why it was not migrated while it was open; changed with it. */
+	private volatile @Nullable String migrationFailure;
+
 	/** The last pool whose database was no longer there, until there is another. */
 	private volatile @Nullable Pool obsolete;
 
@@ -177,6 +180,16 @@ final class SourceLife {
 	void prepared(JdbcUrl url) {
 		this.opened = url;
 		this.upToDateAt = now();
+		this.migrationFailure = null;
+	}
+
+	/** It was to be migrated while it was open; called by who has the transition. */
+	void notMigrated(String reason) {
+		this.migrationFailure = reason;
+	}
+
+	@Nullable String migrationFailure() {
+		return this.migrationFailure;
 	}
 
 	/**
@@ -208,6 +221,34 @@ final class SourceLife {
 		this.lock.lock();
 		try {
 			return this.draining;
+		}
+		finally {
+			this.lock.unlock();
+		}
+	}
+
+	/**
+	 * How the pools are that lend no more and are not closed yet.
+	 * @return {@code null} if there are none
+	 */
+	@Nullable DrainState drainState() {
+		this.lock.lock();
+		try {
+			if (this.draining.isEmpty()) {
+				return null;
+			}
+			int connections = 0;
+			Duration longest = Duration.ZERO;
+			Duration left = Duration.ofDays(-1);
+			for (Pool each : this.draining) {
+				Duration drained = each.drainedFor();
+				Duration patience = each.patience().minus(drained);
+				connections += each.active();
+				longest = (drained.compareTo(longest) > 0) ? drained : longest;
+				left = (patience.compareTo(left) > 0) ? patience : left;
+			}
+			Instant now = now();
+			return new DrainState(connections, now.minus(longest), now.plus(left));
 		}
 		finally {
 			this.lock.unlock();
@@ -309,13 +350,13 @@ final class SourceLife {
 	}
 
 	/**
-	 * Is defined otherwise without being opened, if it is cold and nobody is at it.
+	 * Is defined otherwise without being opened, if it is cold. Within a transition.
 	 * @return the old definition; {@code null} if it is not cold
 	 */
 	@Nullable SourceDefinition redefine(SourceDefinition replacement) {
 		this.lock.lock();
 		try {
-			if (!this.state.equals(COLD) || this.transition != null || !this.draining.isEmpty()) {
+			if (!this.state.equals(COLD) || !this.draining.isEmpty()) {
 				return null;
 			}
 			SourceDefinition before = this.source.definition();

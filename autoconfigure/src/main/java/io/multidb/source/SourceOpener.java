@@ -7,14 +7,18 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -63,6 +67,9 @@ final class SourceOpener implements AutoCloseable {
 
 	}
 
+	/** How long the end waits for those who prepare a database. */
+	private static final Duration END = Duration.ofSeconds(5);
+
 	private final Map<DatabaseProduct, DatabaseCreator> creators;
 
 	private final SourceMigrator migrator;
@@ -71,8 +78,12 @@ final class SourceOpener implements AutoCloseable {
 
 	private final ServerBudgets budgets;
 
+	/** By the source's name. */
+	private final Predicate<String> replicas;
+
 	/**
 	 * What is connected but not yet in a pool, and its product: ended with the registry.
+	 * Its monitor is told when one goes.
 	 */
 	private final Map<Connection, DatabaseProduct> underWay = new ConcurrentHashMap<>();
 
@@ -84,7 +95,8 @@ final class SourceOpener implements AutoCloseable {
 	private volatile Function<String, @Nullable MetricsTrackerFactory> trackers = (name) -> null;
 
 	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator,
-			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets) {
+			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets, Predicate<String> replicas) {
+		this.replicas = replicas;
 		this.budgets = budgets;
 		this.creators = creators;
 		this.migrator = migrator;
@@ -185,7 +197,7 @@ final class SourceOpener implements AutoCloseable {
 				own.setMetricsTrackerFactory(this.trackers.apply(definition.name()));
 				pool = new HikariConnections(definition, own, physical, this.poolScheduler.get());
 			}
-			this.underWay.remove(connection);
+			left(connection);
 			pooled = true;
 			return pool;
 		}
@@ -218,6 +230,7 @@ final class SourceOpener implements AutoCloseable {
 			return reader.read(definition, connection);
 		}
 		finally {
+			rollBack(connection);
 			close(connection);
 		}
 	}
@@ -225,7 +238,9 @@ final class SourceOpener implements AutoCloseable {
 	private static void refuseWrites(SourceDefinition definition, Connection connection)
 			throws SQLException, CannotConnectException {
 		if (definition.product() != DatabaseProduct.SQLITE) {
-			connection.setReadOnly(true);
+			if (!connection.isReadOnly()) {
+				connection.setReadOnly(true);
+			}
 			return;
 		}
 		if (!definition.readOnly()) {
@@ -285,12 +300,30 @@ final class SourceOpener implements AutoCloseable {
 		return properties;
 	}
 
+	/** A promise of its driver's, which replicas do not need: they get no writes. */
+	private void requireReadOnly(SourceDefinition definition, Connection connection)
+			throws SQLException, CannotConnectException {
+		if (!definition.readOnly() || definition.product() != DatabaseProduct.OTHER
+				|| this.replicas.test(definition.name())) {
+			return;
+		}
+		connection.setReadOnly(true);
+		try {
+			ReadOnlySession.requireMoreThanAHint(connection);
+		}
+		catch (SQLException ex) {
+			throw new CannotConnectException(definition, "It cannot be read-only. " + ex.getMessage()
+					+ ". Connect as a user that may only read, and take out " + definition.property("read-only") + ".");
+		}
+	}
+
 	/** A connection to an up-to-date database, not yet in a pool. */
 	private Connection migrated(SourceDefinition definition, PhysicalDataSource physical, Consumer<SourceEvent> events)
 			throws Exception {
 		Connection connection = connect(definition, physical);
 		boolean upToDate = false;
 		try {
+			requireReadOnly(definition, connection);
 			long start = System.nanoTime();
 			SourceMigrator.Outcome outcome = migrate(definition, connection);
 			if (outcome == SourceMigrator.Outcome.MIGRATED) {
@@ -352,16 +385,37 @@ final class SourceOpener implements AutoCloseable {
 		return ConnectFailure.isMissingDatabase(definition, failure) || isMissingFile(definition);
 	}
 
+	/** A proxy closes the session of who leaves in the middle of a transaction. */
+	private static void rollBack(Connection connection) {
+		try {
+			if (!connection.getAutoCommit()) {
+				connection.rollback();
+			}
+		}
+		catch (SQLException ex) {
+			logger.debug("Ending a transaction failed", ex);
+		}
+	}
+
 	private void close(@Nullable Connection connection) {
 		if (connection == null) {
 			return;
 		}
-		this.underWay.remove(connection);
 		try {
 			connection.close();
 		}
 		catch (SQLException ex) {
-			logger.debug("Closing a connection failed", ex);
+			logger.debug("Closing a connection failed", JdbcUrl.mask(ex));
+		}
+		finally {
+			left(connection);
+		}
+	}
+
+	private void left(Connection connection) {
+		synchronized (this.underWay) {
+			this.underWay.remove(connection);
+			this.underWay.notifyAll();
 		}
 	}
 
@@ -369,23 +423,54 @@ final class SourceOpener implements AutoCloseable {
 		return Duration.ofNanos(System.nanoTime() - start);
 	}
 
-	/** Ends what is under way: a migration loses its connection and fails. */
+	/**
+	 * Ends what is under way: a migration loses its connection and fails, and so does
+	 * what it would do next.
+	 */
 	@Override
 	public void close() {
 		this.closed = true;
-		this.underWay.forEach((connection, product) -> {
+		if (!this.underWay.isEmpty()) {
+			List<Runnable> cuts = new ArrayList<>();
+			this.underWay.forEach((connection, product) -> cuts.add(() -> cut(connection, product)));
+			Background.closeAll(cuts);
+			awaitEnd();
+		}
+	}
+
+	private static void cut(Connection connection, DatabaseProduct product) {
+		try {
+			if (product == DatabaseProduct.SQLITE) {
+				// Its abort does nothing; and a statement alone is not the whole of it.
+				SqliteInterrupt.interrupt(connection);
+				connection.close();
+			}
+			else {
+				connection.abort(Runnable::run);
+			}
+		}
+		catch (SQLException ex) {
+			logger.debug("Aborting a connection failed", JdbcUrl.mask(ex));
+		}
+	}
+
+	private void awaitEnd() {
+		long until = System.nanoTime() + END.toNanos();
+		synchronized (this.underWay) {
 			try {
-				if (product == DatabaseProduct.SQLITE) {
-					SqliteInterrupt.interrupt(connection);
-				}
-				else {
-					connection.abort(Runnable::run);
+				for (long left = END.toNanos(); !this.underWay.isEmpty()
+						&& left > 0; left = until - System.nanoTime()) {
+					TimeUnit.NANOSECONDS.timedWait(this.underWay, left);
 				}
 			}
-			catch (SQLException ex) {
-				logger.debug("Aborting a connection failed", ex);
+			catch (InterruptedException ex) {
+				Thread.currentThread().interrupt();
 			}
-		});
+			if (!this.underWay.isEmpty()) {
+				logger.warn("{} databases are still being prepared; their connections are closed",
+						this.underWay.size());
+			}
+		}
 	}
 
 }

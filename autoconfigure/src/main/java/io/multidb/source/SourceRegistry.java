@@ -1,5 +1,7 @@
 package io.multidb.source;
 
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,12 +18,15 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
+import com.zaxxer.hikari.metrics.MetricsTrackerFactory;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -184,7 +189,8 @@ public final class SourceRegistry implements AutoCloseable {
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
 		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet, this.background::run);
-		this.opener = new SourceOpener(creators, migrator, this.background::pools, this.budgets);
+		this.opener = new SourceOpener(creators, migrator, this.background::pools, this.budgets,
+				this.conflicts::isReplica);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
 			String other = this.namesByFold.put(new Folded(template.name()), template.name());
@@ -197,7 +203,7 @@ public final class SourceRegistry implements AutoCloseable {
 		Set<String> replicas = new HashSet<>();
 		definitions.forEach((definition) -> replicas.addAll(definition.replicas().sources()));
 		for (SourceDefinition definition : definitions) {
-			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition));
+			mistakes.addAll(admit(replicas.contains(definition.name()) ? definition.asReplica() : definition, false));
 		}
 		definitions.forEach((definition) -> {
 			mistakes.addAll(this.conflicts.ofReplicas(definition));
@@ -216,7 +222,13 @@ public final class SourceRegistry implements AutoCloseable {
 	public void measure(PoolListener listener, int timed) {
 		this.timedLeases = timed;
 		this.poolListener = listener;
-		this.opener.track(listener::tracker);
+		this.opener.track((source) -> tracker(listener, source));
+	}
+
+	private static @Nullable MetricsTrackerFactory tracker(PoolListener listener, String source) {
+		AtomicReference<@Nullable MetricsTrackerFactory> tracker = new AtomicReference<>();
+		inform(source, "its pool", () -> tracker.set(listener.tracker(source)));
+		return tracker.get();
 	}
 
 	/**
@@ -348,11 +360,7 @@ public final class SourceRegistry implements AutoCloseable {
 			throw new UnknownTenantException(tenant, "The database that the template '" + template.name()
 					+ "' would use for it belongs to the source '" + owner + "'.");
 		}
-		return source(definition);
-	}
-
-	private Source source(SourceDefinition definition) {
-		return new Source(definition, this, generations(definition.name()).next(definition.name()));
+		return new Source(definition, this, generations(tenant).next(tenant));
 	}
 
 	private Generations generations(String name) {
@@ -377,6 +385,16 @@ public final class SourceRegistry implements AutoCloseable {
 	 */
 	public Stream<Source> stream() {
 		return this.sources.values().stream();
+	}
+
+	/**
+	 * Sources with former pools that are not closed yet, be it that they were removed
+	 * meanwhile, and in no order.
+	 * @return a live view
+	 * @see Source#drainState()
+	 */
+	public Stream<Source> draining() {
+		return this.draining.stream();
 	}
 
 	/**
@@ -514,15 +532,44 @@ public final class SourceRegistry implements AutoCloseable {
 		return refused;
 	}
 
+	/**
+	 * What would keep a definition from being added, or, if there is a source of its
+	 * name, from taking that one's place. Nothing changes.
+	 * @param definition the definition
+	 * @param others definitions beside it that are to be sources, too, whether or not
+	 * they are yet; one of the same name is passed over
+	 * @return a sentence for each mistake; empty if nothing speaks against it now
+	 */
+	public List<String> conflicts(SourceDefinition definition, Collection<SourceDefinition> others) {
+		List<String> mistakes = new ArrayList<>();
+		this.changes.lock();
+		try {
+			Source source = this.sources.get(definition.name());
+			if (source == null || source.isGone() || source.definition().template() != null) {
+				mistakes.addAll(this.conflicts.ofAddition(definition));
+				mistakes
+					.addAll(mistakes.isEmpty() ? ofAdmission(definition, definition.url().databaseKey()) : List.of());
+			}
+			else {
+				mistakes.addAll(this.conflicts.ofReplacement(source.definition(), asAdmitted(definition)));
+				String owner = this.namesByDatabase.get(definition.url().databaseKey());
+				if (owner != null && !owner.equals(definition.name())) {
+					mistakes.add(Conflicts.sameDatabase(owner, definition));
+				}
+			}
+		}
+		finally {
+			this.changes.unlock();
+		}
+		return mistakes.isEmpty() ? Conflicts.among(definition, others) : mistakes;
+	}
+
 	private List<String> tryAdd(SourceDefinition definition) {
 		this.changes.lock();
 		try {
 			List<String> mistakes = this.conflicts.ofAddition(definition);
-			if (isServedByTemplate(definition.name())) {
-				// It may have made one, which was closed.
-				generations(definition.name()).ended(definition.name());
-			}
-			return mistakes.isEmpty() ? admit(definition) : mistakes;
+			// Its template may have made one, which was closed.
+			return mistakes.isEmpty() ? admit(definition, isServedByTemplate(definition.name())) : mistakes;
 		}
 		finally {
 			this.changes.unlock();
@@ -558,7 +605,7 @@ public final class SourceRegistry implements AutoCloseable {
 		source.life().tell();
 		PoolListener listener = this.poolListener;
 		if (listener != null) {
-			listener.removed(source);
+			inform(name, "its removal", () -> listener.removed(source));
 		}
 		return true;
 	}
@@ -594,7 +641,7 @@ public final class SourceRegistry implements AutoCloseable {
 	public void redefine(SourceDefinition definition) {
 		this.quiet.add(definition.name());
 		try {
-			replace(definition, false);
+			replace(definition.name(), (former) -> definition, false);
 		}
 		finally {
 			this.quiet.remove(definition.name());
@@ -615,40 +662,86 @@ public final class SourceRegistry implements AutoCloseable {
 	 * @throws IllegalArgumentException if a template makes the source
 	 */
 	public void replace(SourceDefinition definition) {
-		replace(definition, true);
+		replace(definition.name(), (former) -> definition, true);
 	}
 
-	private void replace(SourceDefinition definition, boolean opened) {
-		String name = definition.name();
+	/**
+	 * Gives a source another definition, as {@link #replace(SourceDefinition)} does, that
+	 * is made of the one that it has when its turn comes: after whatever else is
+	 * replacing or opening it, so that nothing of that is undone.
+	 * @param name the name of a source that is there
+	 * @param change makes the definition of the one that the source has; what it throws,
+	 * it throws here, and nothing has changed
+	 * @throws UnknownSourceException if there is none of this name
+	 * @throws InvalidDatasourcesException if the definition is wrong, as above
+	 * @throws SourceUnavailableException if it could not be opened, or what was before
+	 * did not end within the connection timeout; nothing has changed
+	 * @throws IllegalArgumentException if a template makes the source
+	 */
+	public void replace(String name, UnaryOperator<SourceDefinition> change) {
+		replace(name, change, true);
+	}
+
+	/**
+	 * Opens a source anew that is open, and migrates it if it has a change log, while it
+	 * serves as before. Of a template's, too.
+	 * @param name the source's name
+	 * @return whether it was open; if not, nothing was done
+	 * @throws SourceUnavailableException if it could not be opened; nothing has changed
+	 */
+	public boolean reopen(String name) {
+		Source source = this.sources.get(name);
+		return source != null && source.pool() != null && replace(source, UnaryOperator.identity(), true);
+	}
+
+	private void replace(String name, UnaryOperator<SourceDefinition> change, boolean opened) {
 		Source source = declared(name, "replaced: change its template");
 		if (source == null) {
 			throw new UnknownSourceException(name, "There is no source of this name to be replaced.");
 		}
-		SourceDefinition replacement = (this.conflicts.primaryOf(name) != null) ? definition.asReplica() : definition;
-		List<String> mistakes = this.conflicts.ofReplacement(source.definition(), replacement);
-		// Claimed first: another source may be added meanwhile.
-		Claim claim = new Claim(replacement.url().databaseKey(), name);
-		String owner = claim(claim);
-		if (owner != null) {
-			mistakes.add(Conflicts.sameDatabase(owner, replacement));
-		}
-		SourceDefinition former = null;
-		try {
-			if (!mistakes.isEmpty()) {
-				throw new InvalidDatasourcesException(mistakes);
-			}
-			former = opened ? null : source.life().redefine(replacement);
-			if (former == null) {
-				former = source.life().transitions().replace(replacement);
-			}
-		}
-		finally {
-			settle(claim, (former != null) ? former.url().databaseKey() : claim.database());
-			source.life().tell();
-		}
-		if (former == null) {
+		if (!replace(source, (former) -> asAdmitted(change.apply(former)), opened)) {
 			throw new UnknownSourceException(name, "It was removed meanwhile.");
 		}
+	}
+
+	/** Whether it was still there. */
+	private boolean replace(Source source, UnaryOperator<SourceDefinition> change, boolean opened) {
+		AtomicReference<@Nullable Claim> claimed = new AtomicReference<>();
+		SourceDefinition former = null;
+		try {
+			former = source.life().transitions().replace((current) -> {
+				SourceDefinition replacement = change.apply(current);
+				if (!replacement.name().equals(source.name())) {
+					throw new IllegalArgumentException(
+							"Source '" + source.name() + "' cannot become '" + replacement.name() + "'.");
+				}
+				List<String> mistakes = this.conflicts.ofReplacement(current, replacement);
+				// Claimed first: another source may be added meanwhile.
+				Claim claim = new Claim(replacement.url().databaseKey(), source.name());
+				String owner = claim(claim);
+				claimed.set(claim);
+				if (owner != null) {
+					mistakes.add(Conflicts.sameDatabase(owner, replacement));
+				}
+				if (!mistakes.isEmpty()) {
+					throw new InvalidDatasourcesException(mistakes);
+				}
+				return replacement;
+			}, opened);
+		}
+		finally {
+			Claim claim = claimed.get();
+			if (claim != null) {
+				settle(claim, (former != null) ? former.url().databaseKey() : claim.database());
+			}
+			source.life().tell();
+		}
+		return former != null;
+	}
+
+	/** What others name as their replica is one, however it is defined. */
+	private SourceDefinition asAdmitted(SourceDefinition definition) {
+		return (this.conflicts.primaryOf(definition.name()) != null) ? definition.asReplica() : definition;
 	}
 
 	/**
@@ -771,6 +864,24 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	/**
+	 * Makes sure that a connection of PostgreSQL's, made beside the pool of its source,
+	 * has a session to itself, as {@code LISTEN} needs it.
+	 * @param definition the source's definition
+	 * @param connection was just made by its driver
+	 * @param what what needs the session, in a sentence after the source's name
+	 * @param advice what to do where there is none, the beginning of a sentence
+	 * @throws SQLException if it goes through a proxy such as PgBouncer that may give the
+	 * session to others, or it cannot be told
+	 */
+	public void requireOwnSession(SourceDefinition definition, Connection connection, String what, String advice)
+			throws SQLException {
+		ServerBudget budget = this.budgets.find(definition);
+		if ((budget == null || !budget.isSessionPooling()) && PostgresSessions.isShared(connection)) {
+			throw PostgresSessions.refused(definition, what, advice);
+		}
+	}
+
+	/**
 	 * Whether platform threads should use a source, as {@link Source#pinsThreads()} says;
 	 * one of a template need not be in use, and is not known afterwards either.
 	 * @param name the source's name
@@ -781,8 +892,15 @@ public final class SourceRegistry implements AutoCloseable {
 		return definition(name).product() == DatabaseProduct.SQLITE;
 	}
 
-	/** How a source is defined; one of a template need not be in use. */
-	private SourceDefinition definition(String name) {
+	/**
+	 * How a source is defined; one of a template need not be in use, and is not known
+	 * afterwards either.
+	 * @param name the source's name
+	 * @return its definition, whether or not there is such a database
+	 * @throws UnknownSourceException if neither a source nor a template has this name
+	 * @throws InvalidTenantException if a template cannot make a database name of it
+	 */
+	public SourceDefinition definition(String name) {
 		Source source = this.sources.get(name);
 		if (source == null || source.isGone()) {
 			for (SourceTemplate template : this.templates.values()) {
@@ -797,35 +915,60 @@ public final class SourceRegistry implements AutoCloseable {
 	/**
 	 * Takes a definition in, unless something speaks against it beside those that are
 	 * there. Called under {@code changes}, or by the constructor.
+	 * @param successor whether there may have been another one of its name
 	 */
-	private List<String> admit(SourceDefinition definition) {
+	private List<String> admit(SourceDefinition definition, boolean successor) {
+		String name = definition.name();
+		String database = definition.url().databaseKey();
+		List<String> mistakes = ofAdmission(definition, database);
+		if (!mistakes.isEmpty()) {
+			return mistakes;
+		}
+		// A template may have made a source since.
+		String owner = this.namesByDatabase.putIfAbsent(database, name);
+		if (owner != null) {
+			return List.of(Conflicts.sameDatabase(owner, definition));
+		}
+		Generations known = generations(name);
+		int generation = known.next(name) + (successor ? 1 : 0);
+		if (this.sources.putIfAbsent(name, new Source(definition, this, generation)) != null) {
+			this.namesByDatabase.remove(database, name);
+			return List.of(ofTemplate(name));
+		}
+		if (successor) {
+			known.ended(name);
+		}
+		this.namesByFold.put(new Folded(name), name);
+		this.conflicts.admitted(definition);
+		return mistakes;
+	}
+
+	/** What speaks against taking a definition in. Called as {@link #admit} is. */
+	private List<String> ofAdmission(SourceDefinition definition, String database) {
 		List<String> mistakes = new ArrayList<>();
 		String name = definition.name();
-		Folded folded = new Folded(name);
-		String database = definition.url().databaseKey();
 		if (!NAME.matcher(name).matches()) {
 			mistakes.add("'" + name + "' is no source name: use 1 to 64 of a-z, 0-9, '-' and '_'.");
 		}
 		if (definition.readOnly() && definition.liquibase().changeLog() != null) {
 			mistakes.add(Conflicts.readOnlyButMigrated(definition));
 		}
-		String sameName = this.namesByFold.get(folded);
+		String sameName = this.namesByFold.get(new Folded(name));
 		if (sameName != null) {
 			mistakes.add(Conflicts.sameName(sameName, name));
 		}
-		String sameDatabase = mistakes.isEmpty() ? this.namesByDatabase.putIfAbsent(database, name) : null;
-		if (sameDatabase != null) {
-			mistakes.add(Conflicts.sameDatabase(sameDatabase, definition));
+		String owner = mistakes.isEmpty() ? this.namesByDatabase.get(database) : null;
+		if (owner != null) {
+			mistakes.add(Conflicts.sameDatabase(owner, definition));
 		}
-		if (mistakes.isEmpty()) {
-			if (this.sources.putIfAbsent(name, source(definition)) != null) {
-				this.namesByDatabase.remove(database, name);
-				return List.of("A source named '" + name + "' is in use by a template.");
-			}
-			this.namesByFold.put(folded, name);
-			this.conflicts.admitted(definition);
+		if (mistakes.isEmpty() && this.sources.containsKey(name)) {
+			mistakes.add(ofTemplate(name));
 		}
 		return mistakes;
+	}
+
+	private static String ofTemplate(String name) {
+		return "A source named '" + name + "' is in use by a template.";
 	}
 
 	/**
@@ -935,16 +1078,7 @@ public final class SourceRegistry implements AutoCloseable {
 		PoolListener listener = this.poolListener;
 		LeaseCounts counts = opened.counts();
 		if (listener != null && counts != null) {
-			tell(listener, source, counts);
-		}
-	}
-
-	private static void tell(PoolListener listener, Source source, LeaseCounts counts) {
-		try {
-			listener.opened(source, counts);
-		}
-		catch (RuntimeException | LinkageError ex) {
-			logger.warn("{}: its meters could not be made", source.name(), ex);
+			inform(source.name(), "its opening", () -> listener.opened(source, counts));
 		}
 	}
 
@@ -999,10 +1133,10 @@ public final class SourceRegistry implements AutoCloseable {
 		return this.publisher;
 	}
 
-	/** A listener that fails must not break the life it listens to. */
 	void publish(SourceEvent event) {
 		if (event instanceof SourceEvent.Unavailable || event instanceof SourceEvent.ReplicaLeftOut
-				|| event instanceof SourceEvent.FellBack) {
+				|| event instanceof SourceEvent.FellBack || event instanceof SourceEvent.MigrationFailed
+				|| event instanceof SourceEvent.NotReplaced) {
 			logger.warn("{}: {}", event.source(), event.message());
 		}
 		else if ((event instanceof SourceEvent.Removed || event instanceof SourceEvent.Replaced)
@@ -1016,11 +1150,26 @@ public final class SourceRegistry implements AutoCloseable {
 	}
 
 	private void tell(SourceEvent event) {
+		inform(event.source(), event, () -> this.events.accept(event));
+	}
+
+	/**
+	 * A listener that fails must not break the life it listens to, not even by an error:
+	 * a connection that was just taken would be lost. And that this thread is to stop
+	 * what it does is not meant for the listener.
+	 */
+	private static void inform(String source, Object what, Runnable listener) {
+		boolean interrupted = Thread.interrupted();
 		try {
-			this.events.accept(event);
+			listener.run();
 		}
-		catch (RuntimeException | LinkageError | AssertionError ex) {
-			logger.warn("{}: a listener failed on {}", event.source(), event, ex);
+		catch (RuntimeException | Error ex) {
+			logger.warn("{}: a listener failed on {}", source, what, ex);
+		}
+		finally {
+			if (interrupted) {
+				Thread.currentThread().interrupt();
+			}
 		}
 	}
 

@@ -296,7 +296,8 @@ final class SqliteConnections extends Pool {
 			return true;
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: a connection that fails its test is closed", definition().name(), ex);
+			logger.debug("{}: a connection that fails its test is closed", definition().name(),
+					definition().masked(ex));
 			close(handle);
 			return false;
 		}
@@ -410,7 +411,7 @@ final class SqliteConnections extends Pool {
 			handle.close();
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: closing a connection failed", definition().name(), ex);
+			logger.debug("{}: closing a connection failed", definition().name(), definition().masked(ex));
 		}
 	}
 
@@ -608,7 +609,7 @@ final class SqliteConnections extends Pool {
 			this.physical.close();
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: closing an unused connection failed", definition().name(), ex);
+			logger.debug("{}: closing an unused connection failed", definition().name(), definition().masked(ex));
 		}
 		for (SqliteHandle each : all) {
 			if (!each.take()) {
@@ -624,7 +625,7 @@ final class SqliteConnections extends Pool {
 			handle.interrupt();
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: interrupting a connection failed", definition().name(), ex);
+			logger.debug("{}: interrupting a connection failed", definition().name(), definition().masked(ex));
 		}
 	}
 

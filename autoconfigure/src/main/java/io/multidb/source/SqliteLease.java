@@ -482,7 +482,8 @@ final class SqliteLease extends ForwardingConnection {
 			return !mine.isClosed();
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: a connection that cannot be reset is closed", this.pool.definition().name(), ex);
+			logger.debug("{}: a connection that cannot be reset is closed", this.pool.definition().name(),
+					this.pool.definition().masked(ex));
 			return false;
 		}
 	}

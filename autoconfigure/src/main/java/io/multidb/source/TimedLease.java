@@ -185,7 +185,7 @@ public final class TimedLease {
 			interruption.run();
 		}
 		catch (SQLException ex) {
-			logger.debug("{}: interrupting a connection failed", lender.name(), ex);
+			logger.debug("{}: interrupting a connection failed", lender.name(), lender.definition().masked(ex));
 		}
 		if (!lender.background().later(() -> interrupt(lender, interruption, closing, times - 1), AGAIN)) {
 			closing.run();

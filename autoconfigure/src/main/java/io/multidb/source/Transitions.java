@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.UnaryOperator;
 
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,9 @@ final class Transitions {
 	private final OpenPools openPools;
 
 	private final SourceOpener opener;
+
+	/** Why it was not replaced, as was told last; changed by who has the transition. */
+	private @Nullable String notReplaced;
 
 	Transitions(Source source, SourceLife life, SourceRegistry registry) {
 		this.source = source;
@@ -183,7 +187,8 @@ final class Transitions {
 			throw ex;
 		}
 		catch (Exception ex) {
-			throw new SQLException(ConnectFailure.withoutSecrets(this.source.definition(), ex.toString()), "08001", ex);
+			throw new SQLException(this.source.definition().masked(ex.toString()), "08001",
+					this.source.definition().masked(ex));
 		}
 	}
 
@@ -196,42 +201,76 @@ final class Transitions {
 	/**
 	 * Gives the source another definition, once a pool could be opened with it: whoever
 	 * comes next uses that, and what is in use goes on with the old one.
+	 * @param change makes it of the one that the source has when this has begun; what it
+	 * throws is thrown here
+	 * @param opened whether one that is cold is opened, too
 	 * @return the old one; {@code null} if the source is gone
 	 * @throws SourceUnavailableException if it could not be opened; nothing has changed
 	 */
-	@Nullable SourceDefinition replace(SourceDefinition replacement) {
+	@Nullable SourceDefinition replace(UnaryOperator<SourceDefinition> change, boolean opened) {
 		Transition mine = begin();
 		if (mine == null) {
 			return null;
 		}
+		try {
+			SourceDefinition replacement = change.apply(this.source.definition());
+			SourceDefinition former = opened ? null : this.life.redefine(replacement);
+			if (former == null) {
+				return openAndExchange(replacement);
+			}
+			this.notReplaced = null;
+			return former;
+		}
+		finally {
+			end(mine, Outcome.ALREADY, null);
+		}
+	}
+
+	private @Nullable SourceDefinition openAndExchange(SourceDefinition replacement) {
 		try {
 			if (!this.openPools.enter(this.source, replacement, connectionTimeout())) {
 				return null;
 			}
 			long start = System.nanoTime();
 			Pool opened = openPool(replacement, connectionTimeout());
+			this.notReplaced = null;
 			return this.life.exchange(replacement, opened, Duration.ofNanos(System.nanoTime() - start));
 		}
 		catch (Exception ex) {
 			if (ex instanceof InterruptedException) {
 				Thread.currentThread().interrupt();
 			}
-			throw notReplaced(replacement, ex);
+			String reason = notReplaced(replacement, ex);
+			if (!isOfThisThread(ex)) {
+				announceNotReplaced(replacement, reason);
+			}
+			throw new SourceUnavailableException(this.source.name(),
+					"Source '" + this.source.name() + "' was not replaced, and is as it was: " + reason,
+					Failures.FIRST_RETRY, ConnectFailure.withoutSecrets(replacement, ex));
 		}
 		finally {
 			this.openPools.abandoned(this.source);
-			end(mine, Outcome.ALREADY, null);
 		}
 	}
 
-	private SourceUnavailableException notReplaced(SourceDefinition replacement, Exception failure) {
+	private static String notReplaced(SourceDefinition replacement, Exception failure) {
 		String reason = (failure instanceof MultiDbException || failure instanceof SourceOpener.CannotConnectException
 				|| failure instanceof OpenPools.NoPlaceException || failure instanceof NoPermitException)
 						? String.valueOf(failure.getMessage()) : failure.toString();
-		return new SourceUnavailableException(this.source.name(),
-				ConnectFailure.withoutSecrets(replacement,
-						"Source '" + this.source.name() + "' was not replaced, and is as it was: " + reason),
-				Failures.FIRST_RETRY, ConnectFailure.withoutSecrets(replacement, failure));
+		return ConnectFailure.withoutSecrets(replacement, reason);
+	}
+
+	/** A provider's definition is tried again and again, which is no news. */
+	private void announceNotReplaced(SourceDefinition replacement, String reason) {
+		String changeLog = replacement.liquibase().changeLog();
+		if (changeLog != null && replacement.equals(this.source.definition())) {
+			this.life.notMigrated(reason);
+			this.life.announce(new SourceEvent.MigrationFailed(this.source.name(), changeLog, reason));
+		}
+		else if (!reason.equals(this.notReplaced)) {
+			this.notReplaced = reason;
+			this.life.announce(new SourceEvent.NotReplaced(this.source.name(), replacement.url().masked(), reason));
+		}
 	}
 
 	/**

@@ -4,6 +4,7 @@ import java.util.concurrent.Callable;
 import java.util.function.Function;
 
 import org.jspecify.annotations.Nullable;
+import org.slf4j.LoggerFactory;
 
 /**
  * Watches work that takes time, such as opening a source; never the way to a connection
@@ -64,10 +65,27 @@ public interface Watch {
 	 */
 	Watched begin(Activity activity, @Nullable String source, @Nullable DatabaseProduct product);
 
-	/** Watches a piece of work on a source. */
+	/**
+	 * Something begins on a source.
+	 * @param activity what
+	 * @param definition the source's
+	 * @return is told when it ends; the failure may have secrets of the source in it
+	 */
+	default Watched begin(Activity activity, SourceDefinition definition) {
+		Watched watched = begin(activity, definition.name(), definition.product());
+		if (watched.equals(Watched.NONE)) {
+			return watched;
+		}
+		return (outcome, failure) -> watched.end(outcome, (failure != null) ? told(definition, failure) : null);
+	}
+
+	/**
+	 * Watches a piece of work on a source. What fails in watching it is logged: a pool
+	 * that was made meanwhile would be lost.
+	 */
 	default <T> T over(Activity activity, SourceDefinition definition, Callable<T> work, Function<T, String> outcome)
 			throws Exception {
-		Watched watched = begin(activity, definition.name(), definition.product());
+		Watched watched = begun(activity, definition);
 		String ended = "failed";
 		Throwable failure = null;
 		try {
@@ -81,14 +99,38 @@ public interface Watch {
 		}
 		finally {
 			if (!watched.equals(Watched.NONE)) {
-				watched.end(ended, (failure != null) ? told(definition, failure) : null);
+				ended(watched, definition, ended, failure);
 			}
 		}
 	}
 
+	private Watched begun(Activity activity, SourceDefinition definition) {
+		try {
+			return begin(activity, definition);
+		}
+		catch (RuntimeException | Error ex) {
+			unwatched(definition, ex);
+			return Watched.NONE;
+		}
+	}
+
+	private static void ended(Watched watched, SourceDefinition definition, String outcome,
+			@Nullable Throwable failure) {
+		try {
+			watched.end(outcome, failure);
+		}
+		catch (RuntimeException | Error ex) {
+			unwatched(definition, ex);
+		}
+	}
+
+	private static void unwatched(SourceDefinition definition, Throwable failure) {
+		LoggerFactory.getLogger(Watch.class).warn("{}: what watches it failed", definition.name(), failure);
+	}
+
 	private static Throwable told(SourceDefinition definition, Throwable failure) {
 		try {
-			return ConnectFailure.withoutSecrets(definition, failure);
+			return definition.masked(failure);
 		}
 		catch (RuntimeException ex) {
 			// One whose message cannot even be read.

@@ -36,11 +36,59 @@ class JdbcUrlTests {
 			"jdbc:postgresql://h/db?password=ab;s3cret&x=1, jdbc:postgresql://h/db?password=***&x=1",
 			"jdbc:mysql://u:ti/s3cret@h/db, jdbc:mysql://u:***@h/db",
 			"jdbc:mysql://root:s3:cr@et@h/db, jdbc:mysql://root:***@h/db",
+			"jdbc:cosmos://h;AccountKey=s3cret==;x=1, jdbc:cosmos://h;AccountKey=***;x=1",
+			"jdbc:snow://h/?private_key_base64=s3cret&PassCode=s3cret, jdbc:snow://h/?private_key_base64=***&PassCode=***",
+			"jdbc:postgresql://h/db?p%61ssword=s3cret, jdbc:postgresql://h/db?p%61ssword=***",
+			"jdbc:postgresql://h/db?options=-c%20a.token%3Ds3cret, jdbc:postgresql://h/db?options=***",
+			"jdbc:mysql://h/db?x=1;password=s3cret&y=2, jdbc:mysql://h/db?x=***&y=2",
+			"jdbc:postgresql://h/db?sslkey=/me.key&currentSchema=a, jdbc:postgresql://h/db?sslkey=/me.key&currentSchema=a",
+			"jdbc:sqlserver://h;keyStoreLocation=/a b;x=1, jdbc:sqlserver://h;keyStoreLocation=/a%20b;x=1",
 			"jdbc:sqlite:data/main.db, jdbc:sqlite:data/main.db" })
 	void masksSecrets(String url, String masked) {
 		assertThat(new JdbcUrl(url).masked()).isEqualTo(masked);
 		assertThat(new JdbcUrl(url)).hasToString(masked);
 		assertThat(JdbcUrl.mask("cannot connect to " + url)).doesNotContain("s3cret");
+	}
+
+	@Test
+	void masksSecretsWithWhiteSpaceInThem() {
+		assertThat(new JdbcUrl("jdbc:mysql://me:s3 cr#et@h/db?password=s3 c;r&a=b c").masked())
+			.isEqualTo("jdbc:mysql://me:***@h/db?password=***&a=b%20c");
+		assertThat(new JdbcUrl("jdbc:x://h;Access Key=s3 c&r;a=1").masked()).isEqualTo("jdbc:x://h;Access Key=***;a=1");
+	}
+
+	@Test
+	void knowsWhetherItHasSecrets() {
+		assertThat(new JdbcUrl("jdbc:mysql://h/db?password=a").hasSecrets()).isTrue();
+		assertThat(new JdbcUrl("jdbc:mysql://me:a@h/db").hasSecrets()).isTrue();
+		assertThat(new JdbcUrl("jdbc:mysql://h/db?a=b c").hasSecrets()).isFalse();
+	}
+
+	@Test
+	void hidesOtherValuesWhereTheyMayNotBeSeen() {
+		assertThat(new JdbcUrl("jdbc:x://h/db?vault=a b;c&password=d").masked((name, value) -> name + value.length()))
+			.isEqualTo("jdbc:x://h/db?vault=vault5&password=***");
+		assertThat(JdbcUrl.mask("No way to jdbc:x://h;vault=a&b;x=c, again", (name, value) -> "-"))
+			.isEqualTo("No way to jdbc:x://h;vault=-;x=- again");
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "jdbc:x://h/db?a=b&password=s3cret", "jdbc:x://h;a=b;key=s3cret",
+			"jdbc:x://me:s3cret@h/db", "jdbc:x://(host=h,password=s3cret)", "jdbc:x://h/db?options=-c%20token=s3cret" })
+	void whatIsMaskedIsLeftAsItIs(String url) {
+		JdbcUrl secret = new JdbcUrl(url);
+		for (String sentence : List.of("No way to " + secret + ": refused", "No way to '" + secret + "'.",
+				"(" + secret + "), again", secret + ", " + secret)) {
+			assertThat(JdbcUrl.mask(sentence)).isEqualTo(sentence);
+			Exception failure = new IllegalStateException(sentence);
+			assertThat(JdbcUrl.mask(failure)).isSameAs(failure);
+			assertThat(SourceDefinition.named("a").url(url).build().masked(failure)).isSameAs(failure);
+		}
+	}
+
+	@Test
+	void namesTheServerWithoutSecrets() {
+		assertThat(new JdbcUrl("jdbc:mysql://(host=h,password=s3cret)/db").server()).isEqualTo("(host=h,password=***)");
 	}
 
 	@Test

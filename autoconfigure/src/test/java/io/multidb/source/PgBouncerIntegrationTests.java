@@ -17,8 +17,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import org.springframework.core.io.DefaultResourceLoader;
+
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownTenantException;
+import io.multidb.migration.LiquibaseMigrator;
 import io.multidb.source.PoolLimits.WhenFull;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -43,6 +46,8 @@ class PgBouncerIntegrationTests {
 		assumeTrue(TestPgBouncer.isThere());
 		postgres = TestPostgres.start();
 		bouncer = bouncer("transaction");
+		postgres.run("CREATE ROLE app LOGIN PASSWORD 'app'");
+		postgres.run("ALTER ROLE app SET default_transaction_read_only = on");
 	}
 
 	private static TestPgBouncer bouncer(String poolMode) throws IOException {
@@ -99,14 +104,12 @@ class PgBouncerIntegrationTests {
 			.isThrownBy(() -> registry.get("reader").getConnection())
 			.withMessageContaining("goes through a proxy")
 			.withMessageContaining("connect as a role that may only read")
-			.withMessageContaining("session-pooling' to true");
+			.withMessageEndingWith("session-pooling' to true.");
 		assertNothingIsSet();
 	}
 
 	@Test
 	void aReadOnlySourceOfARoleWhoseTransactionsAreReadOnlyIsUsed() throws Exception {
-		postgres.run("CREATE ROLE app LOGIN PASSWORD 'app'");
-		postgres.run("ALTER ROLE app SET default_transaction_read_only = on");
 		SourceRegistry registry = this.sources
 			.with(source("reader", "postgres").username("app").password("app").readOnly(true))
 			.registry();
@@ -137,6 +140,82 @@ class PgBouncerIntegrationTests {
 			connection.rollback();
 		}
 		assertNothingIsSet();
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "readOnlyMode=always", "readOnlyMode=ALWAYS&readOnly=true" })
+	void theDriversOwnReadOnlyModeSetsNothingEither(String parameters) throws Exception {
+		SourceRegistry registry = this.sources
+			.with(source("lisbon", "postgres").url(bouncer.url("postgres") + "?" + parameters))
+			.registry();
+		try (Connection connection = registry.get("lisbon").getConnection()) {
+			connection.setReadOnly(true);
+			assertThat(connection.isReadOnly()).isTrue();
+			assertNothingIsSet();
+			for (int i = 0; i < 2; i++) {
+				connection.setAutoCommit(false);
+				assertThat(Sources.query(connection, "SHOW transaction_read_only")).isEqualTo("on");
+				connection.commit();
+				assertThat(Sources.query(connection, "SHOW transaction_read_only")).isEqualTo("on");
+				connection.setAutoCommit(true);
+				assertNothingIsSet();
+			}
+			connection.setAutoCommit(false);
+			connection.setReadOnly(false);
+			assertThat(Sources.query(connection, "SHOW transaction_read_only")).isEqualTo("off");
+			connection.rollback();
+			connection.setReadOnly(true);
+			connection.setAutoCommit(true);
+		}
+		try (Connection connection = registry.get("lisbon").getConnection()) {
+			assertThat(connection.isReadOnly()).isFalse();
+			connection.setAutoCommit(false);
+			assertThat(Sources.query(connection, "SHOW transaction_read_only")).isEqualTo("off");
+			connection.rollback();
+		}
+		assertNothingIsSet();
+	}
+
+	@Test
+	void aConnectionWithoutAutoCommitIsInNoTransactionWhenItIsLentToReadOnly() throws Exception {
+		SourceRegistry registry = this.sources
+			.with(source("reader", "postgres").username("app").password("app").hikari(Map.of("auto-commit", "false")))
+			.registry();
+		try (Connection connection = registry.get("reader").getConnection()) {
+			assertThat(connection.getAutoCommit()).isFalse();
+			assertThat(registry.get("reader").refuseWritesThroughout(connection)).isFalse();
+			assertThat(inTransaction()).isEqualTo("0");
+			connection.setReadOnly(true);
+		}
+	}
+
+	@Test
+	void whoLooksReadsInATransactionAndSetsNothing() throws Exception {
+		SourceRegistry registry = this.sources.with(source("lisbon", "postgres").liquibase(Sources.NOTES)).registry();
+		LiquibaseMigrator migrator = new LiquibaseMigrator(new DefaultResourceLoader());
+		MigrationState found = registry.look("lisbon", (definition, connection) -> {
+			assertThat(Sources.query(connection, "SHOW transaction_read_only")).isEqualTo("on");
+			assertThatExceptionOfType(SQLException.class)
+				.isThrownBy(() -> Sources.execute(connection, "CREATE TABLE made (x int)"))
+				.withMessageContaining("read-only");
+			connection.rollback();
+			return migrator.state(definition, connection);
+		});
+		assertThat(found).isEqualTo(new MigrationState(0, 1));
+		String session = registry.look("lisbon",
+				(definition, connection) -> Sources.query(connection, "SELECT pg_backend_pid()"));
+		assertThat(next("SELECT pg_backend_pid()")).as("not closed, as after a client that left within a transaction")
+			.isEqualTo(session);
+		assertNothingIsSet();
+		assertThat(inTransaction()).isEqualTo("0");
+	}
+
+	/** How many sessions are in a transaction, but do nothing. */
+	private static String inTransaction() throws SQLException {
+		try (Connection direct = postgres.connect("postgres")) {
+			return Sources.query(direct,
+					"SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'");
+		}
 	}
 
 	@Test
@@ -193,11 +272,15 @@ class PgBouncerIntegrationTests {
 		}
 	}
 
-	/** The next client of the same session would get it. */
 	private static void assertNothingIsSet() throws SQLException {
+		assertThat(next("SHOW default_transaction_read_only")).isEqualTo("off");
+	}
+
+	/** What the next client of the same session gets. */
+	private static String next(String sql) throws SQLException {
 		try (Connection next = DriverManager.getConnection(bouncer.url("postgres"), postgres.username(),
 				postgres.password())) {
-			assertThat(Sources.query(next, "SHOW default_transaction_read_only")).isEqualTo("off");
+			return Sources.query(next, sql);
 		}
 	}
 

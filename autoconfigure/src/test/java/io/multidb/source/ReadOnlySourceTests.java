@@ -17,6 +17,8 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.core.DB;
 
@@ -63,6 +65,38 @@ class ReadOnlySourceTests {
 
 	private SourceDefinition.Builder main() {
 		return Sources.sqlite("main", this.directory).hikari(Map.of("maximum-pool-size", "1"));
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "", "mariadb:" })
+	void whatItsDriverOnlyTakesForAHintIsRefused(String kind) throws SQLException {
+		makeFile("copy");
+		SourceRegistry registry = this.sources
+			.with(HintDriver.source("reader", kind + this.directory.resolve("copy.db")).readOnly(true))
+			.with(HintDriver.source("writer", kind + this.directory.resolve("main.db")))
+			.registry();
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> registry.get("reader").getConnection())
+			.withMessageContaining("cannot be read-only")
+			.withMessageContaining("Connect as a user that may only read")
+			.withMessageContaining("'app.datasources.reader.read-only'");
+		Source writer = registry.get("writer");
+		Sources.execute(writer, WRITE);
+		Connection connection = writer.take();
+		assertThatExceptionOfType(SQLException.class).isThrownBy(() -> writer.refuseWritesThroughout(connection));
+		writer.giveBack(connection, false);
+	}
+
+	/** Only work that is to read only goes there. */
+	@Test
+	void replicasAreUsedWhateverTheirDriverMakesOfIt() throws SQLException {
+		makeFile("copy");
+		SourceRegistry registry = this.sources
+			.with(HintDriver.source("writer", this.directory.resolve("main.db").toString())
+				.replicas(ReplicaSettings.of("copy")))
+			.with(HintDriver.source("copy", this.directory.resolve("copy.db").toString()))
+			.registry();
+		assertThat(Sources.query(registry.get("copy"), "select count(*) from t")).isEqualTo("0");
 	}
 
 	@Test

@@ -165,7 +165,11 @@ class ReplaceTests {
 	}
 
 	private static FutureTask<String> replace(SourceRegistry registry, SourceDefinition definition) {
-		FutureTask<String> task = new FutureTask<>(() -> registry.replace(definition), "replaced");
+		return replaces(() -> registry.replace(definition));
+	}
+
+	private static FutureTask<String> replaces(Runnable work) {
+		FutureTask<String> task = new FutureTask<>(work, "replaced");
 		Thread thread = new Thread(task, "replaces");
 		thread.start();
 		return task;
@@ -183,13 +187,13 @@ class ReplaceTests {
 		}
 	}
 
-	/** The second one has claimed its database, and waits for the first. */
-	private static void awaitWaiting() {
+	/** So many wait for the first. */
+	private static void awaitWaiting(int others) {
 		await().until(() -> Thread.getAllStackTraces()
 			.keySet()
 			.stream()
 			.filter((thread) -> thread.getName().equals("replaces") && thread.getState() == Thread.State.TIMED_WAITING)
-			.count() == 2);
+			.count() == 1 + others);
 	}
 
 	@Test
@@ -199,7 +203,7 @@ class ReplaceTests {
 		FutureTask<String> failing = replace(registry, at("a", "b.db"));
 		assertThat(slow.begun.await(1, TimeUnit.MINUTES)).isTrue();
 		FutureTask<String> other = replace(registry, at("a", "b.db"));
-		awaitWaiting();
+		awaitWaiting(1);
 		slow.end.complete("no");
 		assertThat(other.get(1, TimeUnit.MINUTES)).isEqualTo("replaced");
 		assertThatExceptionOfType(ExecutionException.class).isThrownBy(failing::get);
@@ -214,12 +218,51 @@ class ReplaceTests {
 		FutureTask<String> there = replace(registry, at("a", "b.db"));
 		assertThat(slow.begun.await(1, TimeUnit.MINUTES)).isTrue();
 		FutureTask<String> back = replace(registry, at("a", "a.db"));
-		awaitWaiting();
+		awaitWaiting(1);
 		slow.end.complete("");
 		assertThat(there.get(1, TimeUnit.MINUTES)).isEqualTo("replaced");
 		assertThat(back.get(1, TimeUnit.MINUTES)).isEqualTo("replaced");
 		assertTaken(registry, "a.db", true);
 		assertTaken(registry, "b.db", false);
+	}
+
+	@Test
+	void aChangeIsMadeOfTheDefinitionThatIsThereWhenItsTurnComes() throws Exception {
+		Slow slow = new Slow("b.db");
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory)).with(slow).registry();
+		assertThat(registry.reopen("a")).as("nothing is open").isFalse();
+		assertThat(registry.reopen("nobody")).isFalse();
+		assertThat(Sources.query(registry.get("a"), "select 1")).isEqualTo("1");
+		FutureTask<String> moved = replace(registry, at("a", "b.db"));
+		assertThat(slow.begun.await(1, TimeUnit.MINUTES)).isTrue();
+		FutureTask<String> changed = replaces(
+				() -> registry.replace("a", (former) -> former.at(former.url().text(), "me", "secret")));
+		FutureTask<String> reopened = replaces(() -> registry.reopen("a"));
+		awaitWaiting(2);
+		slow.end.complete("");
+		for (FutureTask<String> each : List.of(moved, changed, reopened)) {
+			assertThat(each.get(1, TimeUnit.MINUTES)).isEqualTo("replaced");
+		}
+		SourceDefinition now = registry.get("a").definition();
+		assertThat(now.url().text()).endsWith("b.db");
+		assertThat(now.username()).isEqualTo("me");
+		assertTaken(registry, "b.db", true);
+		assertTaken(registry, "a.db", false);
+	}
+
+	@Test
+	void whatTheChangeThrowsIsThrownAndNothingHasChanged() throws Exception {
+		SourceRegistry registry = registry(Duration.ofSeconds(30), Map.of());
+		SourceDefinition before = registry.get("a").definition();
+		assertThatExceptionOfType(ArithmeticException.class).isThrownBy(() -> registry.replace("a", (former) -> {
+			throw new ArithmeticException();
+		}));
+		assertThatIllegalArgumentException()
+			.isThrownBy(() -> registry.replace("a", (former) -> Sources.sqlite("b", this.directory).build()));
+		assertThat(registry.get("a").definition()).isEqualTo(before);
+		assertThat(place(registry.get("a"))).isEqualTo("old");
+		registry.replace(moved().build());
+		assertThat(place(registry.get("a"))).isEqualTo("new");
 	}
 
 	@Test

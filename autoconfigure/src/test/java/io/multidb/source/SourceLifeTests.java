@@ -211,6 +211,68 @@ class SourceLifeTests {
 	}
 
 	@Test
+	void whoMeasuresAndFailsChangesNothing() throws SQLException {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("a", this.directory))
+			.with(Sources.sqlite("b", this.directory))
+			.registry();
+		registry.measure(new PoolListener() {
+
+			@Override
+			public void opened(Source source, LeaseCounts counts) {
+				throw new IllegalStateException("opened");
+			}
+
+			@Override
+			public void removed(Source source) {
+				throw new AssertionError("removed");
+			}
+
+		}, 1);
+		assertThat(Sources.query(registry.get("a"), "select 1")).isEqualTo("1");
+		registry.removeAll(List.of("a", "b"));
+		assertThat(registry.sources()).isEmpty();
+		assertThat(this.sources.events).filteredOn(SourceEvent.Removed.class::isInstance).hasSize(2);
+	}
+
+	@Test
+	void whoIsToldByAThreadThatIsInterruptedIsNotStoppedByThat() throws SQLException {
+		List<Boolean> interrupted = new CopyOnWriteArrayList<>();
+		SourceMigrator migrator = (definition, connection) -> {
+			Thread.currentThread().interrupt();
+			return SourceMigrator.Outcome.MIGRATED;
+		};
+		SourceRegistry registry = new SourceRegistry(List.of(Sources.sqlite("a", this.directory).build()), List.of(),
+				migrator, (event) -> interrupted.add(Thread.currentThread().isInterrupted()));
+		registry.measure(new PoolListener() {
+
+			@Override
+			public void opened(Source source, LeaseCounts counts) {
+				interrupted.add(Thread.currentThread().isInterrupted());
+			}
+
+			@Override
+			public void removed(Source source) {
+				interrupted.add(Thread.currentThread().isInterrupted());
+			}
+
+		}, 1);
+		try (registry) {
+			Throwable failure = catchThrowable(() -> registry.prepare("a"));
+			assertThat(failure).isNull();
+			assertThat(Thread.interrupted()).as("left to whoever it is meant for").isTrue();
+			Sources.query(registry.get("a"), "select 1");
+			assertThat(Thread.interrupted()).isTrue();
+			Thread.currentThread().interrupt();
+			registry.remove("a");
+			assertThat(Thread.interrupted()).isTrue();
+			assertThat(interrupted).hasSizeGreaterThanOrEqualTo(5).containsOnly(false);
+		}
+		finally {
+			boolean unused = Thread.interrupted();
+		}
+	}
+
+	@Test
 	void eventsAreToldInTheOrderInWhichThingsHappened() throws SQLException {
 		AtomicReference<SourceRegistry> registry = new AtomicReference<>();
 		List<String> seen = new CopyOnWriteArrayList<>();

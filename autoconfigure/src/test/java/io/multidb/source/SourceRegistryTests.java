@@ -87,6 +87,21 @@ class SourceRegistryTests {
 		assertThat(registry.get("t-1").identity()).isEqualTo("t-1#3");
 	}
 
+	@Test
+	void whoIsRefusedTheNameOfATemplatesSourceLeavesItAsItIs() {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("main", this.directory)).with(numbered()).registry();
+		assertThat(registry.get("t-1").identity()).isEqualTo("t-1");
+		SourceDefinition mains = SourceDefinition.named("t-1")
+			.url("jdbc:sqlite:" + this.directory.resolve("main.db"))
+			.build();
+		for (SourceDefinition refused : List.of(mains, Sources.sqlite("t-1", this.directory).build())) {
+			assertThatExceptionOfType(InvalidDatasourcesException.class).isThrownBy(() -> registry.add(refused));
+			registry.drain("t-1");
+			assertThat(registry.find("t-1")).isNull();
+			assertThat(registry.get("t-1").identity()).isEqualTo("t-1");
+		}
+	}
+
 	private SourceTemplate numbered() {
 		return Sources.template(
 				SourceDefinition.named("t").url("jdbc:sqlite:" + this.directory.resolve("{id}.db")).build(), "t-{id}",
@@ -212,6 +227,15 @@ class SourceRegistryTests {
 	}
 
 	@Test
+	void saysThatThereIsASourceOfTheNameAlready() {
+		SourceRegistry registry = this.sources.with(Sources.sqlite("porto", this.directory)).registry();
+		assertThatExceptionOfType(InvalidDatasourcesException.class)
+			.isThrownBy(() -> registry
+				.add(SourceDefinition.named("porto").url("jdbc:sqlite:" + this.directory.resolve("new.db")).build()))
+			.withMessage("There is a source 'porto' already: replace it, or take another name.");
+	}
+
+	@Test
 	void refusesTwoSourcesOfOneDatabase() {
 		SourceRegistry registry = this.sources.with(Sources.sqlite("lisbon", this.directory)).registry();
 		String url = "jdbc:sqlite:" + this.directory + "/sub/../lisbon.db";
@@ -287,7 +311,8 @@ class SourceRegistryTests {
 			.withMessageContaining("does not exist");
 		Files.createDirectory(later);
 		Awaitility.await().untilAsserted(() -> assertThat(lisbon.state()).isInstanceOf(SourceState.Cold.class));
-		assertThat(this.sources.events).anyMatch(SourceEvent.Recovered.class::isInstance);
+		Awaitility.await()
+			.untilAsserted(() -> assertThat(this.sources.events).anyMatch(SourceEvent.Recovered.class::isInstance));
 		assertThat(Sources.query(lisbon, "select 1")).isEqualTo("1");
 	}
 

@@ -11,6 +11,7 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 import org.springframework.core.io.DefaultResourceLoader;
@@ -40,6 +41,9 @@ public final class Sources implements AutoCloseable {
 	private PoolLimits limits = PoolLimits.DEFAULT;
 
 	private Clock clock = Clock.systemUTC();
+
+	private volatile Consumer<SourceEvent> listener = (event) -> {
+	};
 
 	public final List<SourceEvent> events = new CopyOnWriteArrayList<>();
 
@@ -79,6 +83,14 @@ public final class Sources implements AutoCloseable {
 		return this;
 	}
 
+	/**
+	 * Somebody who is told of events beside the list, on the thread on which they happen.
+	 */
+	public Sources onEvent(Consumer<SourceEvent> listener) {
+		this.listener = listener;
+		return this;
+	}
+
 	Sources with(Clock clock) {
 		this.clock = clock;
 		return this;
@@ -86,10 +98,15 @@ public final class Sources implements AutoCloseable {
 
 	public SourceRegistry registry() {
 		if (this.registry == null) {
-			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this.events::add,
+			this.registry = new SourceRegistry(this.definitions, this.templates, this.migrator, this::tell,
 					this.callerSession, this.limits, this.clock);
 		}
 		return this.registry;
+	}
+
+	private void tell(SourceEvent event) {
+		this.events.add(event);
+		this.listener.accept(event);
 	}
 
 	/** A directory in which this process can make no file, not even as root. */
