@@ -1,13 +1,6 @@
 package io.multidb.cli;
 
-import java.util.Objects;
-import java.util.concurrent.Callable;
-
-import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 import io.multidb.source.SourceEvent;
 import io.multidb.source.SourceRegistry;
@@ -16,31 +9,18 @@ import io.multidb.source.SourceRegistry;
 @Command(name = "create",
 		description = "Makes databases that are not there, and migrates them: those of a template, and SQLite files of"
 				+ " declared sources. What is there is left alone.")
-class CreateCommand implements Callable<Integer> {
+class CreateCommand extends ChangingCommand {
 
 	private static final String EXISTS = "exists";
 
-	private final Workshop workshop;
-
-	@Spec
-	private @Nullable CommandSpec spec;
-
-	@ArgGroup(multiplicity = "1")
-	private @Nullable Choice choice;
-
 	CreateCommand(Workshop workshop) {
-		this.workshop = workshop;
+		super(workshop);
 	}
 
 	@Override
-	public Integer call() {
-		return this.workshop.forEach(this.workshop.names(this.choice, Objects.requireNonNull(this.spec).commandLine()),
-				this::create);
-	}
-
-	private Outcome create(String name) {
-		SourceRegistry registry = this.workshop.registry();
-		if (!this.workshop.isDeclared(name)) {
+	Outcome change(String name) {
+		SourceRegistry registry = workshop().registry();
+		if (!workshop().isDeclared(name)) {
 			boolean made = registry.create(name);
 			return Outcome.done(name, made ? created(name) : EXISTS);
 		}
@@ -52,7 +32,7 @@ class CreateCommand implements Callable<Integer> {
 	}
 
 	private String created(String name) {
-		SourceEvent event = this.workshop.done(name);
+		SourceEvent event = workshop().done(name);
 		return "created" + ((event instanceof SourceEvent.Created made) ? " in " + made.took().toMillis() + " ms"
 				: (event instanceof SourceEvent.Migrated) ? " and migrated" : "");
 	}

@@ -14,7 +14,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -30,6 +29,7 @@ import io.multidb.SourceUnavailableException;
 import io.multidb.catalog.CatalogContents;
 import io.multidb.catalog.CatalogSettings;
 import io.multidb.source.CallerSession;
+import io.multidb.source.DaemonThreads;
 import io.multidb.source.JdbcUrl;
 import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
@@ -231,13 +231,9 @@ final class Workshop implements AutoCloseable {
 			BiConsumer<T, Progress> printer) {
 		List<T> results = new ArrayList<>();
 		CountDownLatch pending = new CountDownLatch(names.size());
-		AtomicInteger thread = new AtomicInteger();
-		ExecutorService workers = Executors
-			.newFixedThreadPool(Math.max(1, Math.min(configured().parallelism(), names.size())), (task) -> {
-				Thread worker = new Thread(task, "multidb-command-" + thread.incrementAndGet());
-				worker.setDaemon(true);
-				return worker;
-			});
+		ExecutorService workers = Executors.newFixedThreadPool(
+				Math.max(1, Math.min(configured().parallelism(), names.size())),
+				DaemonThreads.numbered("multidb-command-"));
 		try (Progress progress = new Progress(this.out, this.terminal, names.size())) {
 			for (String name : names) {
 				workers.execute(() -> {

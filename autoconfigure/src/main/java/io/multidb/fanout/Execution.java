@@ -200,10 +200,13 @@ final class Execution<T, P> {
 
 	}
 
-	/** Watches that a source is asked. */
+	/** Watches that a source is asked, and knows what of it must not be told. */
 	interface Parts {
 
 		Watch.Watched begin(String source);
+
+		/** Without what is secret of the source. */
+		String masked(String source, String text);
 
 	}
 
@@ -244,16 +247,24 @@ final class Execution<T, P> {
 			interrupted = true;
 		}
 		finally {
+			end(workers, interrupted);
+		}
+		return new FanOutAnswer.Outcomes(this.id, Arrays.stream(this.outcomes).map(Objects::requireNonNull).toList(),
+				this.failures, Duration.ofNanos(System.nanoTime() - this.start));
+	}
+
+	private void end(Workers workers, boolean interrupted) {
+		try {
 			if (this.open > 0) {
 				closeAll(workers, interrupted || workers.isClosed());
 			}
+		}
+		finally {
 			if (interrupted) {
 				Thread.currentThread().interrupt();
 			}
+			this.journal.await(this.end);
 		}
-		this.journal.await(this.end);
-		return new FanOutAnswer.Outcomes(this.id, Arrays.stream(this.outcomes).map(Objects::requireNonNull).toList(),
-				this.failures, Duration.ofNanos(System.nanoTime() - this.start));
 	}
 
 	private void work(Item<P> item, Runner runner) {
@@ -261,14 +272,13 @@ final class Execution<T, P> {
 		if (!item.begin(runner, deadline)) {
 			return;
 		}
-		Watch.Watched watched = this.parts.begin(item.source());
-		this.journal.running(item.index());
+		Watch.Watched watched = Watch.Watched.NONE;
 		Merge.Part<P> part = null;
 		Throwable failure = null;
-		try (Scope scope = Target.ofSource(item.source()).within(deadline).enter()) {
-			try (Question.Rows<? extends T> rows = this.question.ask()) {
-				part = this.merge.read(item.index(), item.source(), rows.iterator());
-			}
+		try {
+			watched = this.parts.begin(item.source());
+			this.journal.running(item.index());
+			part = ask(item, deadline);
 		}
 		catch (Throwable ex) {
 			failure = ex;
@@ -276,9 +286,26 @@ final class Execution<T, P> {
 		deadline.end();
 		// Meant for what has ended.
 		Thread.interrupted();
-		watched.end(((failure == null) ? Status.COMPLETED : statusOf(failure)).toString(), failure);
+		end(item, watched, failure);
 		if (item.end((failure == null) ? part : null, failure)) {
 			this.answered.add(item);
+		}
+	}
+
+	private Merge.Part<P> ask(Item<P> item, Deadline deadline) throws Exception {
+		try (Scope scope = Target.ofSource(item.source()).within(deadline).enter();
+				Question.Rows<? extends T> rows = this.question.ask()) {
+			return this.merge.read(item.index(), item.source(), rows.iterator());
+		}
+	}
+
+	/** The answer has come, whatever becomes of who watched. */
+	private void end(Item<P> item, Watch.Watched watched, @Nullable Throwable failure) {
+		try {
+			watched.end(((failure == null) ? Status.COMPLETED : statusOf(failure)).toString(), failure);
+		}
+		catch (RuntimeException | Error ex) {
+			logger.warn("{}: what watches fan-outs failed", item.source(), ex);
 		}
 	}
 
@@ -354,7 +381,8 @@ final class Execution<T, P> {
 			settle(item, Status.COMPLETED, (part != null) ? part.count() : 0, answer.nanos(), null, null);
 		}
 		else {
-			settle(item, statusOf(failure), 0, answer.nanos(), describe(failure), failure);
+			settle(item, statusOf(failure), 0, answer.nanos(), this.parts.masked(item.source(), describe(failure)),
+					failure);
 		}
 	}
 

@@ -22,6 +22,7 @@ import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.jdbc.datasource.SingleConnectionDataSource;
 
 import io.multidb.MultiDbException;
+import io.multidb.source.JdbcUrl;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
@@ -171,10 +172,21 @@ public final class FanOut implements AutoCloseable {
 		}
 	}
 
-	private Watch.Watched watch(String source) {
-		Source asked = this.registry.find(source);
-		return this.watch.begin(Watch.Activity.FAN_OUT_SOURCE, source,
-				(asked != null) ? asked.definition().url().product() : null);
+	private final class Parts implements Execution.Parts {
+
+		@Override
+		public Watch.Watched begin(String source) {
+			Source asked = FanOut.this.registry.find(source);
+			return (asked != null) ? FanOut.this.watch.begin(Watch.Activity.FAN_OUT_SOURCE, asked.definition())
+					: FanOut.this.watch.begin(Watch.Activity.FAN_OUT_SOURCE, source, null);
+		}
+
+		@Override
+		public String masked(String source, String text) {
+			Source asked = FanOut.this.registry.find(source);
+			return (asked != null) ? asked.definition().masked(text) : JdbcUrl.mask(text);
+		}
+
 	}
 
 	private <T, P> FanOutAnswer.Outcomes ask(FanOutQuery.Settings settings, Question<? extends T> question,
@@ -183,7 +195,7 @@ public final class FanOut implements AutoCloseable {
 		Execution<T, P> execution = new Execution<>(settings.sources(), settings.timeout(), question, merge,
 				settings.listener(),
 				(recorder != null) ? recorder::begin : (id, sources) -> FanOutJournal.Recording.NONE, this::kind,
-				this::watch);
+				new Parts());
 		return execution.run(this.workers);
 	}
 

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Delayed;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
@@ -35,6 +36,8 @@ import org.springframework.jdbc.UncategorizedSQLException;
 import org.springframework.jdbc.support.SQLStateSQLExceptionTranslator;
 
 import io.multidb.MultiDbException;
+import io.multidb.source.DaemonThreads;
+import io.multidb.source.JdbcUrl;
 import io.multidb.source.SourceRegistry;
 
 /**
@@ -153,6 +156,8 @@ public final class FanOutJournal implements AutoCloseable {
 
 	private final Duration keep;
 
+	private final List<Duration> again;
+
 	private final ReentrantLock lock = new ReentrantLock();
 
 	/** Guarded by lock; {@code null} until something is to be written. */
@@ -179,9 +184,29 @@ public final class FanOutJournal implements AutoCloseable {
 	 * @param keep how long executions are kept; zero for ever
 	 */
 	public FanOutJournal(SourceRegistry registry, String source, Duration keep) {
+		this(registry, source, keep, AGAIN);
+	}
+
+	FanOutJournal(SourceRegistry registry, String source, Duration keep, List<Duration> again) {
 		this.registry = registry;
 		this.source = source;
 		this.keep = keep;
+		this.again = again;
+	}
+
+	/** In how long each is to be written that waits for it. */
+	List<Duration> planned() {
+		this.lock.lock();
+		try {
+			return (this.writer == null) ? List.of()
+					: this.writer.getQueue()
+						.stream()
+						.map((work) -> Duration.ofNanos(((Delayed) work).getDelay(TimeUnit.NANOSECONDS)))
+						.toList();
+		}
+		finally {
+			this.lock.unlock();
+		}
 	}
 
 	/**
@@ -280,7 +305,7 @@ public final class FanOutJournal implements AutoCloseable {
 	 */
 	Recording begin(String id, List<String> sources) {
 		Execution execution = new Execution(id, sources);
-		if (this.unwritten.incrementAndGet() > MANY || !later(execution, AT_ONCE)) {
+		if (this.unwritten.incrementAndGet() > MANY || !later(() -> write(execution), AT_ONCE)) {
 			this.unwritten.decrementAndGet();
 			logger.warn("{}: the journal is behind by {} fan-outs; {} is not recorded", this.source, MANY, id);
 			return Recording.NONE;
@@ -288,26 +313,24 @@ public final class FanOutJournal implements AutoCloseable {
 		return execution;
 	}
 
-	private boolean later(Execution execution, Duration delay) {
+	private boolean later(Runnable work, Duration delay) {
 		this.lock.lock();
 		try {
 			if (this.closed) {
 				return false;
 			}
 			if (this.writer == null) {
-				ScheduledThreadPoolExecutor fresh = new ScheduledThreadPoolExecutor(1, (work) -> {
-					Thread thread = new Thread(work, "multidb-journal");
-					thread.setDaemon(true);
-					return thread;
-				});
+				ScheduledThreadPoolExecutor fresh = new ScheduledThreadPoolExecutor(1,
+						DaemonThreads.named("multidb-journal"));
 				fresh.setKeepAliveTime(10, TimeUnit.SECONDS);
 				fresh.allowCoreThreadTimeOut(true);
 				this.writer = fresh;
 			}
-			Future<?> unused = this.writer.schedule(() -> write(execution), delay.toMillis(), TimeUnit.MILLISECONDS);
+			Future<?> unused = this.writer.schedule(work, delay.toMillis(), TimeUnit.MILLISECONDS);
 			return true;
 		}
-		catch (RejectedExecutionException ex) {
+		catch (RejectedExecutionException | OutOfMemoryError ex) {
+			// Closed, or no thread is to be had: the answer matters more.
 			return false;
 		}
 		finally {
@@ -318,7 +341,7 @@ public final class FanOutJournal implements AutoCloseable {
 	private void write(Execution execution) {
 		boolean last = execution.ended;
 		execution.scheduled.set(false);
-		if (execution.over) {
+		if (execution.over || execution.waiting) {
 			return;
 		}
 		boolean done = false;
@@ -333,7 +356,8 @@ public final class FanOutJournal implements AutoCloseable {
 		catch (SQLException | RuntimeException ex) {
 			if (!this.down) {
 				this.down = true;
-				logger.warn("{}: the journal of fan-outs cannot be written: {}", this.source, ex.getMessage());
+				logger.warn("{}: the journal of fan-outs cannot be written: {}", this.source,
+						JdbcUrl.mask(String.valueOf(ex.getMessage())));
 			}
 		}
 		finally {
@@ -349,12 +373,16 @@ public final class FanOutJournal implements AutoCloseable {
 	}
 
 	private boolean laterAgain(Execution execution) {
-		if (execution.attempts == AGAIN.size()) {
+		if (execution.attempts == this.again.size()) {
 			logger.debug("{}: what became of fan-out {} could not be written into the journal", this.source,
 					execution.id);
 			return false;
 		}
-		return later(execution, AGAIN.get(execution.attempts++));
+		execution.waiting = later(() -> {
+			execution.waiting = false;
+			write(execution);
+		}, this.again.get(execution.attempts++));
+		return execution.waiting;
 	}
 
 	/** Whether or not a commit was answered whose connection is lost. */
@@ -368,7 +396,7 @@ public final class FanOutJournal implements AutoCloseable {
 				if (attempt == ATTEMPTS || !isWorthAnother(ex)) {
 					throw ex;
 				}
-				logger.debug("{}: the journal of fan-outs is written to again", this.source, ex);
+				logger.debug("{}: the journal of fan-outs is written to again", this.source, JdbcUrl.mask(ex));
 			}
 		}
 	}
@@ -510,6 +538,9 @@ public final class FanOutJournal implements AutoCloseable {
 		 */
 		private boolean over;
 
+		/** Its outcome could not be written, and is tried again at its time. */
+		private boolean waiting;
+
 		/** How often its outcome could not be written. */
 		private int attempts;
 
@@ -551,15 +582,15 @@ public final class FanOutJournal implements AutoCloseable {
 		}
 
 		private void changed() {
-			if (this.scheduled.compareAndSet(false, true)) {
-				boolean unused = later(this, AT_ONCE);
+			if (this.scheduled.compareAndSet(false, true) && !later(() -> FanOutJournal.this.write(this), AT_ONCE)) {
+				this.scheduled.set(false);
 			}
 		}
 
 		@Override
 		public void await(long deadline) {
 			this.ended = true;
-			if (!later(this, Duration.ZERO)) {
+			if (!later(() -> FanOutJournal.this.write(this), Duration.ZERO)) {
 				return;
 			}
 			try {

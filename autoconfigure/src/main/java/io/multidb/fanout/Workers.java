@@ -1,6 +1,5 @@
 package io.multidb.fanout;
 
-import java.lang.reflect.Method;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -13,6 +12,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 
 import org.jspecify.annotations.Nullable;
+
+import io.multidb.source.DaemonThreads;
 
 /**
  * The threads of all fan-outs: platform threads for SQLite, whose driver pins virtual
@@ -137,13 +138,8 @@ final class Workers implements AutoCloseable {
 				return this.virtual;
 			}
 			if (this.platform == null) {
-				AtomicInteger number = new AtomicInteger();
 				this.platform = new ThreadPoolExecutor(0, Integer.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS,
-						new SynchronousQueue<>(), (work) -> {
-							Thread thread = new Thread(work, NAME + number.incrementAndGet());
-							thread.setDaemon(true);
-							return thread;
-						});
+						new SynchronousQueue<>(), DaemonThreads.numbered(NAME));
 			}
 			return this.platform;
 		}
@@ -152,13 +148,18 @@ final class Workers implements AutoCloseable {
 		}
 	}
 
-	/** From Java 21 on: {@code Thread.ofVirtual().name(NAME, 1).factory()}. */
+	/**
+	 * From Java 21 on:
+	 * {@code Thread.ofVirtual().name(NAME, 1).inheritInheritableThreadLocals(false)}.
+	 */
 	private static @Nullable ThreadFactory virtualThreads() {
 		try {
 			Object builder = Thread.class.getMethod("ofVirtual").invoke(null);
 			Class<?> type = Class.forName("java.lang.Thread$Builder");
-			Method name = type.getMethod("name", String.class, long.class);
-			return (ThreadFactory) type.getMethod("factory").invoke(name.invoke(builder, NAME + "v", 1L));
+			builder = type.getMethod("name", String.class, long.class).invoke(builder, NAME + "v", 1L);
+			builder = type.getMethod("inheritInheritableThreadLocals", boolean.class).invoke(builder, false);
+			ThreadFactory factory = (ThreadFactory) type.getMethod("factory").invoke(builder);
+			return (work) -> DaemonThreads.withClassLoader(factory.newThread(work));
 		}
 		catch (ReflectiveOperationException | UnsupportedOperationException ex) {
 			return null;

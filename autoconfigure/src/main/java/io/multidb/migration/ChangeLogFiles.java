@@ -59,7 +59,8 @@ final class ChangeLogFiles extends SpringResourceAccessor {
 		if (uri == null || !"file".equals(uri.getScheme())) {
 			return null;
 		}
-		Path file = Path.of(uri);
+		// One that is relative to the working directory has no path of its own.
+		Path file = uri.isOpaque() ? Path.of(uri.getSchemeSpecificPart()) : Path.of(uri);
 		this.states.putIfAbsent(file, state(file));
 		return file;
 	}
@@ -69,7 +70,7 @@ final class ChangeLogFiles extends SpringResourceAccessor {
 	 * them.
 	 */
 	private void rememberDirectories(@Nullable Path file, String searched) {
-		Path root = Path.of(searched.replaceFirst("^classpath\\*?:", "").replaceFirst("^/", ""));
+		Path root = Path.of(searched.replaceFirst("^(classpath\\*?|file):", "").replaceFirst("^/", ""));
 		Path directory = (file != null) ? file.getParent() : null;
 		for (int depth = 0; directory != null && depth < DEEPEST; depth++) {
 			this.states.putIfAbsent(directory, state(directory));

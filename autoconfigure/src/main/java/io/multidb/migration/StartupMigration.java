@@ -23,7 +23,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import org.springframework.beans.factory.DisposableBean;
+import org.springframework.boot.diagnostics.FailureAnalyzedException;
 
+import io.multidb.source.DaemonThreads;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
 
@@ -95,12 +97,8 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 	private void migrate(List<String> names) throws LiquibaseException {
 		long start = System.nanoTime();
 		CountDownLatch pending = new CountDownLatch(names.size());
-		AtomicInteger thread = new AtomicInteger();
-		ExecutorService workers = Executors.newFixedThreadPool(Math.min(this.parallelism, names.size()), (task) -> {
-			Thread worker = new Thread(task, "multidb-migration-" + thread.incrementAndGet());
-			worker.setDaemon(true);
-			return worker;
-		});
+		ExecutorService workers = Executors.newFixedThreadPool(Math.min(this.parallelism, names.size()),
+				DaemonThreads.numbered("multidb-migration-"));
 		this.executor = workers;
 		this.waitingFor.addAll(names);
 		for (String name : names) {
@@ -164,12 +162,24 @@ public final class StartupMigration extends SpringLiquibase implements Disposabl
 			progress += " for longer than " + this.timeout.toMillis() + " ms";
 		}
 		if (this.failFast) {
-			throw new LiquibaseException(
-					"Sources " + progress + ", and 'app.tenancy.liquibase.fail-fast' is set. " + this.failures);
+			throw refusal(progress);
 		}
 		String failed = some(this.failures.keySet());
 		logger.warn("{}; the start goes on{}, health shows why", progress,
 				failed.isEmpty() ? "" : " without " + failed);
+	}
+
+	/** The cause is what Spring Boot prints in place of a stack trace. */
+	private LiquibaseException refusal(String progress) {
+		String refusal = "Sources " + progress + ", and 'app.tenancy.liquibase.fail-fast' is set.";
+		Map<String, String> failed = new TreeMap<>(this.failures);
+		StringBuilder description = new StringBuilder(refusal).append('\n');
+		failed.forEach((name, reason) -> description.append("\n  - ").append(name).append(": ").append(reason));
+		return new LiquibaseException(refusal + " " + failed,
+				new FailureAnalyzedException(description.toString(),
+						"Mend what is said above, give sources that are waited for more time by"
+								+ " 'app.tenancy.liquibase.startup-timeout', or let the application start without them:"
+								+ " 'app.tenancy.liquibase.fail-fast=false'."));
 	}
 
 	private static String some(Set<String> names) {

@@ -24,6 +24,8 @@ import io.multidb.fanout.FanOutJournal.Recorded;
 import io.multidb.fanout.FanOutJournal.State;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -107,7 +109,7 @@ class FanOutJournalTests {
 		FanOutResult<Object> result = this.fanOut.over(List.of("ny")).call(() -> {
 			throw new IllegalStateException("x".repeat(5000));
 		});
-		assertThat(result.outcomes().get(0).failure()).hasSize(5000);
+		assertThat(result.outcomes().get(0).failure()).isEqualTo("x".repeat(2000) + "…");
 		assertThat(this.journal.find(result.id()).entries().get(0).failure()).hasSize(1000);
 	}
 
@@ -154,6 +156,46 @@ class FanOutJournalTests {
 		FanOutResult<String> next = this.fanOut.over(List.of("ny", "ca")).call(SourceContext::require);
 		await().until(() -> states(next.id()), List.of(State.COMPLETED, State.COMPLETED)::equals);
 		assertThat(output).contains("journal of fan-outs is written again");
+	}
+
+	/** However many writes were due when it ended. */
+	@Test
+	void anOutcomeThatCannotBeWrittenIsTriedAgainOnceAtATime() {
+		Duration notNow = Duration.ofHours(1);
+		try (FanOutJournal none = new FanOutJournal(this.sources.registry(), "nowhere", Duration.ZERO,
+				List.of(notNow, notNow, notNow, notNow))) {
+			for (int i = 1; i <= 3; i++) {
+				FanOutJournal.Recording recording = none.begin("execution-" + i, List.of("ca"));
+				recording.running(0);
+				recording.ended(0, new SourceOutcome("ca", SourceOutcome.Status.COMPLETED, 1, 1, null));
+				recording.await(System.nanoTime() + LONG.toNanos());
+				await().untilAsserted(() -> assertThat(none.planned()).allMatch((in) -> in.toMinutes() > 1));
+				assertThat(none.planned()).hasSize(i);
+			}
+		}
+	}
+
+	@Test
+	void aJournalThatIsFullOrReadOnlyKeepsNothingBack() throws Exception {
+		Path file = this.directory.resolve("full.db");
+		try (Connection made = DriverManager.getConnection("jdbc:sqlite:" + file)) {
+			Sources.execute(made, "create table other (x)");
+		}
+		for (String url : List.of("?max_page_count=1", "?open_mode=1")) {
+			SourceRegistry registry = this.sources.registry();
+			registry.add(SourceDefinition.named("full").url("jdbc:sqlite:" + file + url).build());
+			FanOutJournal full = new FanOutJournal(registry, "full", Duration.ZERO);
+			try (full; FanOut another = fanOut(full)) {
+				for (int i = 0; i < 3; i++) {
+					assertThat(another.over(List.of("ny", "ca")).call(SourceContext::require).isComplete()).isTrue();
+				}
+				Sources.assertIdle(registry.get("full"));
+				try (Connection free = DriverManager.getConnection("jdbc:sqlite:" + file)) {
+					Sources.execute(free, "begin exclusive");
+				}
+			}
+			assertThat(registry.remove("full")).isTrue();
+		}
 	}
 
 	@Test

@@ -25,6 +25,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.MDC;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -53,6 +55,7 @@ import io.multidb.source.NamePattern;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
+import io.multidb.source.Watch;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
@@ -123,6 +126,20 @@ class FanOutTests {
 		open("ca", "ny");
 		FanOutResult<String> result = this.fanOut.over(List.of("ca", "ny")).rows(() -> where(this.jdbc));
 		assertThat(result.values()).containsExactly("ca", "ny");
+	}
+
+	@Test
+	void workersInheritNothingOfWhoeverCausedThem() throws Exception {
+		open("ca");
+		InheritableThreadLocal<String> user = new InheritableThreadLocal<>();
+		user.set("anna");
+		try {
+			assertThat(this.fanOut.over(List.of("ca")).call(() -> String.valueOf(user.get())).values())
+				.containsExactly("null");
+		}
+		finally {
+			user.remove();
+		}
 	}
 
 	@Test
@@ -415,6 +432,31 @@ class FanOutTests {
 			ContextRegistry.getInstance().removeThreadLocalAccessor("FanOutTests");
 		}
 		assertThat(this.fanOut.over(List.of("ca", "ny")).call(SourceContext::require).isComplete()).isTrue();
+	}
+
+	@ParameterizedTest
+	@ValueSource(booleans = { true, false })
+	void whoWatchesAndFailsHoldsUpNobodyAndNoWorker(boolean atOnce) throws Exception {
+		open("ca", "ny", "tx", "fed");
+		List<String> names = List.of("ca", "ny", "tx", "fed");
+		this.fanOut.watch((activity, source, product) -> {
+			if (!"ny".equals(source)) {
+				return Watch.Watched.NONE;
+			}
+			if (atOnce) {
+				throw new IllegalStateException("on purpose");
+			}
+			return (outcome, failure) -> {
+				throw new AssertionError("on purpose");
+			};
+		});
+		for (int i = 0; i < 3; i++) {
+			FanOutResult<String> result = this.fanOut.over(names).call(SourceContext::require);
+			assertThat(result.outcomes()).extracting(SourceOutcome::status)
+				.containsExactly(Status.COMPLETED, atOnce ? Status.FAILED : Status.COMPLETED, Status.COMPLETED,
+						Status.COMPLETED);
+			assertThat(result.took()).isLessThan(LONG);
+		}
 	}
 
 	@Test

@@ -22,7 +22,10 @@ import liquibase.changelog.FastCheckService;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.AnnotatedElementContext;
+import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.io.TempDirFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -147,6 +150,39 @@ class LiquibaseMigratorTests {
 			assertThat(migrate(migrator, "a", settings)).isTrue();
 		}
 		assertThat(query("a", "select count(*) from b")).isEqualTo("0");
+	}
+
+	/** Below the working directory. */
+	static final class Working implements TempDirFactory {
+
+		@Override
+		public Path createTempDirectory(AnnotatedElementContext element, ExtensionContext context) throws IOException {
+			return Files.createTempDirectory(Files.createDirectories(Path.of("target")), "working");
+		}
+
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "file:", "file:./" })
+	void filesMayBeNamedRelativelyToTheWorkingDirectoryAndToEachOther(String prefix,
+			@TempDir(factory = Working.class) Path working) throws Exception {
+		Files.createDirectory(working.resolve("parts"));
+		Files.writeString(working.resolve("changes.yaml"), """
+				databaseChangeLog:
+				  - include: { file: parts/notes.sql, relativeToChangelogFile: true }
+				""");
+		Path notes = working.resolve("parts/notes.sql");
+		String first = "--liquibase formatted sql\n--changeset me:1\ncreate table note (x);\n";
+		Files.writeString(notes, first);
+		String relative = Path.of("").toAbsolutePath().relativize(working.toAbsolutePath()).toString();
+		LiquibaseSettings settings = LiquibaseSettings.of(prefix + relative.replace('\\', '/') + "/changes.yaml");
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(migrate("a", settings)).as("up to date").isFalse();
+		assertThat(query("a", "select filename from databasechangelog")).startsWith("file:target/")
+			.endsWith("/parts/notes.sql");
+		Files.writeString(notes, first + "--changeset me:2\ncreate table tag (x);\n");
+		assertThat(migrate("a", settings)).isTrue();
+		assertThat(query("a", "select count(*) from tag")).isEqualTo("0");
 	}
 
 	@Test

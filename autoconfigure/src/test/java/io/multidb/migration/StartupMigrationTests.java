@@ -4,10 +4,15 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 
 import liquibase.exception.LiquibaseException;
 import org.awaitility.Awaitility;
@@ -16,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
+import org.springframework.boot.diagnostics.FailureAnalyzedException;
 import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
 
@@ -102,7 +108,14 @@ class StartupMigrationTests {
 		assertThatExceptionOfType(LiquibaseException.class).isThrownBy(() -> start(4, Duration.ofSeconds(30), true))
 			.withMessageContaining("bad1")
 			.withMessageContaining("bad2")
-			.withMessageContaining("fail-fast");
+			.withMessageContaining("fail-fast")
+			.havingCause()
+			.isInstanceOfSatisfying(FailureAnalyzedException.class, (printed) -> {
+				assertThat(printed.analysis().getDescription())
+					.startsWith("Sources migrated 1 of 3, 2 failed, and 'app.tenancy.liquibase.fail-fast' is set.")
+					.containsPattern("- bad1: .*\\n  - bad2: .*missing2' does not exist: create it");
+				assertThat(printed.analysis().getAction()).contains("'app.tenancy.liquibase.fail-fast=false'");
+			});
 	}
 
 	@Test
@@ -117,6 +130,36 @@ class StartupMigrationTests {
 		assertThatExceptionOfType(LiquibaseException.class).isThrownBy(() -> start(1, Duration.ofMillis(200), true));
 		this.sources.close();
 		Awaitility.await().untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
+	}
+
+	@Test
+	void whatHeedsNoInterruptMigratesNothingAfterTheEnd() throws Exception {
+		CountDownLatch begun = new CountDownLatch(1);
+		AtomicReference<Connection> used = new AtomicReference<>();
+		this.sources.with((definition, connection) -> {
+			used.set(connection);
+			begun.countDown();
+			Awaitility.await().pollInSameThread().ignoreExceptions().until(() -> {
+				boolean unused = Thread.interrupted();
+				return connection.isClosed();
+			});
+			try (Statement statement = connection.createStatement()) {
+				statement.execute("create table late (id int)");
+			}
+			return SourceMigrator.Outcome.MIGRATED;
+		});
+		with("slow", this.directory);
+		start(1, Duration.ofMillis(1), false);
+		begun.await();
+		this.migration.destroy();
+		this.sources.close();
+		assertThat(used.get().isClosed()).isTrue();
+		Awaitility.await().untilAsserted(() -> assertThat(Sources.threads("multidb-")).isEmpty());
+		try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + this.directory.resolve("slow.db"));
+				Statement statement = connection.createStatement();
+				ResultSet tables = statement.executeQuery("select name from sqlite_master where name = 'late'")) {
+			assertThat(tables.next()).isFalse();
+		}
 	}
 
 	@Test
