@@ -48,6 +48,11 @@ class GuardedConnection extends LeasedConnection {
 		return this.taken.target();
 	}
 
+	/** Whether it was taken by these, and not by those of another application context. */
+	final boolean isOf(Routes routes) {
+		return this.taken.routes() == routes;
+	}
+
 	/** The thread has entered another target since, or the same in another scope. */
 	void checkOther(Target current) throws SQLException {
 		boolean same;

@@ -5,15 +5,19 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.SourceUnavailableException;
+import io.multidb.source.Source;
+import io.multidb.source.SourceRegistry;
 
 /**
  * What this process knows of tenants' places, which never change. Thread-safe; of the
  * threads that ask for the same unknown tenant one goes and looks, and the others wait
- * for it. No lock is held meanwhile.
+ * for it, as long as they would wait for a connection. No lock is held meanwhile.
  */
 final class Placements {
 
@@ -24,12 +28,24 @@ final class Placements {
 
 	private final ShardMap map;
 
+	private final SourceRegistry registry;
+
 	private final Map<String, String> known = new ConcurrentHashMap<>();
 
-	private final Map<String, CompletableFuture<String>> running = new ConcurrentHashMap<>();
+	private final Map<String, Placement> running = new ConcurrentHashMap<>();
 
-	Placements(ShardMap map) {
+	/** A look-up under way; ends with nothing if only its own thread failed. */
+	private static final class Placement {
+
+		private final Thread owner = Thread.currentThread();
+
+		private final CompletableFuture<@Nullable String> end = new CompletableFuture<>();
+
+	}
+
+	Placements(ShardMap map, SourceRegistry registry) {
 		this.map = map;
+		this.registry = registry;
 	}
 
 	/** The name of a tenant's source. */
@@ -48,13 +64,21 @@ final class Placements {
 	}
 
 	private String place(String tenant, Shards shards) {
-		CompletableFuture<String> mine = new CompletableFuture<>();
-		CompletableFuture<String> others = this.running.putIfAbsent(tenant, mine);
-		if (others != null) {
-			return await(others, tenant, shards);
+		Placement mine = new Placement();
+		while (true) {
+			Placement others = this.running.putIfAbsent(tenant, mine);
+			String place = (others != null) ? await(others, tenant, shards) : place(mine, tenant, shards);
+			if (place != null) {
+				return place;
+			}
 		}
+	}
+
+	private String place(Placement mine, String tenant, Shards shards) {
+		String place = null;
+		Throwable failure = null;
 		try {
-			String place = this.known.get(tenant);
+			place = this.known.get(tenant);
 			if (place == null) {
 				place = this.map.place(tenant, shards);
 				if (this.known.size() >= MAX_KNOWN) {
@@ -62,21 +86,35 @@ final class Placements {
 				}
 				this.known.put(tenant, place);
 			}
-			mine.complete(place);
 			return place;
 		}
 		catch (Throwable ex) {
-			mine.completeExceptionally(ex);
+			failure = Comparison.isOverForThisThread() ? null : ex;
 			throw ex;
 		}
 		finally {
 			this.running.remove(tenant, mine);
+			if (failure != null) {
+				mine.end.completeExceptionally(failure);
+			}
+			else {
+				mine.end.complete(place);
+			}
 		}
 	}
 
-	private static String await(CompletableFuture<String> others, String tenant, Shards shards) {
+	/** {@code null} if the other thread has given up for reasons of its own. */
+	private @Nullable String await(Placement others, String tenant, Shards shards) {
+		String source = shards.preferredBy(tenant).get(0);
+		if (others.owner.equals(Thread.currentThread())) {
+			throw new SourceUnavailableException(source, "Tenant '" + tenant
+					+ "' is being placed by this very thread: what runs while its source is opened, such as a listener of"
+					+ " SourceEvent.Opened or a migration, must not use the tenant. Name the source there with"
+					+ " SourceContext.enter(…), or do that on another thread, without waiting for it.", RETRY, null);
+		}
+		Duration patience = patience(source);
 		try {
-			return others.get();
+			return others.end.get(patience.toMillis(), TimeUnit.MILLISECONDS);
 		}
 		catch (ExecutionException ex) {
 			if (ex.getCause() instanceof SourceUnavailableException failure) {
@@ -85,11 +123,21 @@ final class Placements {
 			}
 			throw new IllegalStateException("Tenant '" + tenant + "' could not be placed", ex.getCause());
 		}
+		catch (TimeoutException ex) {
+			throw new SourceUnavailableException(source, "Tenant '" + tenant + "' is still being placed by the thread '"
+					+ others.owner.getName() + "' after " + patience.toMillis() + " ms. Try again later.", RETRY, null);
+		}
 		catch (InterruptedException ex) {
 			Thread.currentThread().interrupt();
-			throw new SourceUnavailableException(shards.preferredBy(tenant).get(0),
-					"Interrupted while tenant '" + tenant + "' was being placed.", RETRY, ex);
+			throw new SourceUnavailableException(source, "Interrupted while tenant '" + tenant + "' was being placed.",
+					RETRY, ex);
 		}
+	}
+
+	/** As long as for a connection; one that is unknown is not waited for. */
+	private Duration patience(String name) {
+		Source source = this.registry.find(name);
+		return (source != null) ? source.patience() : RETRY;
 	}
 
 }

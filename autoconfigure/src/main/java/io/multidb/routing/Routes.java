@@ -1,5 +1,6 @@
 package io.multidb.routing;
 
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -72,7 +73,8 @@ public final class Routes {
 		this.registry = registry;
 		this.mappings = mappings;
 		this.shardMap = shardMap;
-		this.placements = new Placements(shardMap);
+		this.placements = new Placements(shardMap, registry);
+		shardMap.declare(this.routes.stream().map(Route::shards).filter(Objects::nonNull).toList());
 		for (int i = 0; i < this.routes.size(); i++) {
 			for (NamePattern pattern : this.routes.get(i).tenants()) {
 				if (pattern.isLiteral()) {
@@ -371,17 +373,34 @@ public final class Routes {
 	 * go on
 	 */
 	public void checkShards() {
-		for (Route route : this.routes) {
-			if (route.shards() == null) {
-				continue;
+		List<Route> left = this.routes.stream().filter((route) -> route.shards() != null).toList();
+		while (!left.isEmpty()) {
+			List<Route> refused = new ArrayList<>();
+			List<String> mistakes = new ArrayList<>();
+			for (Route route : left) {
+				try {
+					checkShards(route);
+				}
+				catch (InvalidDatasourcesException ex) {
+					refused.add(route);
+					mistakes.addAll(ex.mistakes());
+				}
 			}
-			try {
-				this.shardMap.check(route.shards());
+			if (refused.size() == left.size()) {
+				throw new InvalidDatasourcesException(mistakes);
 			}
-			catch (SourceUnavailableException ex) {
-				logger.warn("The sources of the route {} could not be compared with those that were recorded; until"
-						+ " then, it places no tenant anew. {}", route, ex.getMessage());
-			}
+			// What one list has left out now, another one may take.
+			left = refused;
+		}
+	}
+
+	private void checkShards(Route route) {
+		try {
+			this.shardMap.check(Objects.requireNonNull(route.shards()));
+		}
+		catch (SourceUnavailableException ex) {
+			logger.warn("The sources of the route {} could not be compared with those that were recorded; until then,"
+					+ " it places no tenant anew. {}", route, ex.getMessage());
 		}
 	}
 

@@ -13,6 +13,7 @@ import javax.sql.DataSource;
 
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.jdbc.datasource.ConnectionProxy;
 import org.springframework.jdbc.datasource.lookup.AbstractRoutingDataSource;
 
 import io.multidb.MultiDbException;
@@ -123,7 +124,7 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 
 	private static Connection permitted(TargetAccess access, Routes.Resolution resolution, @Nullable Deadline deadline)
 			throws SQLException {
-		Permit permit = access.permit(resolution.target(), resolution.source().name());
+		Permit permit = access.permit(resolution.target(), resolution.source());
 		return permit.isReadOnly() ? new ReadingConnection(resolution, access, permit, deadline)
 				: new PermittedConnection(resolution, access, Operation.WRITE, deadline);
 	}
@@ -134,6 +135,31 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 	 */
 	public void count(RouteCounts counts) {
 		this.counts = counts;
+	}
+
+	/**
+	 * The router that a DataSource leads to.
+	 * @param dataSource the router itself, or a DataSource that wraps it and says so
+	 * @return the router, or {@code null} if it leads to none, as far as it tells
+	 */
+	public static @Nullable RoutingDataSource behind(DataSource dataSource) {
+		try {
+			return dataSource.isWrapperFor(RoutingDataSource.class) ? dataSource.unwrap(RoutingDataSource.class) : null;
+		}
+		catch (SQLException | RuntimeException ex) {
+			// A router of the application's own that cannot say where it leads now.
+			return null;
+		}
+	}
+
+	/**
+	 * Whether it goes these ways, and not those of another application in the same
+	 * process.
+	 * @param others the way from a target to a source
+	 * @return whether they are its own
+	 */
+	public boolean isOf(Routes others) {
+		return this.routes == others;
 	}
 
 	/**
@@ -154,6 +180,43 @@ public final class RoutingDataSource extends AbstractRoutingDataSource {
 		return (failure instanceof SourceUnavailableException)
 				? new SQLTransientConnectionException(failure.getMessage(), CANNOT_CONNECT, failure)
 				: new SQLNonTransientConnectionException(failure.getMessage(), NO_CONNECTION, failure);
+	}
+
+	/**
+	 * Whether a connection came from a router, also through others that hide the router
+	 * itself. One that is yet to be opened by a proxy is not asked, as that would open
+	 * it.
+	 * @param connection the connection
+	 * @return whether it did, as far as it tells
+	 */
+	public static boolean isRouted(Connection connection) {
+		return guarded(connection) != null;
+	}
+
+	/**
+	 * Whether a connection came from a router that goes certain ways, and not from that
+	 * of another application in the same process.
+	 * @param connection the connection
+	 * @param routes the way from a target to a source
+	 * @return whether it did, as far as it tells
+	 */
+	public static boolean isRouted(Connection connection, Routes routes) {
+		GuardedConnection guarded = guarded(connection);
+		return guarded != null && guarded.isOf(routes);
+	}
+
+	private static @Nullable GuardedConnection guarded(Connection connection) {
+		try {
+			if (connection instanceof GuardedConnection guarded) {
+				return guarded;
+			}
+			return (!(connection instanceof ConnectionProxy) && connection.isWrapperFor(GuardedConnection.class))
+					? connection.unwrap(GuardedConnection.class) : null;
+		}
+		catch (SQLException | RuntimeException | LinkageError ex) {
+			// Of an application's own, and perhaps of a driver older than the method.
+			return null;
+		}
 	}
 
 	@Override

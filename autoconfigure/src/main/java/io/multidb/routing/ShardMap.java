@@ -1,5 +1,7 @@
 package io.multidb.routing;
 
+import java.util.Collection;
+
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
 
@@ -9,6 +11,14 @@ import io.multidb.SourceUnavailableException;
  * is asked for by one thread of a process at a time, which holds no lock.
  */
 public interface ShardMap {
+
+	/**
+	 * Is told the lists of all routes before anything else: what one of them has left out
+	 * may be in another one.
+	 * @param lists the sources of each route that has several
+	 */
+	default void declare(Collection<Shards> lists) {
+	}
 
 	/**
 	 * Compares a route's sources with those that were recorded, and records them if they

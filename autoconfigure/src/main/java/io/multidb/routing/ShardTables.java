@@ -7,6 +7,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,19 +15,16 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 import org.jspecify.annotations.Nullable;
 
 import io.multidb.InvalidDatasourcesException;
-import io.multidb.MultiDbException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
 import io.multidb.source.LeasedConnection;
-import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
-import io.multidb.source.SourceState;
 
 /**
  * Remembers tenants' places in the sources themselves. Each has two tables:
@@ -57,12 +55,20 @@ public final class ShardTables implements ShardMap {
 	/** By list; there are as many as routes. */
 	private final Map<Shards, Comparison> comparisons = new ConcurrentHashMap<>();
 
+	/** The sources of all lists. */
+	private volatile Set<String> declared = Set.of();
+
 	/**
 	 * Creates the map; nothing is opened.
 	 * @param registry where sources are found
 	 */
 	public ShardTables(SourceRegistry registry) {
 		this.registry = registry;
+	}
+
+	@Override
+	public void declare(Collection<Shards> lists) {
+		this.declared = lists.stream().flatMap((list) -> list.sources().stream()).collect(Collectors.toSet());
 	}
 
 	@Override
@@ -179,7 +185,11 @@ public final class ShardTables implements ShardMap {
 	}
 
 	private Comparison comparison(Shards shards) {
-		return this.comparisons.computeIfAbsent(shards, Comparison::new);
+		return this.comparisons.computeIfAbsent(shards,
+				(list) -> new Comparison(this.registry, list, list.sources().get(0), (comparison) -> {
+					comparison.refuseOpening();
+					new Recording(list).compare();
+				}));
 	}
 
 	/**
@@ -220,8 +230,9 @@ public final class ShardTables implements ShardMap {
 	private String placeIn(String source, String tenant, Shards shards, Comparison comparison) {
 		try {
 			boolean current = inTransaction(source, (connection) -> {
-				if (update(connection, "UPDATE multidb_shard SET generation = generation WHERE generation = ?",
-						shards.generation()) == 0) {
+				if (update(connection,
+						"UPDATE multidb_shard SET generation = generation WHERE generation = ? AND sources = ?",
+						shards.generation(), String.join(",", shards.sources())) == 0) {
 					return false;
 				}
 				if (owner(connection, tenant) == null) {
@@ -362,9 +373,18 @@ public final class ShardTables implements ShardMap {
 	 * @param source whose it is
 	 * @param generation that of the list
 	 * @param complete whether all sources of the list have had it
-	 * @param sources the list
+	 * @param sources the list that it is part of, or that it was left out by
 	 */
 	private record Recorded(String source, int generation, boolean complete, List<String> sources) {
+
+		/** Once it is left out, the others may be another list's business. */
+		Set<String> listed(Set<String> declared) {
+			Set<String> listed = new TreeSet<>(this.sources);
+			if (!listed.contains(this.source)) {
+				listed.removeAll(declared);
+			}
+			return listed;
+		}
 
 		boolean isHandedOver() {
 			return this.generation == HANDED_OVER;
@@ -376,75 +396,16 @@ public final class ShardTables implements ShardMap {
 
 	}
 
-	/** Of a list with what was recorded. */
-	private final class Comparison {
+	/** Records a list in its sources, unless it is recorded. */
+	private final class Recording {
 
 		private final Shards shards;
 
-		private final ReentrantLock lock = new ReentrantLock();
-
-		private volatile boolean done;
-
-		/** Why it failed, and until when that is a good enough answer. */
-		private volatile @Nullable MultiDbException failure;
-
-		private volatile long failedUntil;
-
-		private Comparison(Shards shards) {
+		Recording(Shards shards) {
 			this.shards = shards;
 		}
 
-		boolean isDone() {
-			return this.done;
-		}
-
-		/** Has to be done again. */
-		void begin() {
-			this.done = false;
-		}
-
-		/**
-		 * What is wrong with the list is nothing that a tenant could do anything about.
-		 */
-		void ensureDoneNow() {
-			try {
-				ensureDone();
-			}
-			catch (InvalidDatasourcesException ex) {
-				throw new SourceUnavailableException(this.shards.sources().get(0), String.valueOf(ex.getMessage()),
-						RETRY, ex);
-			}
-		}
-
-		void ensureDone() {
-			if (this.done) {
-				return;
-			}
-			this.lock.lock();
-			try {
-				MultiDbException failed = this.failure;
-				if (failed != null && System.nanoTime() - this.failedUntil < 0) {
-					// Whoever waited for a failing attempt does not make the next one.
-					throw failed;
-				}
-				if (!this.done) {
-					compare();
-					this.failure = null;
-					this.done = true;
-				}
-			}
-			catch (MultiDbException ex) {
-				this.failure = ex;
-				this.failedUntil = System.nanoTime() + RETRY.toNanos();
-				throw ex;
-			}
-			finally {
-				this.lock.unlock();
-			}
-		}
-
-		private void compare() {
-			refuseOpening();
+		void compare() {
 			for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 				Map<String, @Nullable Recorded> recorded = recorded(this.shards);
 				Set<String> listed = listed(recorded);
@@ -466,17 +427,6 @@ public final class ShardTables implements ShardMap {
 			throw new SourceUnavailableException(this.shards.sources().get(0),
 					"The list of sources " + this.shards + " is being changed by other processes at the same time.",
 					RETRY, null);
-		}
-
-		/** A migration that takes its time holds up no start. */
-		private void refuseOpening() {
-			for (String name : this.shards.sources()) {
-				Source source = ShardTables.this.registry.find(name);
-				if (source != null && source.state() instanceof SourceState.Opening) {
-					throw new SourceUnavailableException(name, "Source '" + name + "' is being opened or migrated.",
-							RETRY, null);
-				}
-			}
 		}
 
 		private List<String> mistakes(Map<String, @Nullable Recorded> recorded, Set<String> listed) {
@@ -521,7 +471,7 @@ public final class ShardTables implements ShardMap {
 			Set<String> removed = new TreeSet<>();
 			recorded.values().forEach((each) -> {
 				if (each != null) {
-					removed.addAll(each.sources());
+					removed.addAll(each.listed(ShardTables.this.declared));
 				}
 			});
 			this.shards.sources().forEach(removed::remove);

@@ -113,7 +113,7 @@ public final class SourceDataSource implements DataSource {
 	}
 
 	private static Connection permitted(TargetAccess access, Source found) throws SQLException {
-		Permit permit = access.permit(Target.ofSource(found.name()), found.name());
+		Permit permit = access.permit(Target.ofSource(found.name()), found);
 		return permit.isReadOnly() ? new Reading(found, permit) : found.getConnection();
 	}
 
@@ -141,6 +141,20 @@ public final class SourceDataSource implements DataSource {
 			return (denied != null) ? RoutingDataSource.asSqlException(denied) : super.writeRefused(failure);
 		}
 
+	}
+
+	/**
+	 * Whether a DataSource leads to one source.
+	 * @param dataSource one of these itself, or a DataSource that wraps it and says so
+	 * @return whether it does, as far as it tells
+	 */
+	public static boolean isBehind(DataSource dataSource) {
+		try {
+			return dataSource.isWrapperFor(SourceDataSource.class);
+		}
+		catch (SQLException | RuntimeException ex) {
+			return false;
+		}
 	}
 
 	@Override

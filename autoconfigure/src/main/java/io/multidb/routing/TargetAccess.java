@@ -13,9 +13,12 @@ import io.multidb.SourceUnavailableException;
 import io.multidb.Target;
 import io.multidb.UnknownSourceException;
 import io.multidb.UnknownTenantException;
+import io.multidb.WrongSourceException;
 import io.multidb.access.Access;
 import io.multidb.access.Permit;
+import io.multidb.source.CreatePolicy;
 import io.multidb.source.Source;
+import io.multidb.source.SourceState;
 
 /**
  * Asks the rules about where a target leads, before anything is opened there. To who may
@@ -105,10 +108,15 @@ public final class TargetAccess {
 
 	/**
 	 * Who may not read from any source where a tenant may be has no new one placed or
-	 * made known.
+	 * made known; neither has a rule, of which that would be asked.
 	 */
 	private void checkPlaces(Target target) {
 		List<String> places = this.routes.places(target);
+		if (!places.isEmpty() && this.access.isDeciding()) {
+			throw new WrongSourceException("A rule about who may, a CurrentUser or an AccessListener used " + target
+					+ " before anybody was permitted to have it placed, or its source made known. Let it work on a source"
+					+ " of its own: SourceContext.enter(…).", places.get(0));
+		}
 		if (!places.isEmpty() && places.stream().noneMatch((place) -> mayRead(target, place))) {
 			this.access.check(target, places.get(0), Operation.READ);
 		}
@@ -144,8 +152,16 @@ public final class TargetAccess {
 	}
 
 	/** For work without a transaction only is it known here that it is to read. */
-	Permit permit(Target target, String source) {
-		return this.access.permit(target, source, TransactionSynchronizationManager.isCurrentTransactionReadOnly());
+	Permit permit(Target target, Source source) {
+		boolean reading = TransactionSynchronizationManager.isCurrentTransactionReadOnly()
+				|| (this.access.isDeciding() && isMadeByWriting(source));
+		return this.access.permit(target, source.name(), reading);
+	}
+
+	/** Whether there may be no database yet, which whoever reads does not make. */
+	private static boolean isMadeByWriting(Source source) {
+		return source.definition().create() == CreatePolicy.ON_FIRST_USE
+				&& !(source.state() instanceof SourceState.Open);
 	}
 
 }

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -128,7 +129,7 @@ public final class TenantMappings {
 		TenantContext.check(tenant);
 		check(source);
 		ensureLoaded();
-		this.store.change(tenant, source, (revision) -> take(tenant, source, revision));
+		change(tenant, source);
 	}
 
 	/**
@@ -141,8 +142,62 @@ public final class TenantMappings {
 		TenantContext.check(tenant);
 		ensureLoaded();
 		boolean mapped = this.mappings.containsKey(tenant);
-		this.store.change(tenant, null, (revision) -> take(tenant, null, revision));
+		change(tenant, null);
 		return mapped;
+	}
+
+	private void change(String tenant, @Nullable String source) {
+		Change change = new Change(tenant, source);
+		try {
+			this.store.change(tenant, source, change);
+		}
+		finally {
+			change.returned();
+		}
+	}
+
+	/**
+	 * A change under way. Listeners are told of it when the store has returned, as it may
+	 * hold a lock until then, and they may have other threads change mappings. Belongs to
+	 * its thread.
+	 */
+	private final class Change implements Consumer<@Nullable Revision> {
+
+		private final String tenant;
+
+		private final @Nullable String source;
+
+		private @Nullable MappingEvent untold;
+
+		private boolean returned;
+
+		Change(String tenant, @Nullable String source) {
+			this.tenant = tenant;
+			this.source = source;
+		}
+
+		@Override
+		public void accept(@Nullable Revision revision) {
+			this.untold = take(this.tenant, this.source, revision);
+			if (this.returned) {
+				// The transaction that it was part of is committed.
+				tellUntold();
+			}
+		}
+
+		void returned() {
+			this.returned = true;
+			tellUntold();
+		}
+
+		private void tellUntold() {
+			MappingEvent event = this.untold;
+			this.untold = null;
+			if (event != null) {
+				tell(event);
+			}
+		}
+
 	}
 
 	/**
@@ -170,23 +225,23 @@ public final class TenantMappings {
 	}
 
 	/**
-	 * Some of the tenants that are mapped to a source, as far as that is known: the store
-	 * is not read for it.
+	 * The first of the tenants that are mapped to a source, by name, as far as that is
+	 * known: the store is not read for it.
 	 * @param source the source's name
 	 * @param limit how many at most
-	 * @return a snapshot in no order; all of them, if they are fewer than the limit;
-	 * {@code null} if the store has not been read yet
+	 * @return a snapshot, sorted; {@code null} if the store has not been read yet
 	 */
 	public @Nullable List<String> tenantsOf(String source, int limit) {
 		if (!this.loaded) {
 			return null;
 		}
-		return this.mappings.entrySet()
-			.stream()
-			.filter((each) -> each.getValue().source().equals(source))
-			.map(Map.Entry::getKey)
-			.limit(limit)
-			.toList();
+		TreeSet<String> first = new TreeSet<>();
+		this.mappings.forEach((tenant, mapping) -> {
+			if (mapping.source().equals(source) && first.add(tenant) && first.size() > limit) {
+				first.pollLast();
+			}
+		});
+		return List.copyOf(first);
 	}
 
 	/** The number of the last change. */
@@ -222,15 +277,17 @@ public final class TenantMappings {
 		}
 	}
 
-	/** Brings a change that was made here into force, unless a later one is. */
-	private void take(String tenant, @Nullable String source, @Nullable Revision revision) {
-		MappingEvent event;
+	/**
+	 * Brings a change that was made here into force, unless a later one is.
+	 * @return what is to be told, if anything
+	 */
+	private @Nullable MappingEvent take(String tenant, @Nullable String source, @Nullable Revision revision) {
 		this.changes.lock();
 		try {
 			if (revision != null) {
 				Kept later = this.kept.get(tenant);
 				if (isRead(revision) || (later != null && later.revision().compareTo(revision) > 0)) {
-					return;
+					return null;
 				}
 				this.kept.put(tenant, new Kept(source, revision));
 			}
@@ -238,13 +295,10 @@ public final class TenantMappings {
 				// Others may put back just what was read before.
 				this.read = null;
 			}
-			event = put(tenant, source);
+			return put(tenant, source);
 		}
 		finally {
 			this.changes.unlock();
-		}
-		if (event != null) {
-			tell(event);
 		}
 	}
 

@@ -8,16 +8,28 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.Operation;
@@ -32,9 +44,11 @@ import io.multidb.access.AccessDecision;
 import io.multidb.access.AccessListener;
 import io.multidb.access.CurrentUser;
 import io.multidb.access.SourceAccess;
+import io.multidb.source.Deadline;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.Race;
+import io.multidb.source.SourceEvent;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
 
@@ -214,6 +228,90 @@ class ShardTablesTests {
 			.withMessageContaining("not declared");
 		routes(this.registry, shards(2, "a")).checkShards();
 		assertThat(place(routes(this.registry, shards(2, "a")), tenant)).isEqualTo("a");
+	}
+
+	/** With two routes, each of which spreads its tenants. */
+	private Routes routes(Shards chats, Shards teams, boolean teamsFirst) {
+		Route chat = new Route(List.of(NamePattern.of("chat-*")), chats);
+		Route team = new Route(List.of(NamePattern.of("team-*")), teams);
+		return new Routes(teamsFirst ? List.of(team, chat) : List.of(chat, team), null, node("a", "b", "c", "d"));
+	}
+
+	private String recorded(String source) throws SQLException {
+		return Sources.query(this.registry.get(source), "SELECT generation || ' ' || sources FROM multidb_shard");
+	}
+
+	@ParameterizedTest
+	@ValueSource(booleans = { false, true })
+	void aSourceThatOneRouteLeavesOutIsTakenByAnotherOne(boolean teamsFirst) throws SQLException {
+		Routes before = routes(shards(1, "a", "b"), shards(1, "c"), teamsFirst);
+		before.checkShards();
+		List<Integer> chats = IntStream.range(0, 40)
+			.filter((i) -> shards(1, "a", "b").preferredBy("chat-" + i).get(0).equals("a"))
+			.boxed()
+			.toList();
+		chats.forEach((i) -> assertThat(place(before, i)).isEqualTo("a"));
+		Routes sameNumber = routes(shards(2, "a"), shards(2, "b", "c"), teamsFirst);
+		assertThatExceptionOfType(InvalidDatasourcesException.class).isThrownBy(sameNumber::checkShards)
+			.withMessageContaining("'generation: 3'");
+		for (int start = 0; start < 2; start++) {
+			Routes after = routes(shards(2, "a"), shards(3, "b", "c"), teamsFirst);
+			after.checkShards();
+			chats.forEach((i) -> assertThat(place(after, i)).isEqualTo("a"));
+			assertThat(place(after, 100 + start)).isEqualTo("a");
+			Set<String> teams = new TreeSet<>();
+			for (int i = 0; i < 40; i++) {
+				teams.add(after.resolve("team-" + i).name());
+			}
+			assertThat(teams).containsExactly("b", "c");
+			assertThat(List.of(recorded("a"), recorded("b"), recorded("c"))).containsExactly("2 a", "3 b,c", "3 b,c");
+		}
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> {
+			for (int i = 200; i < 250; i++) {
+				place(before, i);
+			}
+		});
+		assertThat(tenants("b")).noneMatch((tenant) -> tenant.startsWith("chat-"));
+	}
+
+	@Test
+	void theListThatLeftASourceOutStaysWhatItBecameSince() throws SQLException {
+		routes(shards(1, "a", "b"), shards(1, "c"), false).checkShards();
+		routes(shards(3, "a"), shards(1, "c"), false).checkShards();
+		routes(shards(4, "a", "d"), shards(4, "b", "c"), false).checkShards();
+		assertThat(List.of(recorded("a"), recorded("d"))).containsOnly("4 a,d");
+		assertThat(List.of(recorded("b"), recorded("c"))).containsOnly("4 b,c");
+		routes(shards(4, "a", "d"), shards(4, "b", "c"), true).checkShards();
+	}
+
+	/** Or else those who are placed in the others would be placed anew. */
+	@Test
+	void aListIsNotReplacedByWhatItHasLeftOut() {
+		Routes before = routes(this.registry, shards(1, "a", "b"));
+		List<Integer> chats = IntStream.range(0, 20)
+			.filter((i) -> shards(1, "a", "b").preferredBy("chat-" + i).get(0).equals("a"))
+			.boxed()
+			.toList();
+		chats.forEach((i) -> assertThat(place(before, i)).isEqualTo("a"));
+		routes(this.registry, shards(2, "a")).checkShards();
+		Routes other = routes(this.registry, shards(3, "b", "c"));
+		assertThatExceptionOfType(InvalidDatasourcesException.class).isThrownBy(other::checkShards)
+			.withMessageContaining("'a' cannot be left out");
+	}
+
+	@Test
+	void nobodyIsPlacedByAListThatIsNotTheRecordedOneThoughItsNumberIs() throws SQLException {
+		Routes running = routes(this.registry, shards(2, "a", "b"));
+		running.checkShards();
+		for (String source : List.of("a", "b")) {
+			Sources.execute(this.registry.get(source), "UPDATE multidb_shard SET sources = 'a,b,c'");
+		}
+		for (int i = 0; i < 10; i++) {
+			int tenant = i;
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> place(running, tenant));
+		}
+		assertThat(tenants("a")).isEmpty();
+		assertThat(tenants("b")).isEmpty();
 	}
 
 	/** One process has recorded its list in a, and is about to do so in b. */
@@ -410,6 +508,8 @@ class ShardTablesTests {
 			});
 			assertThat(outcomes).allMatch(Integer.class::isInstance);
 			assertThat(new TreeSet<>(placed)).as("places of 60 tenants").hasSize(60);
+			// Or else they may all have come too early.
+			racing.get(1).checkShards();
 			List<String> all = new ArrayList<>();
 			for (String source : List.of("a", "b", "c", "d")) {
 				all.addAll(tenants(source));
@@ -438,9 +538,110 @@ class ShardTablesTests {
 			}
 
 		};
-		Placements placements = new Placements(slow);
+		Placements placements = new Placements(slow, this.registry);
 		assertThat(Race.run(8, () -> placements.find("chat-1", shards(1, "a", "b")))).containsOnly("a");
 		assertThat(looked).hasValue(1);
+	}
+
+	/** As a listener does that keeps notes in the tenant's own database. */
+	@Test
+	@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+	void aListenerThatUsesTheTenantThatIsBeingPlacedIsRefusedAndTheTenantIsPlaced() {
+		Sources sources = new Sources();
+		this.nodes.add(sources);
+		sources.with(Sources.sqlite("a", this.directory)).with(Sources.sqlite("b", this.directory));
+		Routes routes = routes(sources.registry(), shards(1, "a", "b"));
+		List<String> heard = new CopyOnWriteArrayList<>();
+		sources.onEvent((event) -> {
+			if (event instanceof SourceEvent.Opened) {
+				try {
+					heard.add(routes.resolve("chat-1").name());
+				}
+				catch (SourceUnavailableException ex) {
+					heard.add(String.valueOf(ex.getMessage()));
+				}
+				heard.add(SourceContext.call(event.source(), () -> routes.resolve(Target.current()).name()));
+			}
+		});
+		String place = place(routes, 1);
+		assertThat(heard).hasSize(4).contains("a", "b");
+		assertThat(heard.get(0)).contains("Tenant 'chat-1' is being placed by this very thread")
+			.contains("SourceContext.enter(…)");
+		assertThat(heard.get(2)).isEqualTo(heard.get(0));
+		assertThat(place(routes, 1)).isEqualTo(place);
+	}
+
+	/** As a listener does that hands its work to another thread, and waits for that. */
+	@Test
+	@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+	void whoWaitsForAnotherThreadThatPlacesATenantWaitsNoLongerThanForAConnection() throws Exception {
+		Sources sources = new Sources();
+		this.nodes.add(sources);
+		for (String name : List.of("a", "b")) {
+			sources.with(Sources.sqlite(name, this.directory).hikari(Map.of("connection-timeout", "300")));
+		}
+		Routes routes = routes(sources.registry(), shards(1, "a", "b"));
+		List<Object> heard = new CopyOnWriteArrayList<>();
+		sources.onEvent((event) -> {
+			if (event instanceof SourceEvent.Opened) {
+				heard.addAll(inAnotherThread(() -> place(routes, 1)));
+			}
+		});
+		String place = place(routes, 1);
+		assertThat(heard).hasSize(2)
+			.allSatisfy((outcome) -> assertThat(outcome).asInstanceOf(InstanceOfAssertFactories.THROWABLE)
+				.isInstanceOf(SourceUnavailableException.class)
+				.hasMessageContaining("Tenant 'chat-1' is still being placed by the thread")
+				.hasMessageContaining("after 300 ms"));
+		assertThat(place(routes, 1)).isEqualTo(place);
+	}
+
+	private static List<Object> inAnotherThread(Callable<?> task) {
+		try {
+			return Race.run(1, task);
+		}
+		catch (Exception ex) {
+			throw new IllegalStateException(ex);
+		}
+	}
+
+	@Test
+	@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+	void whoHasADeadlineWaitsNoLongerThanThat() throws Exception {
+		CountDownLatch placing = new CountDownLatch(1);
+		CountDownLatch over = new CountDownLatch(1);
+		Placements placements = new Placements(new ShardMap() {
+
+			@Override
+			public void check(Shards shards) {
+			}
+
+			@Override
+			public String place(String tenant, Shards shards) {
+				placing.countDown();
+				await().until(() -> over.getCount() == 0);
+				return "a";
+			}
+
+		}, this.registry);
+		ExecutorService executor = Executors.newSingleThreadExecutor();
+		try {
+			Future<String> first = executor.submit(() -> placements.find("chat-1", shards(1, "a")));
+			assertThat(placing.await(30, TimeUnit.SECONDS)).isTrue();
+			Deadline deadline = new Deadline(System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(100));
+			deadline.begin();
+			try (Scope scope = Target.none().within(deadline).enter()) {
+				assertThatExceptionOfType(SourceUnavailableException.class)
+					.isThrownBy(() -> placements.find("chat-1", shards(1, "a")))
+					.withMessageContaining("still being placed");
+			}
+			assertThat(first).isNotDone();
+			over.countDown();
+			assertThat(first.get(30, TimeUnit.SECONDS)).isEqualTo("a");
+		}
+		finally {
+			executor.shutdownNow();
+		}
 	}
 
 	@Test
@@ -461,7 +662,7 @@ class ShardTablesTests {
 			}
 
 		};
-		Placements placements = new Placements(failing);
+		Placements placements = new Placements(failing, this.registry);
 		assertThatExceptionOfType(StackOverflowError.class).isThrownBy(() -> placements.find("chat-1", shards(1, "a")));
 		assertThat(placements.find("chat-1", shards(1, "a"))).isEqualTo("a");
 	}

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CyclicBarrier;
@@ -35,6 +36,7 @@ import io.multidb.WrongSourceException;
 import io.multidb.routing.NumberedMappingStore.Revision;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.NamePattern;
+import io.multidb.source.Race;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
@@ -661,6 +663,54 @@ class TenantMappingsTests {
 			this.changed = listener;
 		}
 
+	}
+
+	/** As a listener does that has another thread do it, and waits for that. */
+	@Test
+	void aListenerMayChangeAnotherMappingInAnotherThread() throws Exception {
+		List<Object> outcomes = new CopyOnWriteArrayList<>();
+		Map<String, String> kept = new ConcurrentHashMap<>();
+		MappingStore store = new MappingStore() {
+
+			@Override
+			public Map<String, String> load() {
+				return Map.copyOf(kept);
+			}
+
+			@Override
+			public void save(String tenant, String source) {
+				kept.put(tenant, source);
+			}
+
+			@Override
+			public void remove(String tenant) {
+				kept.remove(tenant);
+			}
+
+		};
+		this.mappings = new TenantMappings(this.registry, store, (event) -> {
+			if (event.tenant().equals("chat-1")) {
+				// In force by then.
+				outcomes.add(String.valueOf(this.mappings.find("chat-1")));
+				outcomes.addAll(inAnotherThread(() -> {
+					this.mappings.map("chat-2", "archive");
+					return "mapped";
+				}));
+			}
+		});
+		this.mappings.map("chat-1", "archive");
+		this.mappings.unmap("chat-1");
+		assertThat(outcomes).containsExactly("archive", "mapped", "null", "mapped");
+		assertThat(kept).isEqualTo(Map.of("chat-2", "archive"));
+	}
+
+	private static List<Object> inAnotherThread(Callable<?> task) {
+		try {
+			return Race.run(1, task);
+		}
+		catch (Exception ex) {
+			throw new IllegalStateException(ex);
+		}
 	}
 
 }
