@@ -8,11 +8,10 @@ import org.jspecify.annotations.Nullable;
  * The catalog in numbers, as this node sees it. An immutable snapshot.
  *
  * @param sources how many rows of sources it has, those too that are not active
- * @param refused how many of them are not used, as something is wrong with them
  * @param revision the revision that was read last, or -1 if none was
  * @param age how long ago it was found to be read, or {@code null} if it never was
  * @param failures how often it could not be read, since the start
  */
-public record CatalogFigures(int sources, int refused, long revision, @Nullable Duration age, long failures) {
+public record CatalogFigures(int sources, long revision, @Nullable Duration age, long failures) {
 
 }

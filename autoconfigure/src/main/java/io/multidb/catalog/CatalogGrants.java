@@ -26,7 +26,7 @@ final class CatalogGrants implements Grants {
 
 	@Override
 	public @Nullable Permission find(String user, String source) {
-		Map<String, Permission> ofUser = this.reader.permissions().get(user);
+		Map<String, Permission> ofUser = this.reader.known().permissions().get(user);
 		return (ofUser != null) ? ofUser.get(source) : null;
 	}
 
@@ -42,7 +42,7 @@ final class CatalogGrants implements Grants {
 			// What would be used decides, whatever became of its row by now.
 			return this.reader.rows().isOrigin(source, used.definition());
 		}
-		if (this.reader.sources().containsKey(source)) {
+		if (this.reader.known().sources().containsKey(source)) {
 			return true;
 		}
 		return !this.registry.isServedByTemplate(source) && this.registry.findOrWait(source) == null;

@@ -3,13 +3,14 @@ package io.multidb.catalog;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +18,7 @@ import org.springframework.dao.DataAccessException;
 
 import io.multidb.SourceUnavailableException;
 import io.multidb.routing.NumberedMappingStore;
+import io.multidb.source.DaemonThreads;
 
 /**
  * Keeps mappings of tenants to sources in the catalog, numbered by its revision, whose
@@ -30,7 +32,7 @@ final class CatalogMappings implements NumberedMappingStore, AutoCloseable {
 
 	private static final Duration RETRY = Duration.ofSeconds(1);
 
-	private final Catalog catalog;
+	private final Writer writer;
 
 	private final CatalogReader reader;
 
@@ -38,32 +40,38 @@ final class CatalogMappings implements NumberedMappingStore, AutoCloseable {
 
 	private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
 
-	private final AtomicBoolean telling = new AtomicBoolean();
-
 	/** Held while what was read is taken in, and while nothing is asked. */
 	private final Object reading = new Object();
 
 	private final ThreadPoolExecutor teller;
 
-	CatalogMappings(Catalog catalog, CatalogReader reader, String source) {
-		this.catalog = catalog;
+	/** Changes the catalog's tables. */
+	interface Writer {
+
+		/** See {@link Catalog#write}. */
+		Catalog.Written write(@Nullable String removedFrom, Catalog.Change change,
+				Consumer<@Nullable Revision> committed);
+
+	}
+
+	CatalogMappings(Writer writer, CatalogReader reader, String source) {
+		this(writer, reader, source, DaemonThreads.named("multidb-mappings"));
+	}
+
+	CatalogMappings(Writer writer, CatalogReader reader, String source, ThreadFactory threads) {
+		this.writer = writer;
 		this.reader = reader;
 		this.source = source;
-		this.teller = new ThreadPoolExecutor(1, 1, 2, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), (task) -> {
-			Thread thread = new Thread(task, "multidb-mappings");
-			thread.setDaemon(true);
-			return thread;
-		}, new ThreadPoolExecutor.DiscardPolicy());
+		this.teller = new ThreadPoolExecutor(1, 1, 2, TimeUnit.SECONDS, new ArrayBlockingQueue<>(1), threads,
+				new ThreadPoolExecutor.DiscardPolicy());
 		this.teller.allowCoreThreadTimeOut(true);
 		reader.onMappingsChange(this::tell);
 	}
 
+	/** Of those that have not begun yet one is enough: it finds all that was read. */
 	private void tell() {
-		if (!this.listeners.isEmpty() && this.telling.compareAndSet(false, true)) {
-			this.teller.execute(() -> {
-				this.telling.set(false);
-				this.listeners.forEach(Runnable::run);
-			});
+		if (!this.listeners.isEmpty()) {
+			this.teller.execute(() -> this.listeners.forEach(Runnable::run));
 		}
 	}
 
@@ -76,7 +84,7 @@ final class CatalogMappings implements NumberedMappingStore, AutoCloseable {
 	}
 
 	private Contents contents() {
-		Contents contents = this.reader.mappings();
+		Contents contents = this.reader.known().mappings();
 		if (contents == null) {
 			String error = this.reader.status().error();
 			throw new SourceUnavailableException(this.source,
@@ -88,29 +96,19 @@ final class CatalogMappings implements NumberedMappingStore, AutoCloseable {
 
 	@Override
 	public void change(String tenant, @Nullable String source, Consumer<@Nullable Revision> kept) {
-		Revision before = Objects.requireNonNull(contents().revision());
 		try {
-			this.catalog.write((source == null) ? "mapping" : null, (tables, connection) -> {
+			this.writer.write((source == null) ? "mapping" : null, (tables, connection) -> {
 				if (source == null) {
 					return tables.delete(connection, "mapping", tenant);
 				}
 				tables.saveMapping(connection, tenant, source);
 				return true;
-			}, (made) -> kept.accept(revision(before, made)));
+			}, kept);
 		}
 		catch (DataAccessException ex) {
 			throw new SourceUnavailableException(this.source, "The " + this.reader.name()
 					+ " could not keep a mapping: " + ex.getMostSpecificCause().getMessage(), RETRY, ex);
 		}
-	}
-
-	/** Only where an older state was put back, a change has a number that was read. */
-	private Revision revision(Revision before, long made) {
-		if (made > before.number()) {
-			return new Revision(before.restored(), made);
-		}
-		this.reader.readAnew();
-		return new Revision(before.restored() + 1, made);
 	}
 
 	@Override

@@ -4,17 +4,10 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -28,9 +21,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import io.multidb.MultiDbException;
-import io.multidb.access.Permission;
 import io.multidb.discovery.SourceProvider;
-import io.multidb.routing.NumberedMappingStore;
+import io.multidb.routing.NumberedMappingStore.Revision;
+import io.multidb.source.DaemonThreads;
 import io.multidb.source.DatabaseProduct;
 import io.multidb.source.JdbcUrl;
 import io.multidb.source.LiquibaseSettings;
@@ -61,9 +54,6 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	private static final Duration STOP_TIMEOUT = Duration.ofSeconds(5);
 
-	/** Rows of one read whose mistakes get a line each. */
-	private static final int TOLD = 20;
-
 	private final CatalogSettings settings;
 
 	private final SourceRegistry registry;
@@ -78,35 +68,23 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	private final DatabaseProduct product;
 
-	private final Map<String, CatalogSource> sources = new ConcurrentHashMap<>();
-
-	private final Map<String, SourceDefinition> definitions = new ConcurrentHashMap<>();
-
-	private final Map<String, String> problems = new ConcurrentHashMap<>();
-
-	/** By user and source. */
-	private final Map<String, Map<String, Permission>> permissions = new ConcurrentHashMap<>();
-
-	/** Sources by tenant; none before they were read. */
-	private volatile NumberedMappingStore.@Nullable Contents mappings;
+	private final KnownCatalog known;
 
 	private final List<Consumer<Set<String>>> listeners = new CopyOnWriteArrayList<>();
 
 	private final List<Runnable> mappingListeners = new CopyOnWriteArrayList<>();
 
-	/** Permissions with mistakes that were told; the thread's alone. */
-	private final Set<String> misgranted = new HashSet<>();
+	/** What was read last. */
+	private volatile Revision revision = new Revision(0, -1);
 
-	/** The thread's alone. */
-	private boolean unboundTold;
+	/** What listeners have heard of, too. */
+	private volatile Revision told = this.revision;
 
-	private volatile long revision = -1;
-
-	/** How often an older state was put back; the thread's alone. */
-	private long restored;
-
-	/** Somebody has made a revision that was read before. */
-	private volatile boolean putBack;
+	/**
+	 * Somebody has seen that an older state was put back, when that had been so often
+	 * before; never less again.
+	 */
+	private final AtomicLong putBack = new AtomicLong(-1);
 
 	private volatile @Nullable Instant readAt;
 
@@ -119,10 +97,12 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	private volatile @Nullable String error;
 
-	/** Whether the tables were looked at; the thread's alone, as are the next two. */
+	/**
+	 * Whether the tables were looked at; changed by the thread alone, as the next two.
+	 */
 	private boolean prepared;
 
-	private boolean stamped;
+	private volatile boolean stamped;
 
 	private int failures;
 
@@ -168,6 +148,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		this.product = registry.get(settings.source()).definition().url().product();
 		this.tables = new Tables(settings, this.product);
 		this.rows = new Rows(name(), settings.urls(), settings.credentials());
+		this.known = new KnownCatalog(name(), settings.permissions(), this.rows);
 	}
 
 	@Override
@@ -177,12 +158,12 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	@Override
 	public @Nullable Map<String, SourceDefinition> definitions() {
-		return (this.revision >= 0) ? this.definitions : null;
+		return (this.revision.number() >= 0) ? this.known.definitions() : null;
 	}
 
 	@Override
 	public @Nullable String problem(String name) {
-		return this.problems.get(name);
+		return this.known.problems().get(name);
 	}
 
 	@Override
@@ -190,22 +171,40 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		this.listeners.add(listener);
 	}
 
-	Map<String, CatalogSource> sources() {
-		return this.sources;
+	/** What is known; to be read only. */
+	KnownCatalog known() {
+		return this.known;
 	}
 
-	Map<String, Map<String, Permission>> permissions() {
-		return this.permissions;
+	/** What was read last, which some may not have heard of yet; -1 before the first. */
+	Revision revision() {
+		return this.revision;
 	}
 
-	NumberedMappingStore.@Nullable Contents mappings() {
-		return this.mappings;
+	/**
+	 * The place of a change. Only where an older state was put back, one has a number
+	 * that was read before: everything is read anew then.
+	 * @param before what had been read before it was made
+	 * @param number its number
+	 */
+	Revision made(Revision before, long number) {
+		return (number > before.number()) ? new Revision(before.restored(), number) : putBack(before, number);
 	}
 
-	/** Has everything read, as an older state was put back. */
-	void readAnew() {
-		this.putBack = true;
+	/**
+	 * The place of what is in the tables.
+	 * @param before what had been read before that was looked at
+	 * @param number the number that is there
+	 */
+	Revision found(Revision before, long number) {
+		return (number >= before.number()) ? new Revision(before.restored(), number) : putBack(before, number);
+	}
+
+	private Revision putBack(Revision before, long number) {
+		this.putBack.accumulateAndGet(before.restored(), Math::max);
 		wake();
+		// By now that may have been noticed, and even more than that.
+		return new Revision(Math.max(this.revision.restored(), before.restored() + 1), number);
 	}
 
 	/** Has somebody told after mappings were read, on the thread that reads. */
@@ -227,13 +226,12 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 
 	CatalogFigures figures() {
 		Duration age = (this.readAt != null) ? Duration.ofNanos(System.nanoTime() - this.readNanos) : null;
-		return new CatalogFigures(this.sources.size(), this.problems.size(), this.revision, age,
-				this.failedReads.get());
+		return new CatalogFigures(this.known.sources().size(), this.revision.number(), age, this.failedReads.get());
 	}
 
 	CatalogStatus status() {
-		return new CatalogStatus(this.sources.size(), this.revision, this.readAt, this.notifications != null,
-				this.error, this.problems);
+		return new CatalogStatus(this.known.sources().size(), this.revision.number(), this.readAt,
+				this.notifications != null, this.error, this.known.problems());
 	}
 
 	/**
@@ -241,8 +239,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	 * @param timeout how long to wait for the first attempt
 	 */
 	void start(Duration timeout) {
-		Thread reader = new Thread(this::run, "multidb-catalog");
-		reader.setDaemon(true);
+		Thread reader = DaemonThreads.named("multidb-catalog").newThread(this::run);
 		this.thread = reader;
 		reader.start();
 		boolean unused = await(() -> this.tried, timeout);
@@ -261,12 +258,22 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	/**
-	 * Waits until a revision was read.
-	 * @return whether it was; {@code false} also for the thread that reads
+	 * Waits until a revision was read, and those who follow were told of it.
+	 * @return whether they were; {@code false} also for the thread that reads
 	 */
-	boolean awaitRevision(long wanted, Duration timeout) {
+	boolean awaitRevision(Revision wanted, Duration timeout) {
 		wake();
-		return !Thread.currentThread().equals(this.thread) && await(() -> this.revision >= wanted, timeout);
+		return !Thread.currentThread().equals(this.thread) && await(() -> this.told.compareTo(wanted) >= 0, timeout);
+	}
+
+	/** Whether the rows that changed are those with a higher revision. */
+	boolean isStamped() {
+		return this.stamped;
+	}
+
+	/** The last revision that was read and told; -1 before the first. */
+	Revision told() {
+		return this.told;
 	}
 
 	private interface State {
@@ -316,7 +323,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		try {
 			boolean again = prepare();
 			again |= listen();
-			if (again && this.revision >= 0) {
+			if (again && this.revision.number() >= 0) {
 				this.scan = new Scan();
 			}
 			readWatched();
@@ -353,7 +360,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				boolean unused = heard.await((rest != null) ? rest : this.settings.pollInterval());
 			}
 			catch (SQLException ex) {
-				logger.debug("{}: the connection that listens is lost", name(), ex);
+				logger.debug("{}: the connection that listens is lost: {}", name(), withoutSecrets(ex));
 				deafen();
 			}
 			return;
@@ -397,7 +404,17 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	private Connection connect() throws SQLException {
-		return this.registry.get(this.settings.source()).getConnection();
+		Connection connection = this.registry.get(this.settings.source()).getConnection();
+		try {
+			if (!connection.getAutoCommit()) {
+				connection.setAutoCommit(true);
+			}
+			return connection;
+		}
+		catch (SQLException | RuntimeException ex) {
+			connection.close();
+			throw ex;
+		}
 	}
 
 	/**
@@ -417,7 +434,8 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				if (!there) {
 					throw ex;
 				}
-				logger.warn("{}: its tables are there, but could not be brought up to date", name(), ex);
+				logger.warn("{}: its tables are there, but could not be brought up to date: {}", name(),
+						withoutSecrets(ex));
 			}
 			if (!this.tables.areThere(connection)) {
 				throw this.tables.missing("source");
@@ -457,7 +475,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 		deafen();
 		try {
-			Notifications opened = Notifications.open(definition, this.tables.channel());
+			Notifications opened = Notifications.open(this.registry, definition, this.tables.channel());
 			this.notifications = opened;
 			this.listensAt = definition;
 			if (this.stopping) {
@@ -485,28 +503,6 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		if (former != null) {
 			former.close();
 		}
-	}
-
-	/** What one read has found. */
-	private static final class Found {
-
-		private final List<Tables.SourceRow> sources = new ArrayList<>();
-
-		private boolean allSources;
-
-		private final List<Granted> permissions = new ArrayList<>();
-
-		private boolean allPermissions;
-
-		private final Map<String, String> mappings = new HashMap<>();
-
-		private boolean allMappings;
-
-	}
-
-	/** A row of permissions, whose level may be none. */
-	private record Granted(String user, String source, @Nullable String level, @Nullable String by,
-			@Nullable String at) {
 	}
 
 	/**
@@ -548,13 +544,13 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	private void readWatched() throws SQLException {
-		long before = this.revision;
+		long before = this.revision.number();
 		Watch.Watched watched = this.watch.begin(Watch.Activity.CATALOG_READ, this.settings.source(), this.product);
 		String outcome = "failed";
 		Throwable failure = null;
 		try {
 			read();
-			outcome = (this.revision == before) ? "unchanged" : "changed";
+			outcome = (this.revision.number() == before) ? "unchanged" : "changed";
 		}
 		catch (SQLException | RuntimeException ex) {
 			failure = new IllegalStateException(withoutSecrets(ex));
@@ -566,29 +562,32 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 	}
 
 	private void read() throws SQLException {
-		Found found = new Found();
+		KnownCatalog.Found found = new KnownCatalog.Found();
 		Tables.Revision now;
-		boolean older = this.putBack;
+		Revision former = this.revision;
+		long read = former.number();
+		boolean older = this.putBack.get() == former.restored();
 		try (Connection connection = connect()) {
 			this.tables.beginSnapshot(connection);
 			try {
 				now = this.tables.revision(connection);
-				if (now.revision() == this.revision && this.scan == null && !older && !this.partly) {
+				if (now.revision() == read && this.scan == null && !older && !this.partly) {
 					return;
 				}
-				older |= now.revision() < this.revision;
-				boolean all = !this.stamped || this.revision < 0 || older || this.partly;
-				found.allSources = all || now.sourceRemoved() > this.revision;
-				this.tables.read(connection, "source", found.allSources ? -1 : this.revision,
+				older |= now.revision() < read;
+				boolean all = !this.stamped || read < 0 || older || this.partly;
+				found.allSources = all || now.sourceRemoved() > read;
+				this.tables.read(connection, "source", found.allSources ? -1 : read,
 						(row) -> found.sources.add(Tables.source(row)));
+				// A right that was taken away ends before all sources are read again.
 				all |= scan(connection, found);
-				found.allPermissions = all || now.permissionRemoved() > this.revision;
-				this.tables.read(connection, "permission", found.allPermissions ? -1 : this.revision,
-						(row) -> found.permissions
-							.add(new Granted(String.valueOf(row.getString(2)), String.valueOf(row.getString(1)),
-									row.getString(3), row.getString(4), row.getString(5))));
-				found.allMappings = all || now.mappingRemoved() > this.revision;
-				this.tables.read(connection, "mapping", found.allMappings ? -1 : this.revision, (row) -> found.mappings
+				found.allPermissions = all || now.permissionRemoved() > read;
+				this.tables.read(connection, "permission", found.allPermissions ? -1 : read,
+						(row) -> found.permissions.add(new KnownCatalog.Granted(String.valueOf(row.getString(2)),
+								String.valueOf(row.getString(1)), row.getString(3), row.getString(4),
+								row.getString(5))));
+				found.allMappings = all || now.mappingRemoved() > read;
+				this.tables.read(connection, "mapping", found.allMappings ? -1 : read, (row) -> found.mappings
 					.put(String.valueOf(row.getString(1)), String.valueOf(row.getString(2))));
 			}
 			finally {
@@ -596,26 +595,15 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				connection.setAutoCommit(true);
 			}
 		}
-		boolean first = this.revision < 0;
+		boolean first = read < 0;
 		boolean doubtful = this.partly;
 		this.partly = true;
-		Set<String> saved = new LinkedHashSet<>();
-		Set<String> removed = new LinkedHashSet<>();
-		takePermissions(found);
-		take(found, saved, removed, doubtful);
-		if (older) {
-			this.restored++;
-			this.putBack = false;
-		}
-		takeMappings(found, now.revision());
-		this.lock.lock();
-		try {
-			this.revision = now.revision();
-		}
-		finally {
-			this.lock.unlock();
-		}
-		tell(first, doubtful, saved, removed);
+		this.known.takePermissions(found);
+		KnownCatalog.Changes changes = this.known.takeSources(found, allNames(found), doubtful);
+		Revision current = new Revision(former.restored() + (older ? 1 : 0), now.revision());
+		this.known.takeMappings(found, current);
+		this.revision = current;
+		tell(first, doubtful, changes.saved(), changes.removed());
 		this.mappingListeners.forEach(Runnable::run);
 		this.partly = false;
 		if (this.scan != null) {
@@ -623,6 +611,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 		this.lock.lock();
 		try {
+			this.told = current;
 			this.something.signalAll();
 		}
 		finally {
@@ -630,8 +619,8 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 	}
 
-	/** Reads some of what is still to be read again; whether that is the last of it. */
-	private boolean scan(Connection connection, Found found) throws SQLException {
+	/** Reads some of what is still to be read again; whether that is the first of it. */
+	private boolean scan(Connection connection, KnownCatalog.Found found) throws SQLException {
 		Scan current = this.scan;
 		if (found.allSources) {
 			this.scan = null;
@@ -640,6 +629,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		if (current == null || !current.rest().isZero()) {
 			return false;
 		}
+		boolean first = current.after.isEmpty();
 		current.begun = System.nanoTime();
 		List<Tables.SourceRow> page = this.tables.readPage(connection, current.after);
 		if (!page.isEmpty()) {
@@ -647,7 +637,26 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		}
 		current.ended = page.isEmpty();
 		found.sources.addAll(page);
-		return current.ended;
+		return first;
+	}
+
+	/** The names of all rows, if everything has been read by now. */
+	private @Nullable Set<String> allNames(KnownCatalog.Found found) {
+		Scan current = this.scan;
+		if (!found.allSources && current == null) {
+			return null;
+		}
+		Set<String> names = new HashSet<>();
+		found.sources.forEach((row) -> names.add(row.source().name()));
+		if (current == null) {
+			return names;
+		}
+		current.names.addAll(names);
+		if (!current.ended) {
+			return null;
+		}
+		this.scan = null;
+		return current.names;
 	}
 
 	private void tell(boolean first, boolean doubtful, Set<String> saved, Set<String> removed) {
@@ -655,7 +664,7 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 			this.listeners.forEach((listener) -> listener.accept(Set.of()));
 		}
 		if (first) {
-			publish(new CatalogEvent.Loaded(this.sources.size()));
+			publish(new CatalogEvent.Loaded(this.known.sources().size()));
 		}
 		else if (!saved.isEmpty() || !removed.isEmpty()) {
 			Set<String> names = new HashSet<>(saved);
@@ -664,142 +673,6 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 				this.listeners.forEach((listener) -> listener.accept(names));
 			}
 			publish(new CatalogEvent.Changed(saved, removed));
-		}
-	}
-
-	private void take(Found found, Set<String> saved, Set<String> removed, boolean doubtful) {
-		int told = 0;
-		Set<String> names = new HashSet<>();
-		for (Tables.SourceRow row : found.sources) {
-			String name = row.source().name();
-			names.add(name);
-			String problem = row.problem();
-			CatalogSource source = row.source();
-			try {
-				source = source.change().attributes(Rows.attributes(row.attributes())).build();
-			}
-			catch (IllegalArgumentException ex) {
-				problem = String.valueOf(ex.getMessage());
-			}
-			if (source.equals(this.sources.put(name, source)) && problem == null && !this.problems.containsKey(name)
-					&& !doubtful) {
-				continue;
-			}
-			saved.add(name);
-			problem = (problem != null) ? problem : define(source);
-			if (problem == null) {
-				this.problems.remove(name);
-			}
-			else {
-				this.definitions.remove(name);
-				if (!problem.equals(this.problems.put(name, problem)) && ++told <= TOLD) {
-					logger.warn("{}: the row of '{}' is not used: {}", name(), printable(name), problem);
-				}
-			}
-		}
-		if (told > TOLD) {
-			logger.warn("{}: {} more rows are not used", name(), told - TOLD);
-		}
-		Scan current = this.scan;
-		if (current != null) {
-			current.names.addAll(names);
-			if (current.ended) {
-				names = current.names;
-				this.scan = null;
-			}
-		}
-		if (found.allSources || (current != null && current.ended)) {
-			removed.addAll(this.sources.keySet());
-			removed.removeAll(names);
-			for (String name : removed) {
-				this.definitions.remove(name);
-				this.problems.remove(name);
-				this.sources.remove(name);
-			}
-		}
-	}
-
-	/** Before the sources: none is to be open to all until its permissions are there. */
-	private void takePermissions(Found found) {
-		Map<String, Set<String>> kept = new HashMap<>();
-		for (Granted row : found.permissions) {
-			Permission.Level level = level(row);
-			Map<String, Permission> ofUser = this.permissions.computeIfAbsent(row.user(),
-					(user) -> new ConcurrentHashMap<>());
-			if (level == null) {
-				ofUser.remove(row.source());
-			}
-			else {
-				kept.computeIfAbsent(row.user(), (user) -> new HashSet<>()).add(row.source());
-				ofUser.put(row.source(), new Permission(level, row.by(), instant(row.at())));
-			}
-		}
-		if (found.allPermissions) {
-			this.permissions.keySet().retainAll(kept.keySet());
-			this.permissions.forEach((user, sources) -> sources.keySet().retainAll(kept.getOrDefault(user, Set.of())));
-		}
-		if (!this.settings.permissions() && !this.permissions.isEmpty() && !this.unboundTold) {
-			this.unboundTold = true;
-			logger.warn("{}: it has permissions, which bind nobody: set 'app.tenancy.catalog.permissions' to true",
-					name());
-		}
-	}
-
-	private Permission.@Nullable Level level(Granted row) {
-		String text = (row.level() != null) ? row.level().strip().toLowerCase(Locale.ROOT) : "";
-		switch (text) {
-			case "read" -> {
-				return Permission.Level.READ;
-			}
-			case "admin" -> {
-				return Permission.Level.ADMIN;
-			}
-			default -> {
-				if (this.misgranted.size() < TOLD
-						&& this.misgranted.add(row.user() + "\n" + row.source() + "\n" + text)) {
-					logger.warn("{}: the permission of '{}' on '{}' allows nothing: it is neither 'read' nor 'admin'",
-							name(), printable(row.user()), printable(row.source()));
-				}
-				return null;
-			}
-		}
-	}
-
-	private static @Nullable Instant instant(@Nullable String text) {
-		try {
-			return (text != null) ? Instant.parse(text) : null;
-		}
-		catch (DateTimeParseException ex) {
-			// Written by others, in a form of their own.
-			return null;
-		}
-	}
-
-	/** The same map as before if nothing in it has changed. */
-	private void takeMappings(Found found, long read) {
-		NumberedMappingStore.Contents former = this.mappings;
-		Map<String, String> known = (former != null) ? former.mappings() : Map.of();
-		if (found.allMappings || !found.mappings.isEmpty()) {
-			Map<String, String> all = new HashMap<>(found.allMappings ? Map.of() : known);
-			all.putAll(found.mappings);
-			known = all.equals(known) ? known : Collections.unmodifiableMap(all);
-		}
-		this.mappings = new NumberedMappingStore.Contents(known,
-				new NumberedMappingStore.Revision(this.restored, read));
-	}
-
-	/** Puts a row's definition in place; says what is wrong with it if there is none. */
-	private @Nullable String define(CatalogSource source) {
-		if (!source.active()) {
-			this.definitions.remove(source.name());
-			return null;
-		}
-		try {
-			this.definitions.put(source.name(), this.rows.define(source));
-			return null;
-		}
-		catch (IllegalArgumentException ex) {
-			return String.valueOf(ex.getMessage());
 		}
 	}
 
@@ -832,17 +705,17 @@ final class CatalogReader implements SourceProvider, AutoCloseable {
 		if (!reason.equals(this.error)) {
 			this.error = reason;
 			logger.warn("{}: cannot be read, {}: {}", name(),
-					(this.revision < 0) ? "so its sources are not known" : "the last known state serves on", reason);
+					(this.revision.number() < 0) ? "so its sources are not known" : "the last known state serves on",
+					reason);
 			publish(new CatalogEvent.Unavailable(reason));
 		}
 	}
 
 	private String withoutSecrets(Throwable failure) {
-		String text = JdbcUrl.mask((failure instanceof MultiDbException || failure instanceof SQLException)
-				? String.valueOf(failure.getMessage()) : failure.toString());
+		String text = (failure instanceof MultiDbException || failure instanceof SQLException)
+				? String.valueOf(failure.getMessage()) : failure.toString();
 		Source source = this.registry.find(this.settings.source());
-		String password = (source != null) ? source.definition().password() : null;
-		return (password != null && !password.isEmpty()) ? text.replace(password, "***") : text;
+		return (source != null) ? source.definition().masked(text) : JdbcUrl.mask(text);
 	}
 
 	private void publish(CatalogEvent event) {

@@ -7,6 +7,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,7 +17,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -24,6 +25,7 @@ import org.slf4j.LoggerFactory;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
+import io.multidb.routing.Comparison;
 import io.multidb.routing.ShardMap;
 import io.multidb.routing.ShardTables;
 import io.multidb.routing.Shards;
@@ -41,7 +43,7 @@ import io.multidb.source.SourceRegistry;
  * own tables give away the tenants that were placed in it without a catalog, and refuse
  * to be used without one from then on.
  * <p>
- * Thread-safe. A list is compared by one thread at a time, under {@code comparing}.
+ * Thread-safe. A list is compared by one thread at a time.
  */
 final class CatalogShards implements ShardMap {
 
@@ -62,19 +64,31 @@ final class CatalogShards implements ShardMap {
 
 	private final DatabaseProduct product;
 
-	private final ReentrantLock comparing = new ReentrantLock();
+	/** By list; there are as many as routes. */
+	private final Map<Shards, Comparison> comparisons = new ConcurrentHashMap<>();
 
-	/** Lists that are the recorded ones, as far as is known. */
-	private final Set<Shards> compared = ConcurrentHashMap.newKeySet();
+	/** The sources of all lists. */
+	private volatile Set<String> declared = Set.of();
 
 	/**
 	 * The row of a source.
 	 *
+	 * @param source the source
 	 * @param generation that of the list
 	 * @param complete whether the source's own tables refuse to be used without this
-	 * @param sources the list
+	 * @param sources the list that it is part of, or that it was left out by
 	 */
-	private record Recorded(int generation, boolean complete, List<String> sources) {
+	private record Recorded(String source, int generation, boolean complete, List<String> sources) {
+
+		/** Once it is left out, the others may be another list's business. */
+		Set<String> listed(Set<String> declared) {
+			Set<String> listed = new TreeSet<>(this.sources);
+			if (!listed.contains(this.source)) {
+				listed.removeAll(declared);
+			}
+			return listed;
+		}
+
 	}
 
 	CatalogShards(CatalogSettings settings, SourceRegistry registry) {
@@ -85,20 +99,19 @@ final class CatalogShards implements ShardMap {
 	}
 
 	@Override
+	public void declare(Collection<Shards> lists) {
+		this.declared = lists.stream().flatMap((list) -> list.sources().stream()).collect(Collectors.toSet());
+		this.own.declare(lists);
+	}
+
+	@Override
 	public void check(Shards shards) {
-		if (this.compared.contains(shards)) {
-			return;
-		}
-		this.comparing.lock();
-		try {
-			if (!this.compared.contains(shards)) {
-				compare(shards);
-				this.compared.add(shards);
-			}
-		}
-		finally {
-			this.comparing.unlock();
-		}
+		comparison(shards).ensureDone();
+	}
+
+	private Comparison comparison(Shards shards) {
+		return this.comparisons.computeIfAbsent(shards, (list) -> new Comparison(this.registry, list,
+				this.settings.source(), (comparison) -> compare(list, comparison)));
 	}
 
 	@Override
@@ -107,12 +120,8 @@ final class CatalogShards implements ShardMap {
 		try {
 			found = find(tenant);
 			if (found == null) {
-				check(shards);
+				comparison(shards).ensureDoneNow();
 			}
-		}
-		catch (InvalidDatasourcesException ex) {
-			// It is nothing that a tenant could do anything about.
-			throw new SourceUnavailableException(this.settings.source(), String.valueOf(ex.getMessage()), RETRY, ex);
 		}
 		catch (SourceUnavailableException ex) {
 			throw new SourceUnavailableException(ex.source(), "It cannot be told where tenant '" + tenant
@@ -149,9 +158,9 @@ final class CatalogShards implements ShardMap {
 				}
 				Optional<String> current = string(connection,
 						"SELECT source FROM " + table("place_list")
-								+ " WHERE source = ? AND generation = ? AND complete = 1"
+								+ " WHERE source = ? AND generation = ? AND sources = ? AND complete = 1"
 								+ ((this.product == DatabaseProduct.SQLITE) ? "" : " FOR SHARE"),
-						source, shards.generation());
+						source, shards.generation(), String.join(",", shards.sources()));
 				if (current.isEmpty()) {
 					connection.rollback();
 				}
@@ -166,7 +175,7 @@ final class CatalogShards implements ShardMap {
 			}
 		}
 		if (placed == null) {
-			this.compared.remove(shards);
+			comparison(shards).begin();
 			throw new SourceUnavailableException(source, "The list of sources of which '" + source
 					+ "' is one was changed while this process runs with " + shards + ", generation "
 					+ shards.generation()
@@ -176,8 +185,7 @@ final class CatalogShards implements ShardMap {
 		return placed;
 	}
 
-	/** Called under {@code comparing}. */
-	private void compare(Shards shards) {
+	private void compare(Shards shards, Comparison comparison) {
 		for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 			Map<String, Recorded> rows = in(this::rows);
 			Map<String, Recorded> recorded = new TreeMap<>(rows);
@@ -186,6 +194,9 @@ final class CatalogShards implements ShardMap {
 			List<String> fresh = shards.sources().stream().filter((source) -> !recorded.containsKey(source)).toList();
 			boolean current = fresh.isEmpty()
 					&& recorded.values().stream().allMatch((row) -> row.generation() == shards.generation());
+			if (!current || !recorded.values().stream().allMatch(Recorded::complete)) {
+				comparison.refuseOpening();
+			}
 			try {
 				if (current || record(shards, rows, recorded, tenantsOf(shards, fresh))) {
 					complete(shards);
@@ -234,7 +245,7 @@ final class CatalogShards implements ShardMap {
 	private boolean record(Shards shards, Map<String, Recorded> rows, Map<String, Recorded> recorded,
 			Map<String, List<String>> tenants) {
 		Set<String> removed = new TreeSet<>();
-		recorded.values().forEach((row) -> removed.addAll(row.sources()));
+		recorded.values().forEach((row) -> removed.addAll(row.listed(this.declared)));
 		shards.sources().forEach(removed::remove);
 		Set<String> all = new TreeSet<>(removed);
 		all.addAll(shards.sources());
@@ -335,8 +346,8 @@ final class CatalogShards implements ShardMap {
 				ResultSet found = statement
 					.executeQuery("SELECT source, generation, complete, sources FROM " + table("place_list"))) {
 			while (found.next()) {
-				rows.put(found.getString(1),
-						new Recorded(found.getInt(2), found.getInt(3) != 0, List.of(found.getString(4).split(","))));
+				rows.put(found.getString(1), new Recorded(found.getString(1), found.getInt(2), found.getInt(3) != 0,
+						List.of(found.getString(4).split(","))));
 			}
 		}
 		return rows;
@@ -395,6 +406,8 @@ final class CatalogShards implements ShardMap {
 			connection.setAutoCommit(false);
 			boolean done = false;
 			try {
+				boolean unused = LockTimeout.set(connection, this.product,
+						this.registry.get(this.settings.source()).patience());
 				T result = work.with(connection);
 				connection.commit();
 				done = true;

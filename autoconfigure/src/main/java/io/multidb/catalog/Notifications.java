@@ -13,6 +13,7 @@ import org.postgresql.PGNotification;
 
 import io.multidb.source.PoolSettings;
 import io.multidb.source.SourceDefinition;
+import io.multidb.source.SourceRegistry;
 
 /**
  * Hears of changes from PostgreSQL, on a connection of its own: LISTEN belongs to a
@@ -32,8 +33,13 @@ final class Notifications implements AutoCloseable {
 		this.connection = connection;
 	}
 
-	/** Connects and listens; what changes afterwards is told. */
-	static Notifications open(SourceDefinition definition, String channel) throws SQLException {
+	/**
+	 * Connects and listens; what changes afterwards is told.
+	 * @throws SQLException if that cannot be, as behind a proxy that gives sessions to
+	 * others
+	 */
+	static Notifications open(SourceRegistry registry, SourceDefinition definition, String channel)
+			throws SQLException {
 		// As the pool connects, such as with certificates
 		Properties properties = new Properties();
 		properties.putAll(PoolSettings.bind(definition.hikari()).getDataSourceProperties());
@@ -43,14 +49,21 @@ final class Notifications implements AutoCloseable {
 		properties.setProperty("tcpKeepAlive", "true");
 		properties.setProperty("ApplicationName", "multidb-catalog");
 		Connection connection = DriverManager.getConnection(definition.url().text(), properties);
-		try (Statement statement = connection.createStatement()) {
-			statement.execute("LISTEN " + channel);
+		boolean listening = false;
+		try {
+			registry.requireOwnSession(definition, connection, "listens for changes",
+					"Let it connect directly to hear of them at once");
+			try (Statement statement = connection.createStatement()) {
+				statement.execute("LISTEN " + channel);
+			}
+			listening = true;
+			return new Notifications(connection);
 		}
-		catch (SQLException ex) {
-			connection.close();
-			throw ex;
+		finally {
+			if (!listening) {
+				connection.close();
+			}
 		}
-		return new Notifications(connection);
 	}
 
 	private static void put(Properties properties, String key, @Nullable String value) {

@@ -262,8 +262,17 @@ final class Tables {
 	}
 
 	void save(Connection connection, CatalogSource row, @Nullable String password) throws SQLException {
-		upsert(connection, "source", 1, row.name(), row.displayName(), row.url(), row.username(), password, row.type(),
-				row.jurisdiction(), Rows.json(row.attributes()), row.active(), row.searchable(), row.readOnly());
+		upsert(connection, "source", 1, values(row, password));
+	}
+
+	/** Adds a row; whether there was none of its name. */
+	boolean insert(Connection connection, CatalogSource row, @Nullable String password) throws SQLException {
+		return update(connection, insert("source", values(row, password)) + " DO NOTHING", values(row, password)) > 0;
+	}
+
+	private static @Nullable Object[] values(CatalogSource row, @Nullable String password) {
+		return new @Nullable Object[] { row.name(), row.displayName(), row.url(), row.username(), password, row.type(),
+				row.jurisdiction(), Rows.json(row.attributes()), row.active(), row.searchable(), row.readOnly() };
 	}
 
 	void saveMapping(Connection connection, String tenant, String source) throws SQLException {
@@ -278,11 +287,52 @@ final class Tables {
 	private void upsert(Connection connection, String table, int keys, @Nullable Object... values) throws SQLException {
 		List<String> columns = COLUMNS.getOrDefault(table, List.of());
 		List<String> changed = columns.subList(keys, columns.size());
-		String sql = "INSERT INTO " + this.settings.table(table) + " (" + String.join(", ", columns) + ") VALUES ("
-				+ "?, ".repeat(values.length) + "(SELECT revision FROM " + this.settings.table("revision")
-				+ ")) ON CONFLICT (" + String.join(", ", columns.subList(0, keys)) + ") DO UPDATE SET "
+		String sql = insert(table, values) + " (" + String.join(", ", columns.subList(0, keys)) + ") DO UPDATE SET "
 				+ String.join(", ", changed.stream().map((column) -> column + " = EXCLUDED." + column).toList());
 		int unused = update(connection, sql, values);
+	}
+
+	/** What comes next says what to do on a conflict. */
+	private String insert(String table, @Nullable Object... values) {
+		return "INSERT INTO " + this.settings.table(table) + " ("
+				+ String.join(", ", COLUMNS.getOrDefault(table, List.of())) + ") VALUES (" + "?, ".repeat(values.length)
+				+ currentRevision() + ") ON CONFLICT";
+	}
+
+	private String currentRevision() {
+		return "(SELECT revision FROM " + this.settings.table("revision") + ")";
+	}
+
+	/**
+	 * Changes some columns of a source's row, and no others.
+	 * @return whether there is such a row
+	 */
+	boolean change(Connection connection, String name, Map<String, ? extends @Nullable Object> columns)
+			throws SQLException {
+		List<@Nullable Object> values = new ArrayList<>(columns.values());
+		values.add(name);
+		return update(connection,
+				"UPDATE " + this.settings.table("source") + " SET "
+						+ String.join("", columns.keySet().stream().map((column) -> column + " = ?, ").toList())
+						+ "revision = " + currentRevision() + " WHERE name = ?",
+				values.toArray()) > 0;
+	}
+
+	/** Whether any source's row was added or changed after a revision. */
+	boolean hasChangedSince(Connection connection, long revision) throws SQLException {
+		try (PreparedStatement statement = connection
+			.prepareStatement("SELECT 1 FROM " + this.settings.table("source") + " WHERE revision > ? LIMIT 1")) {
+			statement.setLong(1, revision);
+			try (ResultSet row = statement.executeQuery()) {
+				return row.next();
+			}
+		}
+	}
+
+	/** Deletes a source's row if it is as that revision has left it. */
+	boolean deleteAsOf(Connection connection, String name, long revision) throws SQLException {
+		return update(connection, "DELETE FROM " + this.settings.table("source") + " WHERE name = ? AND revision = ?",
+				name, revision) > 0;
 	}
 
 	/** Deletes what has these keys, the first columns of the table. */
@@ -292,13 +342,6 @@ final class Tables {
 				"DELETE FROM " + this.settings.table(table) + " WHERE "
 						+ String.join(" AND ", columns.stream().map((column) -> column + " = ?").toList()),
 				(Object[]) keys) > 0;
-	}
-
-	boolean setActive(Connection connection, String name, boolean active) throws SQLException {
-		return update(connection,
-				"UPDATE " + this.settings.table("source") + " SET active = ?, revision = (SELECT revision FROM "
-						+ this.settings.table("revision") + ") WHERE name = ?",
-				active, name) > 0;
 	}
 
 	boolean isThere(Connection connection, String name) throws SQLException {

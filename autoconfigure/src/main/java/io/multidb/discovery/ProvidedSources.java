@@ -29,6 +29,8 @@ import org.slf4j.LoggerFactory;
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
+import io.multidb.source.JdbcUrl;
+import io.multidb.source.DaemonThreads;
 import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
@@ -56,6 +58,9 @@ public final class ProvidedSources implements AutoCloseable {
 	private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
 
 	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
+
+	/** How long definitions are waited for that are being applied, which takes none. */
+	private static final Duration KEPT_OUT = Duration.ofSeconds(5);
 
 	/** Names in one line of the log. */
 	private static final int NAMED = 10;
@@ -86,6 +91,9 @@ public final class ProvidedSources implements AutoCloseable {
 	/** Why definitions are not, or not yet, applied; written by the worker alone. */
 	private final Map<String, String> problems = new ConcurrentHashMap<>();
 
+	/** What no provider defines any more, by name. */
+	private final Set<String> keptOut = ConcurrentHashMap.newKeySet();
+
 	/** Names whose second definition was told; the worker's alone. */
 	private final Set<String> twice = new HashSet<>();
 
@@ -101,23 +109,17 @@ public final class ProvidedSources implements AutoCloseable {
 	public ProvidedSources(SourceRegistry registry, Collection<SourceProvider> providers) {
 		this.registry = registry;
 		this.providers = List.copyOf(providers);
-		this.worker = new ScheduledThreadPoolExecutor(1, (task) -> daemon(task, "multidb-discovery"));
+		this.worker = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("multidb-discovery"));
 		this.worker.setKeepAliveTime(KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS);
 		this.worker.allowCoreThreadTimeOut(true);
 		this.worker.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
 		ThreadPoolExecutor executor = new ThreadPoolExecutor(REPLACING, REPLACING, KEEP_ALIVE.toMillis(),
-				TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), (task) -> daemon(task, "multidb-replace"));
+				TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), DaemonThreads.named("multidb-replace"));
 		executor.allowCoreThreadTimeOut(true);
 		this.replacers = executor;
 		if (!this.providers.isEmpty()) {
 			registry.explainAbsences(this::whyAbsent);
 		}
-	}
-
-	private static Thread daemon(Runnable task, String name) {
-		Thread thread = new Thread(task, name);
-		thread.setDaemon(true);
-		return thread;
 	}
 
 	/**
@@ -150,6 +152,40 @@ public final class ProvidedSources implements AutoCloseable {
 		if (!this.problems.isEmpty()) {
 			changed(Set.copyOf(this.problems.keySet()));
 		}
+	}
+
+	/**
+	 * Has no provider define a source of a name any more, as long as this process runs:
+	 * somebody removes the one that is there, and neither is it to come back with the
+	 * next change, nor is a definition to take its place that was refused because of it.
+	 * The name is unknown then. To be called before it is removed.
+	 * @param name the name
+	 * @return whether it is kept out; {@code false}, and nothing has changed, if for 5 s
+	 * definitions have been applied that were decided on before
+	 */
+	public boolean keepOut(String name) {
+		if (this.providers.isEmpty() || this.keptOut.contains(name)) {
+			this.keptOut.add(name);
+			return true;
+		}
+		CompletableFuture<Void> done = new CompletableFuture<>();
+		// What was decided before is done then.
+		submit(() -> {
+			boolean added = this.keptOut.add(name);
+			if (!done.complete(null) && added) {
+				this.keptOut.remove(name);
+			}
+		}, done);
+		return await(done, KEPT_OUT) || !done.cancel(false);
+	}
+
+	/**
+	 * Whether providers define no source of a name any more.
+	 * @param name the name
+	 * @return whether it is kept out
+	 */
+	public boolean isKeptOut(String name) {
+		return this.keptOut.contains(name);
 	}
 
 	/**
@@ -193,7 +229,8 @@ public final class ProvidedSources implements AutoCloseable {
 				apply(names);
 			}
 			catch (RuntimeException ex) {
-				logger.error("Definitions of sources could not be applied; the next change tries again", ex);
+				logger.error("Definitions of sources could not be applied; the next change tries again",
+						JdbcUrl.mask(ex));
 			}
 			finally {
 				done.complete(null);
@@ -214,6 +251,9 @@ public final class ProvidedSources implements AutoCloseable {
 
 	/** Called by any thread, for names that the registry does not have. */
 	private @Nullable String whyAbsent(String name) {
+		if (this.keptOut.contains(name)) {
+			return null;
+		}
 		String problem = this.problems.get(name);
 		if (problem != null) {
 			return problem;
@@ -289,6 +329,12 @@ public final class ProvidedSources implements AutoCloseable {
 	}
 
 	private void decide(String name, @Nullable SourceDefinition definition, Changes changes) {
+		if (this.keptOut.contains(name)) {
+			this.applied.remove(name);
+			this.problems.remove(name);
+			this.failures.remove(name);
+			return;
+		}
 		if (this.replacing.contains(name)) {
 			this.again.add(name);
 			return;
@@ -401,7 +447,9 @@ public final class ProvidedSources implements AutoCloseable {
 		if (failure == null) {
 			this.applied.put(name, definition);
 			this.problems.remove(name);
-			this.failures.remove(name);
+			if (this.failures.remove(name) != null) {
+				logger.info("{}: its definition from {} is used now", printable(name), definition.origin());
+			}
 			// It has given up a database that one of them may want.
 			Set<String> refused = new HashSet<>(this.problems.keySet());
 			if (!refused.isEmpty()) {
@@ -423,7 +471,7 @@ public final class ProvidedSources implements AutoCloseable {
 
 	private void notReplaced(String name, SourceDefinition definition, RuntimeException failure) {
 		int count = this.failures.merge(name, 1, Integer::sum);
-		String problem = String.valueOf(failure.getMessage());
+		String problem = definition.masked(String.valueOf(failure.getMessage()));
 		if (!problem.equals(this.problems.put(name, problem))) {
 			logger.warn("{}: its definition from {} is not used yet: {}", name, definition.origin(), problem);
 		}
@@ -432,7 +480,7 @@ public final class ProvidedSources implements AutoCloseable {
 			return;
 		}
 		if (!(failure instanceof SourceUnavailableException)) {
-			logger.error("{}: it could not be replaced", name, failure);
+			logger.error("{}: it could not be replaced", name, definition.masked(failure));
 		}
 		Duration delay = FIRST_RETRY.multipliedBy(1L << Math.min(count - 1, 5));
 		delay = (delay.compareTo(LAST_RETRY) > 0) ? LAST_RETRY : delay;
@@ -464,10 +512,13 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 	}
 
-	private static void tell(Changes changes) {
+	private void tell(Changes changes) {
 		List<String> parts = new ArrayList<>();
 		part("added", changes.additions.keySet(), parts);
-		part("changed", changes.replacements.keySet(), parts);
+		// Of what is only tried again, it is told when it has succeeded.
+		part("changed",
+				changes.replacements.keySet().stream().filter((name) -> !this.failures.containsKey(name)).toList(),
+				parts);
 		part("removed", changes.removals, parts);
 		if (!parts.isEmpty()) {
 			logger.info("Sources {}", String.join("; ", parts));

@@ -1,5 +1,6 @@
 package io.multidb.catalog;
 
+import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -13,22 +14,30 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.core.io.DefaultResourceLoader;
 
 import io.multidb.discovery.ProvidedSources;
 import io.multidb.migration.LiquibaseMigrator;
 import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
+import io.multidb.source.CallerSession;
+import io.multidb.source.PoolLimits;
 import io.multidb.source.Race;
+import io.multidb.source.ServerSettings;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
+import io.multidb.source.TestPgBouncer;
 import io.multidb.source.TestPostgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 /**
  * Several nodes with one catalog on PostgreSQL. They poll once an hour, so that whatever
@@ -54,8 +63,12 @@ class CatalogIntegrationTests {
 		final Catalog catalog;
 
 		Node(SourceDefinition main, Duration pollInterval) {
+			this(main, pollInterval, PoolLimits.DEFAULT);
+		}
+
+		Node(SourceDefinition main, Duration pollInterval, PoolLimits limits) {
 			this.registry = new SourceRegistry(List.of(main), List.of(), SourceMigrator.NONE, (event) -> {
-			});
+			}, CallerSession.NONE, limits);
 			CatalogSettings settings = new CatalogSettings("main", "courts_", pollInterval, true,
 					new UrlRules(List.of("sqlite"), Map.of(), null),
 					new CatalogCredentials(List.of(), (name) -> null, Map.of(), null, true));
@@ -286,6 +299,51 @@ class CatalogIntegrationTests {
 		foreign("INSERT INTO courts_source (name, url) VALUES ('ca', 'jdbc:sqlite:/nowhere/ca.db')");
 		await().atMost(LONG).until(() -> node.registry.find("ca") != null && node.catalog.status().listening());
 		assertThat(node.events).contains(new CatalogEvent.Recovered());
+	}
+
+	@Test
+	@ExtendWith(OutputCaptureExtension.class)
+	void whereSessionsAreGivenToOthersNobodyListensWhichIsSaidOnce(CapturedOutput output) throws Exception {
+		assumeTrue(TestPgBouncer.isThere());
+		try (TestPgBouncer bouncer = bouncer("transaction")) {
+			Node node = new Node(main().url(bouncer.url("courts")).build(), Duration.ofMillis(100));
+			this.nodes.add(node);
+			assertThat(node.catalog.status().listening()).isFalse();
+			for (String name : List.of("ca", "ny", "tx")) {
+				node().catalog.save(court(name).build());
+				await().atMost(LONG).until(() -> node.registry.find(name) != null);
+			}
+			assertThat(output.getOut().split("no connection that listens for changes", -1)).hasSize(2);
+			assertThat(output).contains("Source 'main' listens for changes, and goes through a proxy such as PgBouncer")
+				.contains("session-pooling' to true");
+			close(node);
+		}
+	}
+
+	@Test
+	void whereAProxyLeavesEachConnectionItsSessionItIsListenedTo() throws Exception {
+		assumeTrue(TestPgBouncer.isThere());
+		try (TestPgBouncer bouncer = bouncer("session")) {
+			PoolLimits limits = new PoolLimits(0, PoolLimits.WhenFull.WAIT, Duration.ZERO, Duration.ofSeconds(1),
+					Map.of("pooled", new ServerSettings(null, null, 1, 0, true)));
+			Node node = new Node(main().url(bouncer.url("courts")).server("pooled").build(), Duration.ofHours(1),
+					limits);
+			this.nodes.add(node);
+			assertThat(node.catalog.status().listening()).isTrue();
+			node().catalog.save(court("ca").build());
+			await().atMost(LONG).until(() -> node.registry.find("ca") != null);
+			close(node);
+		}
+	}
+
+	private static TestPgBouncer bouncer(String poolMode) throws IOException {
+		return TestPgBouncer.start(server, poolMode, "server_login_retry = 0",
+				"ignore_startup_parameters = extra_float_digits");
+	}
+
+	private void close(Node node) {
+		this.nodes.remove(node);
+		node.close();
 	}
 
 	@Test

@@ -11,6 +11,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
+import org.springframework.jdbc.core.JdbcTemplate;
+
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.Sources;
 import io.multidb.source.TestPostgres;
@@ -54,6 +56,21 @@ class CatalogMappingsIntegrationTests extends CatalogMappingsTests {
 			.username(server.username())
 			.password(server.password())
 			.hikari(Map.of("maximum-pool-size", "5"));
+	}
+
+	@Override
+	SourceDefinition.Builder withoutAutoCommit() {
+		return main().hikari(Map.of("maximum-pool-size", "5", "auto-commit", "false"));
+	}
+
+	@Override
+	SourceDefinition.Builder impatient() {
+		return main().hikari(Map.of("maximum-pool-size", "5", "connection-timeout", "2000"));
+	}
+
+	@Override
+	String lockTimeout(CatalogNode node) {
+		return new JdbcTemplate(node.router).queryForObject("SHOW lock_timeout", String.class);
 	}
 
 	@Override

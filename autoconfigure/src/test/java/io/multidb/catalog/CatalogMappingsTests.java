@@ -7,20 +7,30 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
+import javax.sql.DataSource;
+
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.sqlite.SQLiteDataSource;
 
 import org.springframework.dao.DataAccessException;
+import org.springframework.jdbc.core.JdbcTemplate;
+import org.springframework.jdbc.support.JdbcTransactionManager;
 import org.springframework.transaction.TransactionDefinition;
 import org.springframework.transaction.TransactionException;
 import org.springframework.transaction.support.TransactionSynchronization;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
 import org.springframework.transaction.support.TransactionTemplate;
 
+import io.multidb.SourceContext;
 import io.multidb.SourceUnavailableException;
 import io.multidb.routing.MappingEvent;
 import io.multidb.routing.Route;
@@ -30,6 +40,7 @@ import io.multidb.source.SourceDefinition;
 import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
 /**
@@ -220,6 +231,83 @@ class CatalogMappingsTests {
 		assertThat(found).containsExactly("c");
 		// Never in force, not even for a moment: b, which nobody has committed.
 		assertThat(node.events).containsExactly(new MappingEvent.Mapped("chat-1", "c", null));
+	}
+
+	/**
+	 * The connection is bound to the thread, and nobody will commit what is done with it.
+	 */
+	@ParameterizedTest
+	@ValueSource(strings = { "unrelated", "unrelated, no autocommit", "none", "none, no autocommit" })
+	void whereOnlyAnotherDataSourceHasATransactionTheMappingIsKeptAtOnce(String transaction) throws Exception {
+		Sources sources = new Sources().with(transaction.endsWith("no autocommit") ? withoutAutoCommit() : main());
+		for (String name : List.of("a", "b", "c")) {
+			sources.with(Sources.sqlite(name, this.directory));
+		}
+		CatalogNode node = new CatalogNode(sources, Duration.ofHours(1), ROUTES);
+		this.nodes.add(node);
+		SQLiteDataSource other = new SQLiteDataSource();
+		other.setUrl("jdbc:sqlite:" + this.directory.resolve("other.db"));
+		TransactionTemplate outer = new TransactionTemplate(new JdbcTransactionManager((DataSource) other));
+		if (transaction.startsWith("none")) {
+			outer.setPropagationBehavior(TransactionDefinition.PROPAGATION_SUPPORTS);
+		}
+		outer.executeWithoutResult((status) -> SourceContext.run("main", () -> {
+			new JdbcTemplate(node.router).queryForList("SELECT tenant FROM courts_mapping");
+			node.mappings.map("chat-1", "b");
+			assertThat(node.mappings.find("chat-1")).isEqualTo("b");
+			assertThat(kept("chat-1")).isEqualTo("b");
+			status.setRollbackOnly();
+		}));
+		assertThat(node.mappings.find("chat-1")).isEqualTo("b");
+		assertThat(kept("chat-1")).isEqualTo("b");
+	}
+
+	/** The same, whose connections begin a transaction with their first statement. */
+	SourceDefinition.Builder withoutAutoCommit() {
+		return main().hikari(Map.of("auto-commit", "false"));
+	}
+
+	private String kept(String tenant) {
+		try (Connection connection = connect()) {
+			return Sources.query(connection, "SELECT source FROM courts_mapping WHERE tenant = '" + tenant + "'");
+		}
+		catch (SQLException ex) {
+			throw new IllegalStateException(ex);
+		}
+	}
+
+	/** Somebody has the revision's row, and does not go on. */
+	@Test
+	@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+	void whatAnotherOneHasLockedIsWaitedForNoLongerThanAConnection() throws Exception {
+		Sources sources = new Sources().with(impatient()).with(Sources.sqlite("b", this.directory));
+		CatalogNode node = new CatalogNode(sources, Duration.ofHours(1), ROUTES);
+		this.nodes.add(node);
+		try (Connection other = connect()) {
+			other.setAutoCommit(false);
+			Sources.execute(other, "UPDATE courts_revision SET revision = revision + 1");
+			assertThatExceptionOfType(SourceUnavailableException.class)
+				.isThrownBy(() -> node.mappings.map("chat-1", "b"));
+			// In a transaction of his own, and what is his own in it goes on as it was.
+			assertThatExceptionOfType(SourceUnavailableException.class)
+				.isThrownBy(() -> node.inTransaction((status) -> node.mappings.map("chat-1", "b")));
+			other.rollback();
+		}
+		node.inTransaction((status) -> {
+			String before = lockTimeout(node);
+			node.mappings.map("chat-1", "b");
+			assertThat(lockTimeout(node)).isEqualTo(before);
+		});
+		assertThat(node.mappings.find("chat-1")).isEqualTo("b");
+	}
+
+	/** The same, which waits for others for a short time. */
+	SourceDefinition.Builder impatient() {
+		return main().url("jdbc:sqlite:" + this.directory.resolve("main.db") + "?busy_timeout=500");
+	}
+
+	String lockTimeout(CatalogNode node) {
+		return "its own";
 	}
 
 	@Test

@@ -63,6 +63,11 @@ class CatalogShardsIntegrationTests extends CatalogShardsTests {
 		return main(server.url("places"), server.username(), server.password());
 	}
 
+	@Override
+	SourceDefinition.Builder impatient() {
+		return main().hikari(Map.of("maximum-pool-size", "20", "connection-timeout", "3000"));
+	}
+
 	private static SourceDefinition.Builder main(String url, String username, String password) {
 		return SourceDefinition.named("main")
 			.url(url)

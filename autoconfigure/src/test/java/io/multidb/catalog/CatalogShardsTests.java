@@ -11,12 +11,16 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
@@ -54,6 +58,11 @@ class CatalogShardsTests {
 	/** The source that has the catalog. */
 	SourceDefinition.Builder main() {
 		return Sources.sqlite("main", this.directory);
+	}
+
+	/** The same, which waits for others half a second. */
+	SourceDefinition.Builder impatient() {
+		return main().url("jdbc:sqlite:" + this.directory.resolve("main.db") + "?busy_timeout=500");
 	}
 
 	/** Connects to the catalog as a program that knows nothing of this library. */
@@ -189,6 +198,34 @@ class CatalogShardsTests {
 		assertThat(kept()).hasSize(29).doesNotContainKey("chat-99");
 	}
 
+	/** Another process has begun to record a list, and does not go on. */
+	@Test
+	@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+	void ofManyTenantsThatWaitForAFailingComparisonOneTriesIt() throws Exception {
+		int tenants = 16;
+		LeaseTotals leases = new LeaseTotals("main");
+		Sources sources = sources("a", "b").with(impatient());
+		sources.registry().measure(leases, 1);
+		CatalogNode node = new CatalogNode(sources, Duration.ofHours(1), spread(1, "a", "b"));
+		this.processes.add(0, node);
+		try (Connection other = connect()) {
+			other.setAutoCommit(false);
+			Sources.execute(other, "INSERT INTO courts_place_list (source, generation, complete, sources)"
+					+ " VALUES ('a', 1, 0, 'a,b')");
+			long before = leases.total();
+			long begun = System.nanoTime();
+			AtomicInteger next = new AtomicInteger();
+			List<Object> outcomes = Race.run(tenants, () -> place(node.routes, next.getAndIncrement()));
+			assertThat(outcomes).allMatch(SourceUnavailableException.class::isInstance);
+			// Each has looked for its tenant, and one a second for the list, to record
+			// it.
+			long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - begun);
+			assertThat(leases.total() - before).isLessThanOrEqualTo(tenants + 2 * (1 + seconds));
+			other.rollback();
+		}
+		await().ignoreException(SourceUnavailableException.class).until(() -> !place(node.routes, 1).isEmpty());
+	}
+
 	@Test
 	void aSourceIsLeftOutOnlyWhenItIsEmpty() throws SQLException {
 		Routes routes = node(1, "a", "b").routes;
@@ -212,6 +249,100 @@ class CatalogShardsTests {
 			}
 		});
 		assertThat(kept()).doesNotContainValue("b");
+	}
+
+	/** A process with two routes, each of which spreads its tenants. */
+	private Routes node(Shards chats, Shards teams, boolean teamsFirst) {
+		Route chat = new Route(List.of(NamePattern.of("chat-*")), chats);
+		Route team = new Route(List.of(NamePattern.of("team-*")), teams);
+		CatalogNode node = new CatalogNode(sources("a", "b", "c", "d").with(main()), Duration.ofHours(1),
+				teamsFirst ? List.of(team, chat) : List.of(chat, team));
+		this.processes.add(0, node);
+		return node.routes;
+	}
+
+	private static Shards list(int generation, String... sources) {
+		return new Shards(List.of(sources), generation);
+	}
+
+	private String recorded(String source) throws SQLException {
+		try (Connection connection = connect()) {
+			return Sources.query(connection,
+					"SELECT generation || ' ' || sources FROM courts_place_list WHERE source = '" + source + "'");
+		}
+	}
+
+	@ParameterizedTest
+	@ValueSource(booleans = { false, true })
+	void aSourceThatOneRouteLeavesOutIsTakenByAnotherOne(boolean teamsFirst) throws SQLException {
+		Routes before = node(list(1, "a", "b"), list(1, "c"), teamsFirst);
+		before.checkShards();
+		List<Integer> chats = IntStream.range(0, 40)
+			.filter((i) -> list(1, "a", "b").preferredBy("chat-" + i).get(0).equals("a"))
+			.boxed()
+			.toList();
+		chats.forEach((i) -> assertThat(place(before, i)).isEqualTo("a"));
+		Routes sameNumber = node(list(2, "a"), list(2, "b", "c"), teamsFirst);
+		assertThatExceptionOfType(InvalidDatasourcesException.class).isThrownBy(sameNumber::checkShards)
+			.withMessageContaining("'generation: 3'");
+		for (int start = 0; start < 2; start++) {
+			Routes after = node(list(2, "a"), list(3, "b", "c"), teamsFirst);
+			after.checkShards();
+			chats.forEach((i) -> assertThat(place(after, i)).isEqualTo("a"));
+			assertThat(place(after, 100 + start)).isEqualTo("a");
+			TreeSet<String> teams = new TreeSet<>();
+			for (int i = 0; i < 40; i++) {
+				teams.add(after.resolve("team-" + i).name());
+			}
+			assertThat(teams).containsExactly("b", "c");
+			assertThat(List.of(recorded("a"), recorded("b"), recorded("c"))).containsExactly("2 a", "3 b,c", "3 b,c");
+		}
+		// Whoever still has the former list puts nobody where the others are now.
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> {
+			for (int i = 200; i < 250; i++) {
+				place(before, i);
+			}
+		});
+		assertThat(kept()).doesNotContainKey("chat-200");
+	}
+
+	/** Of two lists with the same number, in two routes. */
+	@Test
+	void theListThatLeftASourceOutStaysWhatItBecameSince() throws SQLException {
+		node(list(1, "a", "b"), list(1, "c"), false).checkShards();
+		node(list(3, "a"), list(1, "c"), false).checkShards();
+		Routes running = node(list(4, "a", "d"), list(4, "b", "c"), false);
+		running.checkShards();
+		assertThat(List.of(recorded("a"), recorded("d"))).containsOnly("4 a,d");
+		assertThat(List.of(recorded("b"), recorded("c"))).containsOnly("4 b,c");
+		node(list(4, "a", "d"), list(4, "b", "c"), true).checkShards();
+	}
+
+	/** Or else those who are placed in the others would be placed anew. */
+	@Test
+	void aListIsNotReplacedByWhatItHasLeftOut() {
+		Routes before = node(1, "a", "b").routes;
+		List<Integer> chats = IntStream.range(0, 20)
+			.filter((i) -> list(1, "a", "b").preferredBy("chat-" + i).get(0).equals("a"))
+			.boxed()
+			.toList();
+		chats.forEach((i) -> assertThat(place(before, i)).isEqualTo("a"));
+		node(2, "a").routes.checkShards();
+		Routes other = node(3, "b", "c").routes;
+		assertThatExceptionOfType(InvalidDatasourcesException.class).isThrownBy(other::checkShards)
+			.withMessageContaining("'a' cannot be left out");
+	}
+
+	@Test
+	void nobodyIsPlacedByAListThatIsNotTheRecordedOneThoughItsNumberIs() throws SQLException {
+		Routes running = node(2, "a", "b").routes;
+		running.checkShards();
+		foreign("UPDATE courts_place_list SET sources = 'a,b,c'");
+		for (int i = 0; i < 10; i++) {
+			int tenant = i;
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> place(running, tenant));
+		}
+		assertThat(kept()).isEmpty();
 	}
 
 	@Test

@@ -27,6 +27,7 @@ import org.springframework.jdbc.support.JdbcTransactionManager;
 import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.SourceContext;
+import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
 import io.multidb.access.Grants;
@@ -146,6 +147,42 @@ class CatalogTests {
 		assertThat(this.catalog.find("ny_appeals").attributes()).containsEntry("since", "1847");
 		assertThat(this.events).contains(new CatalogEvent.Loaded(0),
 				new CatalogEvent.Changed(java.util.Set.of("ny_appeals"), java.util.Set.of()));
+	}
+
+	@Test
+	void whatWasReadIsKnownWhenListenersHaveHeardOfIt() throws Exception {
+		start();
+		List<String> written = new CopyOnWriteArrayList<>();
+		AtomicBoolean begun = new AtomicBoolean();
+		Thread second = new Thread(() -> this.catalog.add(court("second").build()));
+		this.catalog.provider().onChange((names) -> {
+			if (begun.compareAndSet(false, true)) {
+				second.start();
+				await().atMost(LONG).until(() -> waitsForTheRevision(second));
+				written.add(count());
+			}
+		});
+		foreign("insert into multidb_source (name, url) values ('first', 'jdbc:sqlite:"
+				+ this.directory.resolve("first.db") + "')");
+		await().atMost(LONG).until(begun::get);
+		second.join();
+		assertThat(written).containsExactly("1");
+		assertThat(count()).isEqualTo("2");
+	}
+
+	private String count() {
+		try (Connection connection = DriverManager
+			.getConnection("jdbc:sqlite:" + this.directory.resolve("main.db") + "?busy_timeout=30000")) {
+			return Sources.query(connection, "select count(*) from multidb_source");
+		}
+		catch (SQLException ex) {
+			throw new IllegalStateException(ex);
+		}
+	}
+
+	private static boolean waitsForTheRevision(Thread thread) {
+		return thread.getState() == Thread.State.TIMED_WAITING
+				&& List.of(thread.getStackTrace()).toString().contains("awaitRevision");
 	}
 
 	@Test
@@ -441,6 +478,45 @@ class CatalogTests {
 				"update multidb_revision set revision = 1, source_removed = 0", "commit");
 		await().until(() -> registry.sources().size() == 3);
 		assertThat(registry.find("kept")).isNotNull();
+	}
+
+	/** Whoever does it has to look anew before he can tell what is there. */
+	private void putAnOlderStateBackUnnoticed() throws SQLException {
+		this.pollInterval = Duration.ofHours(1);
+		start();
+		this.catalog.save(court("kept").url("jdbc:sqlite:" + this.directory.resolve("wanted.db")).build());
+		foreign("create table backup as select * from multidb_source");
+		this.catalog.remove("kept");
+		for (int i = 0; i < 5; i++) {
+			this.catalog.save(court("later" + i).build());
+		}
+		foreign("begin immediate", "delete from multidb_source", "insert into multidb_source select * from backup",
+				"update multidb_source set revision = 1",
+				"update multidb_revision set revision = 1, source_removed = 0", "commit");
+	}
+
+	@Test
+	void whatIsAddedIsThereThoughNobodyHadNoticedThatAnOlderStateWasPutBack() throws Exception {
+		putAnOlderStateBackUnnoticed();
+		assertThat(this.catalog.add(court("added").build()).followed()).isTrue();
+		assertThat(this.sources.registry().find("added")).isNotNull();
+		assertThat(this.catalog.all()).extracting(CatalogSource::name).containsExactly("added", "kept");
+	}
+
+	@Test
+	void whatIsSavedIsThereThoughNobodyHadNoticedThatAnOlderStateWasPutBack() throws Exception {
+		putAnOlderStateBackUnnoticed();
+		this.catalog.save(court("saved").build());
+		assertThat(this.sources.registry().find("saved")).isNotNull();
+	}
+
+	@Test
+	void nobodyTakesTheDatabaseOfARowThatCameBackWithAnOlderState() throws Exception {
+		putAnOlderStateBackUnnoticed();
+		assertThatExceptionOfType(InvalidDatasourcesException.class)
+			.isThrownBy(() -> this.catalog
+				.add(court("thief").url("jdbc:sqlite:" + this.directory.resolve("wanted.db")).build()))
+			.withMessageContaining("kept");
 	}
 
 	@Test

@@ -11,6 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -75,6 +76,9 @@ class ProvidedSourcesTests {
 
 		private volatile boolean read = true;
 
+		private volatile Runnable asked = () -> {
+		};
+
 		private final AtomicReference<Consumer<Set<String>>> listener = new AtomicReference<>();
 
 		Provider(String name) {
@@ -88,6 +92,7 @@ class ProvidedSourcesTests {
 
 		@Override
 		public Map<String, SourceDefinition> definitions() {
+			this.asked.run();
 			return this.read ? this.definitions : null;
 		}
 
@@ -156,6 +161,10 @@ class ProvidedSourcesTests {
 		return Path.of(Sources.query(source, "select file from pragma_database_list where name = 'main'"))
 			.getFileName()
 			.toString();
+	}
+
+	private List<String> told(String what) {
+		return this.log.stream().map(ILoggingEvent::getFormattedMessage).filter((line) -> line.contains(what)).toList();
 	}
 
 	private List<String> warnings() {
@@ -234,6 +243,112 @@ class ProvidedSourcesTests {
 		this.provided.retryRefused();
 		applied();
 		assertThat(file(registry.get("a"))).as("its place is free").isEqualTo("provided.db");
+		assertThat(this.provided.problems()).isEmpty();
+	}
+
+	@Test
+	void whatIsKeptOutComesBackByNoProvider() throws Exception {
+		Provider first = new Provider("first");
+		Provider second = new Provider("second");
+		first.put(at("a", "first.db"));
+		SourceRegistry registry = start(first, second);
+		assertThat(file(registry.get("a"))).isEqualTo("first.db");
+		assertThat(this.provided.keepOut("a")).isTrue();
+		registry.remove("a");
+		this.provided.retryRefused();
+		second.put(at("a", "second.db"));
+		first.put(at("a", "moved.db"));
+		first.remove("a");
+		first.put(at("a", "again.db"));
+		first.put(at("b", "b.db"));
+		applied();
+		assertThat(registry.find("a")).isNull();
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(() -> registry.get("a"));
+		assertThat(this.provided.isKeptOut("a")).isTrue();
+		assertThat(file(registry.get("b"))).isEqualTo("b.db");
+		assertThat(this.provided.problems()).isEmpty();
+		registry.add(at("a", "own.db").build());
+		first.put(at("a", "once-more.db"));
+		first.remove("a");
+		applied();
+		assertThat(file(registry.get("a"))).as("not the providers' to change").isEqualTo("own.db");
+	}
+
+	@Test
+	void nothingIsKeptOutWhileDefinitionsAreApplied() throws Exception {
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = start(provider);
+		CountDownLatch begun = new CountDownLatch(1);
+		CountDownLatch goOn = new CountDownLatch(1);
+		provider.asked = () -> {
+			begun.countDown();
+			await().until(() -> goOn.getCount() == 0);
+		};
+		provider.tell("a");
+		assertThat(begun.await(1, TimeUnit.MINUTES)).isTrue();
+		assertThat(this.provided.keepOut("a")).isFalse();
+		assertThat(this.provided.isKeptOut("a")).isFalse();
+		goOn.countDown();
+		applied();
+		assertThat(registry.find("a")).isNotNull();
+		assertThat(this.provided.keepOut("a")).isTrue();
+	}
+
+	@Test
+	void whoGivesUpKeepingANameOutTakesItFromNobodyElse() throws Exception {
+		Provider provider = new Provider("list");
+		start(provider);
+		CountDownLatch begun = new CountDownLatch(1);
+		CountDownLatch goOn = new CountDownLatch(1);
+		provider.asked = () -> {
+			begun.countDown();
+			await().until(() -> goOn.getCount() == 0);
+		};
+		provider.tell("a");
+		assertThat(begun.await(1, TimeUnit.MINUTES)).isTrue();
+		AtomicReference<Boolean> kept = new AtomicReference<>();
+		Thread other = new Thread(() -> kept.set(this.provided.keepOut("a")));
+		other.start();
+		await().until(() -> other.getState() == Thread.State.TIMED_WAITING);
+		Thread.currentThread().interrupt();
+		assertThat(this.provided.keepOut("a")).isFalse();
+		assertThat(Thread.interrupted()).isTrue();
+		goOn.countDown();
+		other.join();
+		applied();
+		assertThat(kept).hasValue(true);
+		assertThat(this.provided.isKeptOut("a")).isTrue();
+	}
+
+	@Test
+	void whatIsBeingReplacedWhenItIsKeptOutDoesNotComeBack() throws Exception {
+		CountDownLatch begun = new CountDownLatch(1);
+		CountDownLatch goOn = new CountDownLatch(1);
+		this.sources.with((definition, connection) -> {
+			if (definition.url().text().endsWith("slow.db")) {
+				begun.countDown();
+				if (!goOn.await(1, TimeUnit.MINUTES)) {
+					throw new IllegalStateException("Nobody let it go on");
+				}
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		});
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "slow.db"));
+		assertThat(begun.await(1, TimeUnit.MINUTES)).isTrue();
+		assertThat(this.provided.keepOut("a")).isTrue();
+		registry.remove("a");
+		goOn.countDown();
+		await().until(() -> Sources.threads("multidb-replace").isEmpty());
+		provider.tell("a");
+		applied();
+		assertThat(registry.find("a")).isNull();
 		assertThat(this.provided.problems()).isEmpty();
 	}
 
@@ -321,8 +436,8 @@ class ProvidedSourcesTests {
 		await().atMost(LONG).untilAsserted(() -> assertThat(file(registry.get("a"))).isEqualTo("two.db"));
 		assertThat(warnings()).anyMatch((line) -> line.contains("org/example/Gone"));
 		assertThat(attempts).hasValue(2);
-		applied();
-		assertThat(this.provided.problems()).isEmpty();
+		// It is in use a moment before that is known here.
+		await().atMost(LONG).untilAsserted(() -> assertThat(this.provided.problems()).isEmpty());
 	}
 
 	@Test
@@ -387,12 +502,18 @@ class ProvidedSourcesTests {
 		provider.put(at("a", "a.db"));
 		SourceRegistry registry = start(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		AtomicInteger tries = new AtomicInteger();
+		provider.asked = tries::incrementAndGet;
 		provider.put(at("a", "later/a2.db"));
 		await().untilAsserted(() -> assertThat(this.provided.problems()).containsKey("a"));
 		assertThat(file(registry.get("a"))).as("what works is kept").isEqualTo("a.db");
+		await().atMost(LONG).until(() -> tries.get() >= 3);
+		applied();
+		assertThat(told("Sources changed")).as("a change is told once, and not by each try").hasSize(1);
 		java.nio.file.Files.createDirectory(this.directory.resolve("later"));
 		await().atMost(LONG).untilAsserted(() -> assertThat(file(registry.get("a"))).isEqualTo("a2.db"));
-		applied();
+		// It is in use a moment before that is known here.
+		await().atMost(LONG).untilAsserted(() -> assertThat(told("is used now")).hasSize(1));
 		assertThat(this.provided.problems()).isEmpty();
 	}
 
