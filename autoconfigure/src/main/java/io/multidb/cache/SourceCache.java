@@ -12,6 +12,8 @@ import org.springframework.cache.Cache;
 import org.springframework.cache.support.AbstractValueAdaptingCache;
 import org.springframework.util.ClassUtils;
 
+import io.multidb.Scope;
+
 /**
  * A cache in which each source has its own entries: every key is joined by the current
  * source's identity. What is computed while the source's fallback is used is not kept, as
@@ -29,6 +31,11 @@ final class SourceCache implements Cache {
 	SourceCache(Cache cache, CurrentSource source) {
 		this.cache = cache;
 		this.source = source;
+	}
+
+	/** For one that is by source already, another view of it. */
+	static SourceCache of(Cache cache, CurrentSource source) {
+		return new SourceCache((cache instanceof SourceCache its) ? its.cache : cache, source);
 	}
 
 	/** Where what is cached comes from. */
@@ -52,6 +59,20 @@ final class SourceCache implements Cache {
 		 * what it reads is not kept for the new one; or is done on the source's fallback.
 		 */
 		boolean hasMoved();
+
+		/**
+		 * The same for the calling thread's target, whichever thread asks.
+		 */
+		CachedSources.Call ofThisCall();
+
+		/**
+		 * Another source on which the work was done, against expectation: what it changed
+		 * there is not to be found in the cache any more, either.
+		 * @return its identity, or {@code null} if there was none
+		 */
+		default @Nullable String changed() {
+			return null;
+		}
 
 	}
 
@@ -137,7 +158,22 @@ final class SourceCache implements Cache {
 	@Override
 	public <T> CompletableFuture<T> retrieve(Object key, Supplier<CompletableFuture<T>> valueLoader) {
 		Object its = readKey(key);
-		return this.source.hasMoved() ? valueLoader.get() : this.cache.retrieve(its, valueLoader);
+		CachedSources.Call call = this.source.ofThisCall();
+		if (call.hasMoved()) {
+			return valueLoader.get();
+		}
+		return this.cache.retrieve(its, () -> load(call, valueLoader)).whenComplete((value, failure) -> {
+			if (call.hasMoved()) {
+				this.cache.evict(its);
+			}
+		});
+	}
+
+	/** On a thread of the cache's own, with some. */
+	private static <T> CompletableFuture<T> load(CachedSources.Call call, Supplier<CompletableFuture<T>> valueLoader) {
+		try (Scope scope = call.target().enter()) {
+			return valueLoader.get();
+		}
 	}
 
 	@Override
@@ -160,6 +196,10 @@ final class SourceCache implements Cache {
 	@Override
 	public void evict(Object key) {
 		this.cache.evict(key(key));
+		String changed = this.source.changed();
+		if (changed != null) {
+			this.cache.evict(SourceKey.of(changed, key));
+		}
 	}
 
 	@Override
@@ -177,19 +217,20 @@ final class SourceCache implements Cache {
 			this.cache.clear();
 		}
 		else {
-			removeMine(entries);
+			boolean unused = remove(entries, this.source.identity());
+			String changed = this.source.changed();
+			unused = changed != null && remove(entries, changed);
 		}
 	}
 
 	@Override
 	public boolean invalidate() {
 		Map<?, ?> entries = entries();
-		return (entries != null) ? removeMine(entries) : this.cache.invalidate();
+		return (entries != null) ? remove(entries, this.source.identity()) : this.cache.invalidate();
 	}
 
-	private boolean removeMine(Map<?, ?> entries) {
-		String mine = this.source.identity();
-		return entries.keySet().removeIf((key) -> SourceKey.isOf(mine, key));
+	private static boolean remove(Map<?, ?> entries, String source) {
+		return entries.keySet().removeIf((key) -> SourceKey.isOf(source, key));
 	}
 
 	/**

@@ -4,15 +4,18 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 
 import javax.sql.DataSource;
 
+import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,10 +34,14 @@ import org.springframework.cache.CacheManager;
 import org.springframework.cache.annotation.CacheEvict;
 import org.springframework.cache.annotation.CachePut;
 import org.springframework.cache.annotation.Cacheable;
+import org.springframework.cache.annotation.CachingConfigurer;
 import org.springframework.cache.annotation.EnableCaching;
 import org.springframework.cache.caffeine.CaffeineCacheManager;
 import org.springframework.cache.concurrent.ConcurrentMapCache;
+import org.springframework.cache.concurrent.ConcurrentMapCacheManager;
+import org.springframework.cache.interceptor.CacheResolver;
 import org.springframework.cache.support.SimpleCacheManager;
+import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
 import org.springframework.jdbc.core.simple.JdbcClient;
@@ -64,6 +71,8 @@ class SourceCacheTests {
 
 	@TempDir
 	private Path directory;
+
+	private final List<Class<?>> configurations = new ArrayList<>(List.of(Caching.class));
 
 	@ParameterizedTest
 	@ValueSource(strings = { "simple", "caffeine", "jcache" })
@@ -99,6 +108,25 @@ class SourceCacheTests {
 			TenantContext.run("lisbon", () -> cities.name(1));
 			TenantContext.run("belem", () -> cities.name(1));
 			assertThat(cities.queries()).isEqualTo(1);
+		});
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "simple", "caffeine", "jcache" })
+	void whoTellsTenantsOfOneSourceApartHasThemApartInCachesToo(String type) {
+		this.configurations.add(TenantIds.class);
+		run(type, (context, cities) -> {
+			TenantContext.run("lisbon", () -> cities.rename(1, "lisbon's own"));
+			TenantContext.run("belem", () -> assertThat(cities.name(1)).isEqualTo("of lisbon"));
+			TenantContext.run("lisbon", () -> assertThat(cities.name(1)).isEqualTo("lisbon's own"));
+			assertThat(cities.queries()).isEqualTo(1);
+			Cache names = cache(context.getBean(CacheManager.class), "names");
+			for (String tenant : List.of("lisbon", "belem")) {
+				TenantContext.run(tenant, () -> names.put("key", "of " + tenant));
+			}
+			for (String tenant : List.of("lisbon", "belem")) {
+				TenantContext.run(tenant, () -> assertThat(names.get("key", String.class)).isEqualTo("of " + tenant));
+			}
 		});
 	}
 
@@ -169,8 +197,7 @@ class SourceCacheTests {
 	void aSourceThatIsReplacedWhileSomethingIsPutGetsNothing() {
 		ConcurrentMapCache entries = new ConcurrentMapCache("names");
 		for (Consumer<Cache> use : List.<Consumer<Cache>>of((cache) -> cache.put("key", "of porto"),
-				(cache) -> cache.putIfAbsent("key", "of porto"), (cache) -> cache.get("key", () -> "of porto"),
-				(cache) -> cache.retrieve("key", () -> CompletableFuture.completedFuture("of porto")).join())) {
+				(cache) -> cache.putIfAbsent("key", "of porto"), (cache) -> cache.get("key", () -> "of porto"))) {
 			use.accept(new SourceCache(entries, new ReplacedWhenAsked()));
 			assertThat(entries.getNativeCache().keySet()).isSubsetOf("porto:key");
 			entries.clear();
@@ -311,9 +338,41 @@ class SourceCacheTests {
 	}
 
 	@Test
+	void cachesOfAResolversOwnAreBySourceToo() {
+		this.configurations.add(OwnResolver.class);
+		run("simple", (context, cities) -> {
+			for (String source : List.of("lisbon", "porto", "lisbon")) {
+				TenantContext.run(source, () -> assertThat(cities.nameByResolver(1)).isEqualTo("of " + source));
+			}
+			assertThat(cities.queries()).isEqualTo(2);
+		});
+	}
+
+	@ParameterizedTest
+	@ValueSource(classes = { ManagerThatIsNoBean.class, ResolverThatIsNoBean.class })
+	void cachesOfWhatIsNoBeanAreBySourceToo(Class<?> configurer) {
+		this.configurations.add(configurer);
+		run("simple", (context, cities) -> {
+			for (String source : List.of("lisbon", "porto", "lisbon")) {
+				TenantContext.run(source, () -> assertThat(cities.name(1)).isEqualTo("of " + source));
+			}
+			assertThat(cities.queries()).isEqualTo(2);
+		});
+	}
+
+	@Test
+	void aSharedCacheOfAResolversOwnIsShared() {
+		this.configurations.add(OwnResolver.class);
+		run("simple", (context, cities) -> {
+			TenantContext.run("lisbon", () -> cities.nameByResolver(1));
+			TenantContext.run("porto", () -> assertThat(cities.nameByResolver(1)).isEqualTo("of lisbon"));
+		}, "app.tenancy.cache.shared=names");
+	}
+
+	@Test
 	void aCacheManagerThatIsFinalOrAProxyIsWrappedByItsInterfaces() {
 		SourceCachePostProcessor processor = new SourceCachePostProcessor(() -> null, () -> null,
-				() -> Map.of("a", 1).keySet());
+				() -> Map.of("a", 1).keySet(), () -> () -> null);
 		CacheManager lambda = new FinalCacheManager(new SimpleCacheManager());
 		assertThat(processor.postProcessAfterInitialization(lambda, "caches")).isInstanceOf(CacheManager.class);
 	}
@@ -334,6 +393,11 @@ class SourceCacheTests {
 		@Override
 		public String identity() {
 			return this.identity;
+		}
+
+		@Override
+		public CachedSources.Call ofThisCall() {
+			throw new UnsupportedOperationException();
 		}
 
 		@Override
@@ -390,7 +454,7 @@ class SourceCacheTests {
 					AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbCacheAutoConfiguration.class,
 							DataSourceAutoConfiguration.class, JdbcTemplateAutoConfiguration.class,
 							JdbcClientAutoConfiguration.class, CacheAutoConfiguration.class))
-			.withUserConfiguration(Caching.class)
+			.withUserConfiguration(this.configurations.toArray(Class<?>[]::new))
 			.withPropertyValues("app.datasources.lisbon.url=jdbc:sqlite:" + this.directory.resolve("lisbon.db"),
 					"app.datasources.porto.url=jdbc:sqlite:" + this.directory.resolve("porto.db"),
 					"app.tenancy.routes[0].tenants=lisbon,belem", "app.tenancy.routes[0].source=lisbon",
@@ -450,6 +514,11 @@ class SourceCacheTests {
 			return CompletableFuture.completedFuture(name(id));
 		}
 
+		@Cacheable(cacheNames = "names", cacheResolver = "ownResolver")
+		String nameByResolver(int id) {
+			return nameUncached(id);
+		}
+
 		@Tenant("porto")
 		@Cacheable("names")
 		String nameInPorto(int id) {
@@ -487,6 +556,66 @@ class SourceCacheTests {
 		@Override
 		public Collection<String> getCacheNames() {
 			return this.caches.getCacheNames();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class OwnResolver {
+
+		@Bean
+		static CacheResolver ownResolver() {
+			Map<String, Cache> caches = new ConcurrentHashMap<>();
+			return (context) -> context.getOperation()
+				.getCacheNames()
+				.stream()
+				.map((name) -> caches.computeIfAbsent(name, ConcurrentMapCache::new))
+				.toList();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class ManagerThatIsNoBean implements CachingConfigurer {
+
+		private final CacheManager caches = new ConcurrentMapCacheManager();
+
+		@Override
+		public CacheManager cacheManager() {
+			return this.caches;
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class ResolverThatIsNoBean implements CachingConfigurer {
+
+		private final CacheResolver resolver = OwnResolver.ownResolver();
+
+		@Override
+		public CacheResolver cacheResolver() {
+			return this.resolver;
+		}
+
+	}
+
+	/** As for a column with {@code @TenantId}. */
+	@Configuration(proxyBeanMethods = false)
+	static class TenantIds {
+
+		@Bean
+		CurrentTenantIdentifierResolver<String> tenantIds() {
+			return new CurrentTenantIdentifierResolver<>() {
+				@Override
+				public String resolveCurrentTenantIdentifier() {
+					return "id:" + TenantContext.current();
+				}
+
+				@Override
+				public boolean validateExistingCurrentSessions() {
+					return true;
+				}
+			};
 		}
 
 	}
