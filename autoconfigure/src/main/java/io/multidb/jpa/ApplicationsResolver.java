@@ -10,6 +10,7 @@ import io.multidb.MultiDbException;
 import io.multidb.Target;
 import io.multidb.WrongSourceException;
 import io.multidb.routing.Routes;
+import io.multidb.routing.TargetAccess;
 
 /**
  * An application's own resolver, whose identifiers may be finer than sources (a tenant,
@@ -22,11 +23,15 @@ final class ApplicationsResolver implements SourceIdentifiers {
 
 	private final Routes routes;
 
+	/** {@code null} where there are no rules. */
+	private final @Nullable TargetAccess access;
+
 	private final Map<Object, String> sources = new ConcurrentHashMap<>();
 
-	ApplicationsResolver(CurrentTenantIdentifierResolver<?> resolver, Routes routes) {
+	ApplicationsResolver(CurrentTenantIdentifierResolver<?> resolver, Routes routes, @Nullable TargetAccess access) {
 		this.resolver = resolver;
 		this.routes = routes;
+		this.access = access;
 	}
 
 	@Override
@@ -34,7 +39,8 @@ final class ApplicationsResolver implements SourceIdentifiers {
 		Object identifier = this.resolver.resolveCurrentTenantIdentifier();
 		String source;
 		try {
-			source = this.routes.resolve(Target.current()).name();
+			Target target = Target.current();
+			source = ((this.access != null) ? this.access.resolve(target) : this.routes.resolve(target)).name();
 		}
 		catch (MultiDbException ex) {
 			return identifier;

@@ -1,6 +1,5 @@
 package io.multidb.jpa;
 
-import java.sql.SQLException;
 import java.util.Map;
 import java.util.stream.Stream;
 
@@ -34,18 +33,14 @@ public final class BoundSessionReader implements BoundResourceReader {
 
 	private final Routes routes;
 
-	private final RoutingDataSource router;
-
 	/**
 	 * Creates the reader.
 	 * @param registry where sources are found
-	 * @param routes tell the sessions of this router from those of others
-	 * @param router the DataSource whose sessions count
+	 * @param routes tell the sessions of this application's router from those of others
 	 */
-	public BoundSessionReader(SourceRegistry registry, Routes routes, RoutingDataSource router) {
+	public BoundSessionReader(SourceRegistry registry, Routes routes) {
 		this.registry = registry;
 		this.routes = routes;
-		this.router = router;
 	}
 
 	@Override
@@ -107,13 +102,9 @@ public final class BoundSessionReader implements BoundResourceReader {
 	}
 
 	private boolean leadsToRouter(@Nullable Object object) {
-		try {
-			return object instanceof DataSource dataSource && dataSource.isWrapperFor(RoutingDataSource.class)
-					&& dataSource.unwrap(RoutingDataSource.class) == this.router;
-		}
-		catch (SQLException | RuntimeException ex) {
-			return false;
-		}
+		RoutingDataSource router = (object instanceof DataSource dataSource) ? RoutingDataSource.behind(dataSource)
+				: null;
+		return router != null && router.isOf(this.routes);
 	}
 
 	@Override

@@ -1,6 +1,5 @@
 package io.multidb.jpa;
 
-import java.sql.SQLException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Properties;
@@ -13,6 +12,8 @@ import org.hibernate.cfg.AvailableSettings;
 import org.springframework.beans.PropertyAccessor;
 import org.springframework.beans.PropertyAccessorFactory;
 import org.springframework.beans.factory.config.BeanPostProcessor;
+import org.springframework.boot.diagnostics.FailureAnalyzedException;
+import org.springframework.orm.jpa.AbstractEntityManagerFactoryBean;
 import org.springframework.orm.jpa.JpaVendorAdapter;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 import org.springframework.orm.jpa.hibernate.LocalSessionFactoryBean;
@@ -37,18 +38,42 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 
 	@Override
 	public Object postProcessBeforeInitialization(Object bean, String beanName) {
-		if (bean instanceof LocalContainerEntityManagerFactoryBean factory) {
+		if (bean instanceof AbstractEntityManagerFactoryBean factory) {
 			DataSource dataSource = factory.getDataSource();
 			if (dataSource != null && isRouting(dataSource)) {
-				this.hibernate.get().configure(factory, dataSource);
-				JpaVendorAdapter vendor = factory.getJpaVendorAdapter();
-				if (vendor != null) {
-					RoutedHibernate.refuseSchemaTools(vendor.getJpaPropertyMap());
-				}
+				configure(factory, dataSource);
 			}
 		}
 		else if (bean instanceof LocalSessionFactoryBean factory) {
 			configure(factory);
+		}
+		return bean;
+	}
+
+	private void configure(AbstractEntityManagerFactoryBean factory, DataSource dataSource) {
+		if (factory instanceof LocalContainerEntityManagerFactoryBean container) {
+			this.hibernate.get().configure(container, dataSource);
+		}
+		else {
+			this.hibernate.get().configure(factory.getJpaPropertyMap(), dataSource);
+		}
+		JpaVendorAdapter vendor = factory.getJpaVendorAdapter();
+		if (vendor != null) {
+			RoutedHibernate.refuseSchemaTools(vendor.getJpaPropertyMap());
+		}
+	}
+
+	/** A persistence unit may bring a DataSource that its factory was not given. */
+	@Override
+	public Object postProcessAfterInitialization(Object bean, String beanName) {
+		if (bean instanceof LocalContainerEntityManagerFactoryBean factory) {
+			DataSource dataSource = factory.getDataSource();
+			if (dataSource != null && isRouting(dataSource) && !RoutedHibernate.isConfigured(factory)) {
+				throw new FailureAnalyzedException("The persistence unit of the EntityManagerFactory '" + beanName
+						+ "' brings the RoutingDataSource itself, and so Hibernate was not set up for it: its sessions"
+						+ " and caches would be of all sources at once.",
+						"Give the DataSource to the LocalContainerEntityManagerFactoryBean, too: setDataSource(…).");
+			}
 		}
 		return bean;
 	}
@@ -74,13 +99,8 @@ public final class RoutedEntityManagerFactoryPostProcessor implements BeanPostPr
 		}
 	}
 
-	private static boolean isRouting(DataSource dataSource) {
-		try {
-			return dataSource.isWrapperFor(RoutingDataSource.class);
-		}
-		catch (SQLException | RuntimeException ex) {
-			return false;
-		}
+	static boolean isRouting(DataSource dataSource) {
+		return RoutingDataSource.behind(dataSource) != null;
 	}
 
 }

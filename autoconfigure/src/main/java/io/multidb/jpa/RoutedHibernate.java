@@ -1,6 +1,5 @@
 package io.multidb.jpa;
 
-import java.sql.SQLException;
 import java.util.List;
 import java.util.Map;
 
@@ -82,6 +81,12 @@ public final class RoutedHibernate {
 						(access != null) ? access::resolve : this.routes::resolve));
 	}
 
+	/** Whether a factory was prepared, or has a connection provider of its own. */
+	static boolean isConfigured(LocalContainerEntityManagerFactoryBean factory) {
+		return factory.getPersistenceProvider() instanceof ProductPersistenceProvider
+				|| factory.getJpaPropertyMap().containsKey(AvailableSettings.MULTI_TENANT_CONNECTION_PROVIDER);
+	}
+
 	/**
 	 * Adds what is missing to the settings of a factory that can build one session
 	 * factory only.
@@ -91,9 +96,10 @@ public final class RoutedHibernate {
 	void configure(Map<String, Object> settings, DataSource dataSource) {
 		if (this.products.size() > 1) {
 			throw new FailureAnalyzedException(
-					"A LocalSessionFactoryBean builds a SessionFactory that speaks to one product, and the sources are of "
-							+ this.products + ".",
-					"Use an EntityManagerFactory, such as Spring Boot's, which has a session factory per product.");
+					"A LocalSessionFactoryBean or LocalEntityManagerFactoryBean builds a SessionFactory that speaks to one"
+							+ " product, and the sources are of " + this.products + ".",
+					"Use a LocalContainerEntityManagerFactoryBean, such as Spring Boot's, which has a session factory per"
+							+ " product.");
 		}
 		configure(settings, dataSource, this.products.isEmpty() ? null : this.products.get(0));
 	}
@@ -159,13 +165,8 @@ public final class RoutedHibernate {
 
 	/** The rules that the router asks. */
 	private static @Nullable TargetAccess access(DataSource dataSource) {
-		try {
-			return dataSource.isWrapperFor(RoutingDataSource.class)
-					? dataSource.unwrap(RoutingDataSource.class).access() : null;
-		}
-		catch (SQLException ex) {
-			throw new IllegalStateException(ex);
-		}
+		RoutingDataSource router = RoutingDataSource.behind(dataSource);
+		return (router != null) ? router.access() : null;
 	}
 
 	private SourceIdentifiers identifiers(Map<String, Object> settings, @Nullable TargetAccess access) {
@@ -177,7 +178,7 @@ public final class RoutedHibernate {
 			return new CurrentSourceResolver(this.routes, access);
 		}
 		if (own instanceof CurrentTenantIdentifierResolver<?> resolver) {
-			return new ApplicationsResolver(resolver, this.routes);
+			return new ApplicationsResolver(resolver, this.routes, access);
 		}
 		throw new IllegalStateException("The setting '" + AvailableSettings.MULTI_TENANT_IDENTIFIER_RESOLVER
 				+ "' names a class, and MultiDB needs the object, to check that it tells sources apart. Define the"

@@ -11,9 +11,6 @@ import org.hibernate.engine.jdbc.connections.spi.MultiTenantConnectionProvider;
 import org.hibernate.service.UnknownUnwrapTypeException;
 import org.jspecify.annotations.Nullable;
 
-import org.springframework.jdbc.datasource.DelegatingDataSource;
-import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
-
 import io.multidb.MultiDbException;
 import io.multidb.Operation;
 import io.multidb.Target;
@@ -58,25 +55,11 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 	SourceConnectionProvider(DataSource dataSource, Routes routes, SourceIdentifiers identifiers,
 			@Nullable HibernateProduct product, SessionGuard guard, @Nullable TargetAccess access) {
 		this.access = access;
-		this.dataSource = withoutLazyConnections(dataSource);
+		this.dataSource = dataSource;
 		this.routes = routes;
 		this.identifiers = identifiers;
 		this.product = product;
 		this.guard = guard;
-	}
-
-	/**
-	 * A connection that is fetched with its first statement would be of whatever source
-	 * is current by then.
-	 */
-	private static DataSource withoutLazyConnections(DataSource dataSource) {
-		DataSource eager = dataSource;
-		DataSource each = dataSource;
-		while (each instanceof DelegatingDataSource wrapper && wrapper.getTargetDataSource() != null) {
-			each = wrapper.getTargetDataSource();
-			eager = (wrapper instanceof LazyConnectionDataSourceProxy) ? each : eager;
-		}
-		return eager;
 	}
 
 	SessionGuard guard() {
@@ -106,8 +89,11 @@ final class SourceConnectionProvider implements MultiTenantConnectionProvider<Ob
 			throw RoutingDataSource.asSqlException(ex);
 		}
 		Connection connection = this.dataSource.getConnection();
+		// One that would be fetched with its first statement, from whatever source is
+		// current by then, is fetched by this question.
+		boolean leased = connection.isWrapperFor(LeasedConnection.class);
 		Boolean onFallback = this.identifiers.isOnFallback(identifier);
-		if (onFallback != null && connection.isWrapperFor(LeasedConnection.class)) {
+		if (leased && onFallback != null) {
 			// What it caches is kept under its identifier.
 			connection.unwrap(LeasedConnection.class).stayOn(onFallback);
 		}

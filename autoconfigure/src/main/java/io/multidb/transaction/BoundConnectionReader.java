@@ -9,10 +9,10 @@ import org.jspecify.annotations.Nullable;
 
 import org.springframework.jdbc.datasource.ConnectionHandle;
 import org.springframework.jdbc.datasource.ConnectionHolder;
-import org.springframework.jdbc.datasource.DelegatingDataSource;
 import org.springframework.jdbc.datasource.SimpleConnectionHandle;
 import org.springframework.jdbc.support.JdbcUtils;
 
+import io.multidb.routing.Routes;
 import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.LeasedConnection;
 import io.multidb.source.Source;
@@ -23,37 +23,32 @@ import io.multidb.source.Source;
  */
 final class BoundConnectionReader implements BoundResourceReader {
 
-	private final RoutingDataSource router;
+	private final Routes routes;
 
-	BoundConnectionReader(RoutingDataSource router) {
-		this.router = router;
+	BoundConnectionReader(Routes routes) {
+		this.routes = routes;
 	}
 
 	@Override
 	public @Nullable BoundResource read(Object key, Object resource) {
 		if (!(key instanceof DataSource dataSource) || !(resource instanceof ConnectionHolder holder)
-				|| !leadsToRouter(dataSource)) {
+				|| !(leadsToRouter(dataSource) || isRouted(holder.getConnectionHandle()))) {
 			return null;
 		}
 		return new BoundResource("a transaction", source(holder.getConnectionHandle()));
 	}
 
 	private boolean leadsToRouter(DataSource dataSource) {
-		DataSource target = dataSource;
-		while (target instanceof DelegatingDataSource delegating && delegating.getTargetDataSource() != null) {
-			target = delegating.getTargetDataSource();
-		}
-		if (target == this.router) {
-			return true;
-		}
-		try {
-			return target.isWrapperFor(RoutingDataSource.class)
-					&& target.unwrap(RoutingDataSource.class) == this.router;
-		}
-		catch (SQLException | RuntimeException ex) {
-			// A router of the application's own that cannot say where it leads now.
-			return false;
-		}
+		RoutingDataSource router = RoutingDataSource.behind(dataSource);
+		return router != null && router.isOf(this.routes);
+	}
+
+	/**
+	 * Also where the DataSource hides the router; a handle of Hibernate's may open one.
+	 */
+	private boolean isRouted(@Nullable ConnectionHandle handle) {
+		return handle instanceof SimpleConnectionHandle
+				&& RoutingDataSource.isRouted(handle.getConnection(), this.routes);
 	}
 
 	/** A session that has no connection yet takes one, of the target it was begun for. */

@@ -18,7 +18,6 @@ import io.multidb.SourceSwitchException;
 import io.multidb.SwitchGuard;
 import io.multidb.Target;
 import io.multidb.routing.Routes;
-import io.multidb.routing.RoutingDataSource;
 import io.multidb.routing.TargetAccess;
 import io.multidb.source.Source;
 
@@ -47,16 +46,17 @@ public final class SwitchCheck implements SwitchGuard, AutoCloseable {
 
 	/**
 	 * Creates the check and puts it in force until it is closed.
-	 * @param routes where targets lead
-	 * @param router the DataSource whose transactions count
+	 * @param routes where targets lead; the transactions of routers that go these ways
+	 * count
+	 * @param access the rules that those ask, or {@code null} if everybody may use every
+	 * source
 	 * @param others recognise what is bound besides its connections, such as sessions;
 	 * asked for when something is bound
 	 */
-	public SwitchCheck(Routes routes, RoutingDataSource router, Supplier<List<BoundResourceReader>> others) {
+	public SwitchCheck(Routes routes, @Nullable TargetAccess access, Supplier<List<BoundResourceReader>> others) {
 		this.routes = routes;
-		TargetAccess access = router.access();
 		this.sources = (access != null) ? access::resolve : routes::resolve;
-		this.connections = new BoundConnectionReader(router);
+		this.connections = new BoundConnectionReader(routes);
 		this.others = others;
 		this.registration = SwitchGuard.register(this);
 	}

@@ -145,6 +145,17 @@ final class TargetRules {
 					+ ", its type or package would be ignored: a proxy cannot intercept a private, static or final method. Make it"
 					+ " overridable, or enter the tenant in its body with TenantContext.");
 		}
+		if (isAnnotated(method) && isCalledOnBareBean(method)) {
+			throw new IllegalStateException("@Tenant or @UseSource on " + method
+					+ " would be ignored: Spring calls it on the bean itself, before there is a proxy. Enter the tenant in its"
+					+ " body with TenantContext.");
+		}
+	}
+
+	private static boolean isCalledOnBareBean(Method method) {
+		MergedAnnotations annotations = MergedAnnotations.from(method);
+		return annotations.isPresent("jakarta.annotation.PostConstruct")
+				|| annotations.isPresent("jakarta.annotation.PreDestroy");
 	}
 
 	private static boolean isHidden(Method method) {

@@ -24,6 +24,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 import javax.sql.DataSource;
@@ -38,6 +39,7 @@ import org.hibernate.StatelessSession;
 import org.jspecify.annotations.Nullable;
 
 import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.autoconfigure.aop.AopAutoConfiguration;
 import org.springframework.boot.data.jdbc.autoconfigure.DataJdbcRepositoriesAutoConfiguration;
@@ -148,6 +150,8 @@ final class EveryWayIn {
 
 	private final AtomicLong busy = new AtomicLong();
 
+	private ApplicationContextRunner application = new ApplicationContextRunner();
+
 	EveryWayIn(long seed) {
 		this.seed = seed;
 		for (Way each : Way.values()) {
@@ -172,6 +176,19 @@ final class EveryWayIn {
 		for (int i = 0; i < SHARING; i++) {
 			this.tenants.add(source + "-" + i);
 		}
+		return this;
+	}
+
+	/** In an application in which every DataSource is wrapped, as a library does it. */
+	EveryWayIn wrapped(UnaryOperator<DataSource> wrapper) {
+		this.application = this.application.withBean(BeanPostProcessor.class, () -> new BeanPostProcessor() {
+
+			@Override
+			public Object postProcessAfterInitialization(Object bean, String name) {
+				return (bean instanceof DataSource dataSource) ? wrapper.apply(dataSource) : bean;
+			}
+
+		});
 		return this;
 	}
 
@@ -217,7 +234,7 @@ final class EveryWayIn {
 	}
 
 	private ApplicationContextRunner runner() {
-		return new ApplicationContextRunner()
+		return this.application
 			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class, MultiDbJpaAutoConfiguration.class,
 					MultiDbDataJdbcAutoConfiguration.class, DataSourceAutoConfiguration.class,
 					DataSourceTransactionManagerAutoConfiguration.class, TransactionAutoConfiguration.class,

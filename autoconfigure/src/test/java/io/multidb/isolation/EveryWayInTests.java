@@ -2,6 +2,9 @@ package io.multidb.isolation;
 
 import java.nio.file.Path;
 
+import javax.sql.DataSource;
+
+import net.ttddyy.dsproxy.support.ProxyDataSourceBuilder;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +28,20 @@ class EveryWayInTests {
 	@Test
 	void everyWayAsksWhoMay() {
 		new EveryWayIn(SEED).sqlite(this.directory, 1).askWhoMay();
+	}
+
+	@Test
+	void everyRowIsInItsTenantsDatabaseBehindAWrapper() {
+		new EveryWayIn(SEED).sqlite(this.directory, 6).wrapped(EveryWayInTests::proxy).run(4, 6_000);
+	}
+
+	@Test
+	void everyWayAsksWhoMayBehindAWrapper() {
+		new EveryWayIn(SEED).sqlite(this.directory, 1).wrapped(EveryWayInTests::proxy).askWhoMay();
+	}
+
+	private static DataSource proxy(DataSource dataSource) {
+		return ProxyDataSourceBuilder.create(dataSource).buildProxy();
 	}
 
 	@Test

@@ -1,6 +1,9 @@
 package io.multidb.jpa;
 
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.SQLNonTransientConnectionException;
 import java.util.List;
 import java.util.Map;
 
@@ -11,9 +14,13 @@ import jakarta.persistence.EntityManager;
 import jakarta.persistence.EntityManagerFactory;
 import jakarta.persistence.GeneratedValue;
 import jakarta.persistence.Id;
+import jakarta.persistence.PersistenceConfiguration;
+import net.ttddyy.dsproxy.support.ProxyDataSourceBuilder;
 import org.hibernate.Session;
+import org.hibernate.SessionFactory;
 import org.hibernate.StatelessSession;
 import org.hibernate.annotations.TenantId;
+import org.hibernate.boot.registry.StandardServiceRegistryBuilder;
 import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
 import org.hibernate.engine.jdbc.connections.internal.UserSuppliedConnectionProviderImpl;
 import org.hibernate.engine.jdbc.connections.spi.AbstractMultiTenantConnectionProvider;
@@ -37,10 +44,17 @@ import org.springframework.context.annotation.Primary;
 import org.springframework.core.NestedExceptionUtils;
 import org.springframework.core.env.Environment;
 import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.datasource.AbstractDataSource;
 import org.springframework.jdbc.datasource.DelegatingDataSource;
 import org.springframework.jdbc.datasource.DriverManagerDataSource;
 import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
+import org.springframework.orm.jpa.LocalEntityManagerFactoryBean;
+import org.springframework.orm.jpa.hibernate.HibernateTransactionManager;
+import org.springframework.orm.jpa.persistenceunit.DefaultPersistenceUnitManager;
+import org.springframework.orm.jpa.persistenceunit.PersistenceManagedTypes;
+import org.springframework.orm.jpa.vendor.HibernateJpaVendorAdapter;
+import org.springframework.transaction.support.TransactionTemplate;
 
 import io.multidb.Scope;
 import io.multidb.SourceContext;
@@ -118,6 +132,17 @@ class RoutedHibernateTests {
 				}));
 	}
 
+	@Test
+	void loadingWhatIsLazyWithoutItsSessionIsRefusedAtTheStart() {
+		assertThatThrownBy(() -> JpaApplication.start(Cities.class, "app.datasources.lisbon.url=" + DEAD,
+				"spring.jpa.properties.hibernate.enable_lazy_load_no_trans=true"))
+			.satisfies((ex) -> assertThat(NestedExceptionUtils.getRootCause(ex))
+				.isInstanceOfSatisfying(FailureAnalyzedException.class, (failure) -> {
+					assertThat(failure.analysis().getDescription()).contains("hibernate.enable_lazy_load_no_trans");
+					assertThat(failure.analysis().getAction()).contains("@EntityGraph");
+				}));
+	}
+
 	@ParameterizedTest
 	@ValueSource(strings = { "none", "" })
 	void noSchemaToolIsFine(String action) {
@@ -166,8 +191,98 @@ class RoutedHibernateTests {
 	}
 
 	@Test
-	void aLazyConnectionIsOfTheSessionsSource() {
-		try (JpaApplication application = JpaApplication.start(this.directory, Lazy.class,
+	void aWrapperThatHidesTheRouterIsRefusedAtItsFirstConnection() {
+		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
+				"test.file=" + this.directory.resolve("other.db"))) {
+			LocalContainerEntityManagerFactoryBean bean = new LocalContainerEntityManagerFactoryBean();
+			bean.setDataSource(new Hiding(application.bean(RoutingDataSource.class)));
+			bean.setManagedTypes(PersistenceManagedTypes.of(City.class.getName()));
+			bean.setJpaVendorAdapter(new HibernateJpaVendorAdapter());
+			bean.setJpaPropertyMap(Map.of("hibernate.dialect", "org.hibernate.community.dialect.SQLiteDialect",
+					"hibernate.boot.allow_jdbc_metadata_access", "false"));
+			LocalContainerEntityManagerFactoryBean prepared = (LocalContainerEntityManagerFactoryBean) application
+				.context()
+				.getAutowireCapableBeanFactory()
+				.initializeBean(bean, "hiding");
+			try (EntityManagerFactory hiding = prepared.getObject();
+					Scope scope = TenantContext.enter("lisbon");
+					EntityManager entities = hiding.createEntityManager()) {
+				assertThatThrownBy(() -> entities.find(City.class, 1L))
+					.hasRootCauseInstanceOf(SQLNonTransientConnectionException.class)
+					.rootCause()
+					.hasMessageContaining("does not say so");
+			}
+			assertThat(application.bean(SourceRegistry.class).drain("lisbon")).as("Nothing is left in use").isTrue();
+		}
+	}
+
+	@Test
+	void aFactoryWithoutAContainerKeepsSourcesApart() {
+		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
+				"test.file=" + this.directory.resolve("other.db"))) {
+			LocalEntityManagerFactoryBean bean = new LocalEntityManagerFactoryBean(
+					new PersistenceConfiguration("local").managedClass(City.class));
+			bean.setDataSource(application.bean(RoutingDataSource.class));
+			LocalEntityManagerFactoryBean prepared = (LocalEntityManagerFactoryBean) application.context()
+				.getAutowireCapableBeanFactory()
+				.initializeBean(bean, "local");
+			try (EntityManagerFactory local = prepared.getObject();
+					Scope scope = TenantContext.enter("lisbon");
+					EntityManager entities = local.createEntityManager()) {
+				assertThat(entities.unwrap(Session.class).getTenantIdentifier()).isEqualTo("lisbon");
+				assertThat(entities.find(City.class, 1L)).isNull();
+				try (Scope inner = TenantContext.enter("porto")) {
+					assertThatThrownBy(() -> entities.persist(new City("a"))).isInstanceOf(WrongSourceException.class);
+				}
+			}
+		}
+	}
+
+	@Test
+	void aPersistenceUnitsOwnRouterIsRefusedAtTheStart() {
+		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
+				"test.file=" + this.directory.resolve("other.db"))) {
+			DefaultPersistenceUnitManager units = new DefaultPersistenceUnitManager();
+			units.setDefaultDataSource(application.bean(RoutingDataSource.class));
+			units.setManagedTypes(PersistenceManagedTypes.of(City.class.getName()));
+			units.afterPropertiesSet();
+			LocalContainerEntityManagerFactoryBean bean = new LocalContainerEntityManagerFactoryBean();
+			bean.setPersistenceUnitManager(units);
+			bean.setJpaVendorAdapter(new HibernateJpaVendorAdapter());
+			bean.setJpaPropertyMap(Map.of("hibernate.dialect", "org.hibernate.community.dialect.SQLiteDialect",
+					"hibernate.boot.allow_jdbc_metadata_access", "false"));
+			assertThatThrownBy(
+					() -> application.context().getAutowireCapableBeanFactory().initializeBean(bean, "units"))
+				.isInstanceOf(FailureAnalyzedException.class)
+				.hasMessageContaining("'units'");
+		}
+	}
+
+	@Test
+	void anUnrelatedSessionFactorySharesItsTransactionsWithJdbc() {
+		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
+				"test.file=" + this.directory.resolve("other.db"))) {
+			DataSource other = application.context().getBean("otherDataSource", DataSource.class);
+			try (SessionFactory sessions = new org.hibernate.cfg.Configuration().addAnnotatedClass(City.class)
+				.buildSessionFactory(
+						new StandardServiceRegistryBuilder().applySetting("hibernate.connection.datasource", other)
+							.applySetting("hibernate.dialect", "org.hibernate.community.dialect.SQLiteDialect")
+							.build())) {
+				HibernateTransactionManager manager = new HibernateTransactionManager(sessions);
+				JdbcClient jdbc = JdbcClient.create(other);
+				new TransactionTemplate(manager).executeWithoutResult((status) -> {
+					assertThat(jdbc.sql("insert into City (id, name) values (7, 'a')").update()).isOne();
+					status.setRollbackOnly();
+				});
+				assertThat(jdbc.sql("select name from City").query(String.class).list()).isEmpty();
+			}
+		}
+	}
+
+	@ParameterizedTest
+	@ValueSource(classes = { Lazy.class, LazyInAProxy.class })
+	void aLazyConnectionIsOfTheSessionsSource(Class<?> configuration) {
+		try (JpaApplication application = JpaApplication.start(this.directory, configuration,
 				"spring.jpa.hibernate.ddl-auto=none");
 				Scope scope = TenantContext.enter("lisbon");
 				StatelessSession session = application.sessions().openStatelessSession()) {
@@ -320,10 +435,30 @@ class RoutedHibernateTests {
 		LocalContainerEntityManagerFactoryBean other(EntityManagerFactoryBuilder builder,
 				@Qualifier("otherDataSource") DataSource dataSource) {
 			return builder.dataSource(dataSource)
-				.managedTypes(
-						org.springframework.orm.jpa.persistenceunit.PersistenceManagedTypes.of(City.class.getName()))
+				.managedTypes(PersistenceManagedTypes.of(City.class.getName()))
 				.properties(Map.of("hibernate.hbm2ddl.auto", "create"))
 				.build();
+		}
+
+	}
+
+	/** As one that measures statements, say. */
+	private static final class Hiding extends AbstractDataSource {
+
+		private final DataSource dataSource;
+
+		Hiding(DataSource dataSource) {
+			this.dataSource = dataSource;
+		}
+
+		@Override
+		public Connection getConnection() throws SQLException {
+			return this.dataSource.getConnection();
+		}
+
+		@Override
+		public Connection getConnection(String username, String password) throws SQLException {
+			return this.dataSource.getConnection(username, password);
 		}
 
 	}
@@ -360,6 +495,21 @@ class RoutedHibernateTests {
 		@Bean
 		CurrentTenantIdentifierResolver<String> tenants() {
 			return resolver("none");
+		}
+
+	}
+
+	/** An identifier that is not of a source says nothing of a fallback. */
+	@Configuration(proxyBeanMethods = false)
+	static class LazyInAProxy extends TenantResolver {
+
+		@Bean
+		@Primary
+		LocalContainerEntityManagerFactoryBean entityManagerFactory(EntityManagerFactoryBuilder builder,
+				RoutingDataSource router) {
+			return builder.dataSource(ProxyDataSourceBuilder.create(new LazyConnectionDataSourceProxy(router)).build())
+				.packages(City.class)
+				.build();
 		}
 
 	}

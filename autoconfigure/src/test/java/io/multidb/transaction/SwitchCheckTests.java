@@ -1,6 +1,8 @@
 package io.multidb.transaction;
 
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -40,6 +42,7 @@ import org.springframework.data.jpa.repository.config.EnableJpaRepositories;
 import org.springframework.jdbc.core.ConnectionCallback;
 import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.datasource.AbstractDataSource;
 import org.springframework.jdbc.datasource.LazyConnectionDataSourceProxy;
 import org.springframework.jdbc.datasource.TransactionAwareDataSourceProxy;
 import org.springframework.jdbc.support.JdbcTransactionManager;
@@ -366,6 +369,48 @@ class SwitchCheckTests {
 			assertNotes(context, "lisbon", "a", "c");
 			assertNotes(context, "porto", "b", "d", "e");
 		});
+	}
+
+	@Test
+	void transactionOfADataSourceThatHidesTheRouterCounts() {
+		run((context) -> {
+			DataSource router = context.getBean(DataSource.class);
+			DataSource hiding = new AbstractDataSource() {
+				@Override
+				public Connection getConnection() throws SQLException {
+					return router.getConnection();
+				}
+
+				@Override
+				public Connection getConnection(String username, String password) throws SQLException {
+					return router.getConnection(username, password);
+				}
+			};
+			TransactionTemplate transaction = new TransactionTemplate(new JdbcTransactionManager(hiding));
+			TenantContext.run("lisbon",
+					() -> transaction
+						.executeWithoutResult((status) -> assertThatExceptionOfType(SourceSwitchException.class)
+							.isThrownBy(() -> TenantContext.enter("porto"))
+							.withMessageContaining("a transaction of source 'lisbon'")));
+		});
+	}
+
+	/** As test classes have several, which Spring keeps. */
+	@Test
+	void transactionOfAnotherContextDoesNotCount() {
+		this.properties = shared();
+		run((context) -> new ApplicationContextRunner()
+			.withConfiguration(AutoConfigurations.of(MultiDbAutoConfiguration.class))
+			.withPropertyValues("app.datasources.faro.url=jdbc:sqlite:" + this.directory.resolve("faro.db"))
+			.run((other) -> {
+				assertThat(other).hasSingleBean(SwitchCheck.class);
+				TenantContext.run("porto", () -> transaction(context, TransactionDefinition.PROPAGATION_REQUIRED)
+					.executeWithoutResult((status) -> {
+						insert(context, "a");
+						TenantContext.run("x1", () -> insert(context, "b"));
+					}));
+				assertNotes(context, "porto", "a", "b");
+			}));
 	}
 
 	@Test

@@ -19,6 +19,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
+import jakarta.annotation.PostConstruct;
 import org.aopalliance.intercept.MethodInterceptor;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -33,6 +34,7 @@ import org.springframework.aop.support.AopUtils;
 import org.springframework.beans.factory.BeanCreationException;
 import org.springframework.beans.factory.FactoryBean;
 import org.springframework.beans.factory.config.BeanDefinition;
+import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.autoconfigure.aop.AopAutoConfiguration;
 import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
@@ -48,6 +50,7 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.support.ApplicationObjectSupport;
 import org.springframework.core.Ordered;
+import org.springframework.core.PriorityOrdered;
 import org.springframework.core.annotation.AliasFor;
 import org.springframework.core.task.SimpleAsyncTaskExecutor;
 import org.springframework.dao.DataAccessException;
@@ -293,7 +296,8 @@ class TargetAdvisorTests {
 
 	@ParameterizedTest
 	@ValueSource(classes = { PrivateMethod.class, StaticMethod.class, FinalMethod.class, FinalInClass.class,
-			FinalInSuperclass.class, PrivateInSuperclass.class, StaticInInterface.class, FinalOfInterface.class })
+			FinalInSuperclass.class, PrivateInSuperclass.class, StaticInInterface.class, FinalOfInterface.class,
+			LifecycleMethod.class })
 	void methodThatNoProxyCanInterceptIsRefused(Class<?> bean) {
 		refuses(bean, "would be ignored");
 	}
@@ -643,6 +647,23 @@ class TargetAdvisorTests {
 		}
 	}
 
+	@ParameterizedTest
+	@ValueSource(classes = { NeededFirst.class, NeededEarly.class })
+	void aBeanThatIsMadeBeforeThereAreProxiesIsRefused(Class<?> configuration) {
+		this.contextRunner.withBean(OnClass.class)
+			.withUserConfiguration(configuration)
+			.run((context) -> assertThat(context).getFailure()
+				.rootCause()
+				.isInstanceOf(IllegalStateException.class)
+				.hasMessageContainingAll(OnClass.class.getName(), "before there are proxies", "ObjectProvider"));
+	}
+
+	@Test
+	void aBeanThatIsMadeBeforeThereAreProxiesAndNotConcernedIsFine() {
+		run(this.contextRunner.withBean(Plain.class), AlsoEarly.class,
+				(context) -> assertThat(context).hasSingleBean(Plain.class));
+	}
+
 	private static String here() {
 		return Target.current().toString();
 	}
@@ -670,6 +691,52 @@ class TargetAdvisorTests {
 		@UseSource("porto")
 		public String source() {
 			return here();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	static class NeededFirst {
+
+		@Bean
+		static First first(OnClass needed) {
+			assertThat(needed.target()).as("Not refused").isEqualTo("tenant 'lisbon'");
+			return new First();
+		}
+
+	}
+
+	static class First implements BeanPostProcessor, PriorityOrdered {
+
+		@Override
+		public int getOrder() {
+			return 0;
+		}
+
+	}
+
+	static class NeededEarly implements BeanPostProcessor, Ordered {
+
+		NeededEarly(OnClass needed) {
+			assertThat(needed.target()).as("Not refused").isEqualTo("tenant 'lisbon'");
+		}
+
+		@Override
+		public int getOrder() {
+			return 0;
+		}
+
+	}
+
+	static class AlsoEarly implements BeanPostProcessor, Ordered {
+
+		AlsoEarly(Plain needed) {
+			assertThat(needed).isNotNull();
+		}
+
+		@Override
+		public int getOrder() {
+			return 0;
 		}
 
 	}
@@ -990,6 +1057,15 @@ class TargetAdvisorTests {
 
 		@UseSource("lisbon")
 		public final void method() {
+		}
+
+	}
+
+	static class LifecycleMethod {
+
+		@PostConstruct
+		@Tenant("lisbon")
+		void load() {
 		}
 
 	}
