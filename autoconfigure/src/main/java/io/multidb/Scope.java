@@ -97,6 +97,25 @@ public final class Scope implements AutoCloseable {
 		SwitchGuards.check(mine, holder.target(), true);
 	}
 
+	/**
+	 * Ends all scopes of the calling thread, for whoever begins something new on a thread
+	 * on which something else may have left one open. Nothing is asked whether a
+	 * transaction is still open.
+	 * @return the target that was current, {@link Target#none()} if there was no scope
+	 */
+	public static Target endAll() {
+		Holder holder = HOLDER.get();
+		Target left = holder.target();
+		if (holder.depth > 0) {
+			String logged = null;
+			while (holder.depth > 0) {
+				logged = holder.end();
+			}
+			log(logged);
+		}
+		return left;
+	}
+
 	/** Ends the scopes inside this one. */
 	private String endInside(Holder holder, Target mine) {
 		if (!holder.contains(this)) {

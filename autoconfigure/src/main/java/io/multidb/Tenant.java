@@ -44,8 +44,8 @@ public @interface Tenant {
 	 * ({@code #a0}), their properties and their methods; it reaches no types or beans and
 	 * changes nothing. What can never work, such as an unknown argument, fails the start.
 	 * A {@code null} is a {@link NoTenantException}, never the text "null"; text, whole
-	 * numbers, UUIDs and enum constants (their name) make a tenant id, any other object
-	 * is an {@link InvalidTenantException}.
+	 * numbers, UUIDs, characters and enum constants (their name) make a tenant id, any
+	 * other object is an {@link IllegalStateException}.
 	 * @return a constant, an expression, or an empty string
 	 */
 	String value() default "";

@@ -4,7 +4,8 @@ import java.io.Serial;
 
 /**
  * A connection, session or entity of one source was used while the thread's target is
- * another source, or none. No statement ran.
+ * another source, or none; or a rule used the tenant that it was asked about. No
+ * statement ran.
  */
 public final class WrongSourceException extends MultiDbException {
 

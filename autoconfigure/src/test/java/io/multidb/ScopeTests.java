@@ -241,4 +241,20 @@ class ScopeTests {
 		assertThat(Target.kept()).isNull();
 	}
 
+	@Test
+	void whatWasLeftOpenIsEndedAtOnce() {
+		MDC.put(Scope.MDC_KEY, "own");
+		Scope outer = TenantContext.enter("lisbon");
+		Scope inner = TenantContext.enter("porto");
+		assertThat(Target.keep("kept")).isTrue();
+		assertThat(Scope.endAll()).hasToString("tenant 'porto'");
+		assertThat(Target.current()).isSameAs(Target.none());
+		assertThat(Target.kept()).isNull();
+		assertThat(MDC.get(Scope.MDC_KEY)).isEqualTo("own");
+		inner.close();
+		outer.close();
+		assertThat(Scope.endAll()).isSameAs(Target.none());
+		assertThat(MDC.get(Scope.MDC_KEY)).isEqualTo("own");
+	}
+
 }

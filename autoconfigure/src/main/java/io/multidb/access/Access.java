@@ -49,6 +49,15 @@ public final class Access implements AutoCloseable {
 		return TaskUser.name(this.currentUser);
 	}
 
+	/**
+	 * Whether the calling thread is asking a rule, for the user, or telling of a
+	 * decision. What it takes then nobody is asked about, so nothing new may come of it.
+	 * @return whether it is
+	 */
+	public boolean isDeciding() {
+		return Deciding.isOpen();
+	}
+
 	/** Who has logged in may be in a session, which is in a database. */
 	private static @Nullable String name(CurrentUser user) {
 		try (Deciding span = Deciding.begin()) {

@@ -14,8 +14,10 @@ import io.multidb.Operation;
  * the connections that are open. It is therefore asked often, by many threads: an answer
  * that has to be fetched from elsewhere should be kept for a while, under all that it was
  * asked with, and never for another user. Connections that a rule takes itself while it
- * decides are not asked about, and are apart from the transaction in which it is asked.
- * What it throws is thrown to who wanted the connection, which is then not opened.
+ * decides are not asked about, and are apart from the transaction in which it is asked;
+ * they are of a source that it names, as a tenant that nobody was permitted to use yet is
+ * neither placed nor made known for a rule. What it throws is thrown to who wanted the
+ * connection, which is then not opened.
  */
 @FunctionalInterface
 public interface SourceAccess {

@@ -69,6 +69,14 @@ public final class TaskUser {
 		return NOBODY;
 	}
 
+	/**
+	 * Ends all spans of the calling thread, for whoever begins something new on a thread
+	 * on which something else may have left one open.
+	 */
+	public static void endAll() {
+		CURRENT.remove();
+	}
+
 	static TaskUser named(String user) {
 		return new TaskUser(user, List.of());
 	}

@@ -9,6 +9,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import org.springframework.aop.interceptor.AsyncExecutionAspectSupport;
+import org.springframework.beans.factory.BeanFactory;
+import org.springframework.beans.factory.BeanFactoryAware;
+import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.boot.task.SimpleAsyncTaskExecutorBuilder;
 import org.springframework.boot.task.ThreadPoolTaskExecutorBuilder;
@@ -16,12 +20,15 @@ import org.springframework.core.Ordered;
 import org.springframework.core.PriorityOrdered;
 import org.springframework.core.task.SimpleAsyncTaskExecutor;
 import org.springframework.core.task.TaskDecorator;
+import org.springframework.core.task.TaskExecutor;
 import org.springframework.core.task.VirtualThreadTaskExecutor;
 import org.springframework.core.task.support.TaskExecutorAdapter;
+import org.springframework.scheduling.annotation.AsyncConfigurer;
 import org.springframework.scheduling.concurrent.ConcurrentTaskExecutor;
 import org.springframework.scheduling.concurrent.ConcurrentTaskScheduler;
 import org.springframework.scheduling.concurrent.ThreadPoolTaskExecutor;
 import org.springframework.scheduling.concurrent.ThreadPoolTaskScheduler;
+import org.springframework.scheduling.config.TaskManagementConfigUtils;
 import org.springframework.util.ReflectionUtils;
 
 /**
@@ -30,11 +37,47 @@ import org.springframework.util.ReflectionUtils;
  * is there stays and is combined.
  * <p>
  * Not reached are executors that are neither, and executors of other makes: their tasks
- * have no target. {@link TargetTaskDecorator} is for them.
+ * have no target. {@link TargetTaskDecorator} is for them. Where {@code @Async} would use
+ * such a one without being told to, a warning says so.
  */
-public final class TargetExecutorPostProcessor implements BeanPostProcessor, PriorityOrdered {
+public final class TargetExecutorPostProcessor
+		implements BeanPostProcessor, BeanFactoryAware, SmartInitializingSingleton, PriorityOrdered {
 
 	private static final Logger logger = LoggerFactory.getLogger(TargetExecutorPostProcessor.class);
+
+	private @Nullable BeanFactory beans;
+
+	@Override
+	public void setBeanFactory(BeanFactory beans) {
+		this.beans = beans;
+	}
+
+	/**
+	 * Spring Boot's own executor backs off for any other, such as a scheduler or one of
+	 * the JDK, and what {@code @Async} takes then has no targets.
+	 */
+	@Override
+	public void afterSingletonsInstantiated() {
+		BeanFactory all = this.beans;
+		if (all == null
+				|| !(all.containsBean(TaskManagementConfigUtils.ASYNC_ANNOTATION_PROCESSOR_BEAN_NAME)
+						|| all.containsBean(TaskManagementConfigUtils.ASYNC_EXECUTION_ASPECT_BEAN_NAME))
+				|| all.getBeanProvider(AsyncConfigurer.class).stream().findAny().isPresent()) {
+			return;
+		}
+		// As Spring chooses it.
+		Object chosen = all.getBeanProvider(TaskExecutor.class).getIfUnique();
+		if (chosen == null && all.containsBean(AsyncExecutionAspectSupport.DEFAULT_TASK_EXECUTOR_BEAN_NAME)) {
+			chosen = all.getBean(AsyncExecutionAspectSupport.DEFAULT_TASK_EXECUTOR_BEAN_NAME);
+		}
+		if (chosen == null || chosen instanceof ThreadPoolTaskScheduler || chosen instanceof ConcurrentTaskScheduler) {
+			logger
+				.warn("@Async methods that name no executor run on {}, and so without their caller's tenant, as Spring"
+						+ " Boot's own executor backs off for any other. Set 'spring.task.execution.mode' to force, or define"
+						+ " an executor named 'taskExecutor'",
+						(chosen != null) ? "a TaskScheduler" : "an executor of Spring's that is no bean");
+		}
+	}
 
 	@Override
 	public Object postProcessAfterInitialization(Object bean, String beanName) {

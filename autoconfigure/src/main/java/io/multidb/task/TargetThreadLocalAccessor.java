@@ -96,8 +96,18 @@ public final class TargetThreadLocalAccessor implements ThreadLocalAccessor<Obje
 
 		/** With a target alone, the thread's user stays. */
 		private void enter(Target target, @Nullable TaskUser user) {
-			Scope scope = target.enter();
-			this.carried.push(new Carried(this.entered++, scope, (user != null) ? user.enter() : null));
+			// Either may fail, and what was begun by then nobody else would end.
+			TaskUser.Span span = (user != null) ? user.enter() : null;
+			try {
+				Scope scope = target.enter();
+				this.carried.push(new Carried(this.entered++, scope, span));
+			}
+			catch (RuntimeException ex) {
+				if (span != null) {
+					span.close();
+				}
+				throw ex;
+			}
 		}
 
 		private void end(long number) {

@@ -34,8 +34,16 @@ final class CallableTarget implements CallableProcessingInterceptor {
 
 	@Override
 	public <T> void preProcess(NativeWebRequest request, Callable<T> task) {
-		this.scope = this.target.enter();
-		this.span = this.user.enter();
+		// Either may fail, and what was begun by then nobody else would end.
+		TaskUser.Span entered = this.user.enter();
+		try {
+			this.scope = this.target.enter();
+		}
+		catch (RuntimeException ex) {
+			entered.close();
+			throw ex;
+		}
+		this.span = entered;
 	}
 
 	@Override

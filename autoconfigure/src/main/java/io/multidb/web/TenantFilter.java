@@ -2,14 +2,18 @@ package io.multidb.web;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BiConsumer;
+import java.util.stream.Collectors;
 
+import jakarta.servlet.DispatcherType;
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.http.HttpHeaders;
 import org.springframework.http.ProblemDetail;
 import org.springframework.http.server.PathContainer;
 import org.springframework.web.context.request.async.WebAsyncUtils;
@@ -29,17 +33,21 @@ import io.multidb.routing.TargetAccess;
  * Makes a request's tenant current while it is handled. The first resolver that knows one
  * decides; a request without a tenant goes on without, and fails only where it needs a
  * database. The second half of an asynchronous request is for the tenant of the first,
- * and so is what a controller returns to be run in between.
+ * and so are the container's error page and what a controller returns to be run in
+ * between.
  * <p>
  * What escapes the controllers because of a tenant or source is answered as the
  * application's exception handlers answer it, by default with a problem detail.
  */
 public final class TenantFilter extends OncePerRequestFilter {
 
-	/** What was found, for the asynchronous half: resolvers may by then say otherwise. */
-	private static final String TENANT = TenantFilter.class.getName() + ".TENANT";
+	/** What was found, for all that follows: resolvers may by then say otherwise. */
+	private static final String TARGET = TenantFilter.class.getName() + ".TARGET";
 
 	private final List<TenantResolver> resolvers;
+
+	/** {@code null} where no header decides. */
+	private final @Nullable String vary;
 
 	private final List<PathPattern> excluded;
 
@@ -78,6 +86,12 @@ public final class TenantFilter extends OncePerRequestFilter {
 			@Nullable HandlerExceptionResolver exceptionResolver, @Nullable TargetAccess access) {
 		this.access = access;
 		this.resolvers = List.copyOf(resolvers);
+		String vary = resolvers.stream()
+			.map(TenantResolver::vary)
+			.filter(Objects::nonNull)
+			.distinct()
+			.collect(Collectors.joining(", "));
+		this.vary = vary.isEmpty() ? null : vary;
 		this.excluded = excluded.stream().map(TenantResolvers::pattern).toList();
 		this.exceptionResolver = exceptionResolver;
 	}
@@ -85,7 +99,7 @@ public final class TenantFilter extends OncePerRequestFilter {
 	@Override
 	protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
 			throws ServletException, IOException {
-		try (Scope scope = enter(request)) {
+		try (Scope scope = enter(request, response)) {
 			if (!isAsyncDispatch(request)) {
 				// Before others register theirs, such as open-in-view's session: first to
 				// begin is last to end.
@@ -103,18 +117,28 @@ public final class TenantFilter extends OncePerRequestFilter {
 	}
 
 	/** Without a tenant too: closing it ends what the request may have left open. */
-	private Scope enter(HttpServletRequest request) {
-		boolean begun = isAsyncDispatch(request);
-		String tenant = begun ? (String) request.getAttribute(TENANT) : resolve(request);
-		if (tenant != null && this.access != null && !begun) {
-			this.access.check(Target.ofTenant(tenant), Operation.READ);
+	private Scope enter(HttpServletRequest request, HttpServletResponse response) {
+		boolean failed = request.getDispatcherType() == DispatcherType.ERROR;
+		if ((failed || isAsyncDispatch(request)) && request.getAttribute(TARGET) instanceof Target begun) {
+			// The thread may be another, and have something left on it.
+			return (begun.tenant() != null && begun.source() == null) ? TenantContext.enter(begun.tenant())
+					: begun.enter();
 		}
-		request.setAttribute(TENANT, tenant);
+		if (failed) {
+			// The tenant itself may be what is wrong, or who asks for it.
+			return Target.none().enter();
+		}
+		String tenant = resolve(request, response);
+		Target target = (tenant != null) ? Target.ofTenant(tenant) : Target.current();
+		if (tenant != null && this.access != null) {
+			this.access.check(target, Operation.READ);
+		}
+		request.setAttribute(TARGET, target);
 		BiConsumer<HttpServletRequest, String> told = this.listener;
-		if (tenant != null && told != null && !begun) {
-			told.accept(request, TenantContext.check(tenant));
+		if (tenant != null && told != null) {
+			told.accept(request, tenant);
 		}
-		return (tenant != null) ? TenantContext.enter(tenant) : Target.current().enter();
+		return target.enter();
 	}
 
 	/**
@@ -125,7 +149,7 @@ public final class TenantFilter extends OncePerRequestFilter {
 		this.listener = listener;
 	}
 
-	private @Nullable String resolve(HttpServletRequest request) {
+	private @Nullable String resolve(HttpServletRequest request, HttpServletResponse response) {
 		if (!this.excluded.isEmpty()) {
 			PathContainer path = TenantResolvers.pathOf(request);
 			for (PathPattern pattern : this.excluded) {
@@ -133,6 +157,9 @@ public final class TenantFilter extends OncePerRequestFilter {
 					return null;
 				}
 			}
+		}
+		if (this.vary != null) {
+			response.addHeader(HttpHeaders.VARY, this.vary);
 		}
 		for (TenantResolver resolver : this.resolvers) {
 			String tenant = resolver.resolve(request);
@@ -172,6 +199,11 @@ public final class TenantFilter extends OncePerRequestFilter {
 
 	@Override
 	protected boolean shouldNotFilterAsyncDispatch() {
+		return false;
+	}
+
+	@Override
+	protected boolean shouldNotFilterErrorDispatch() {
 		return false;
 	}
 

@@ -21,4 +21,15 @@ public interface TenantResolver {
 	 */
 	@Nullable String resolve(HttpServletRequest request);
 
+	/**
+	 * The request's headers that may decide which tenant this resolver finds. They are
+	 * named in the answer's {@code Vary}, also where the request has none, so that a
+	 * cache on the way keeps the answers of tenants apart.
+	 * @return the headers' names, separated by commas, or {@code null} if none does, such
+	 * as where the address alone decides
+	 */
+	default @Nullable String vary() {
+		return null;
+	}
+
 }

@@ -13,6 +13,7 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpSession;
 import org.jspecify.annotations.Nullable;
 
+import org.springframework.http.HttpHeaders;
 import org.springframework.http.server.PathContainer;
 import org.springframework.web.util.ServletRequestPathUtils;
 import org.springframework.web.util.pattern.PathPattern;
@@ -37,7 +38,7 @@ public final class TenantResolvers {
 	 * @return the resolver
 	 */
 	public static TenantResolver header(String name) {
-		return (request) -> single("header '" + name + "'", Collections.list(request.getHeaders(name)));
+		return varying(name, (request) -> single("header '" + name + "'", Collections.list(request.getHeaders(name))));
 	}
 
 	/**
@@ -46,7 +47,7 @@ public final class TenantResolvers {
 	 * @return the resolver
 	 */
 	public static TenantResolver cookie(String name) {
-		return (request) -> {
+		return varying(HttpHeaders.COOKIE, (request) -> {
 			Cookie[] cookies = request.getCookies();
 			return (cookies == null) ? null
 					: single("cookie '" + name + "'",
@@ -54,7 +55,7 @@ public final class TenantResolvers {
 								.filter((cookie) -> cookie.getName().equals(name))
 								.map(Cookie::getValue)
 								.toList());
-		};
+		});
 	}
 
 	/**
@@ -98,10 +99,10 @@ public final class TenantResolvers {
 	 * @return the resolver
 	 */
 	public static TenantResolver session(String attribute) {
-		return (request) -> {
+		return varying(HttpHeaders.COOKIE, (request) -> {
 			HttpSession session = request.getSession(false);
 			return (session != null) ? Objects.toString(session.getAttribute(attribute), null) : null;
-		};
+		});
 	}
 
 	/**
@@ -110,6 +111,20 @@ public final class TenantResolvers {
 	 */
 	public static TenantResolver principal() {
 		return (request) -> (request.getUserPrincipal() != null) ? request.getUserPrincipal().getName() : null;
+	}
+
+	private static TenantResolver varying(String header, TenantResolver resolver) {
+		return new TenantResolver() {
+			@Override
+			public @Nullable String resolve(HttpServletRequest request) {
+				return resolver.resolve(request);
+			}
+
+			@Override
+			public String vary() {
+				return header;
+			}
+		};
 	}
 
 	static PathPattern pattern(String pattern) {

@@ -90,7 +90,7 @@ class DecidingTests {
 		this.access = new Access(() -> List.of(rule), user, listener);
 		this.rules = new TargetAccess(this.access, this.routes);
 		RoutingDataSource router = new RoutingDataSource(this.routes, this.rules);
-		this.switches = new SwitchCheck(this.routes, router, List::of);
+		this.switches = new SwitchCheck(this.routes, this.rules, List::of);
 		this.jdbc = JdbcClient.create(router);
 		this.routed = new TransactionTemplate(new JdbcTransactionManager(router));
 	}

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 
@@ -13,6 +14,7 @@ import jakarta.persistence.Entity;
 import jakarta.persistence.EntityManager;
 import jakarta.persistence.EntityManagerFactory;
 import jakarta.persistence.Id;
+import org.hibernate.context.spi.CurrentTenantIdentifierResolver;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -43,6 +45,8 @@ import io.multidb.SourceContext;
 import io.multidb.Target;
 import io.multidb.Tenant;
 import io.multidb.TenantContext;
+import io.multidb.UnknownTenantException;
+import io.multidb.WrongSourceException;
 import io.multidb.autoconfigure.MultiDbAccessAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbAutoConfiguration;
 import io.multidb.autoconfigure.MultiDbCacheAutoConfiguration;
@@ -162,6 +166,11 @@ class InventedTenantsTests {
 		refuseTenThousand(runner().withPropertyValues("app.tenancy.jpa.products=sqlite,postgresql"));
 	}
 
+	@Test
+	void tenThousandWhoAreRefusedLeaveNothingWhereTheApplicationTellsItsSessionsApart() {
+		refuseTenThousand(runner().withBean(CurrentTenantIdentifierResolver.class, SessionOfTenant::new));
+	}
+
 	private void refuseTenThousand(ApplicationContextRunner runner) {
 		runner.withBean(TestGrants.class, () -> this.grants).run((context) -> {
 			assertThat(context).hasNotFailed();
@@ -245,6 +254,66 @@ class InventedTenantsTests {
 			});
 	}
 
+	/** Whatever it would decide, it is asked before anything may be made. */
+	@Test
+	void aRuleThatReadsFromTheTenantItIsAskedAboutBringsNothingAboutAndIsToldSo() {
+		AtomicReference<JdbcClient> reading = new AtomicReference<>();
+		runner().withBean(SourceAccess.class, () -> (user, tenant, source, operation) -> {
+			JdbcClient jdbc = reading.get();
+			if (jdbc != null && tenant != null) {
+				TenantContext.run(tenant, () -> jdbc.sql("select 1").query().singleValue());
+			}
+			return AccessDecision.allow();
+		}).run((context) -> {
+			placeOne(context);
+			SourceRegistry registry = context.getBean(SourceRegistry.class);
+			JdbcClient jdbc = context.getBean(JdbcClient.class);
+			List<String> before = registry.sources().stream().map(Source::name).toList();
+			List<Path> files = files();
+			reading.set(jdbc);
+			for (String tenant : List.of("election-1", "poll-1", "chat-1")) {
+				ways(context).forEach((way, using) -> {
+					if (!way.equals("fan-out")) {
+						assertThatThrownBy(() -> using.accept(tenant)).as(way)
+							.hasRootCauseInstanceOf(WrongSourceException.class)
+							.hasStackTraceContaining("tenant '" + tenant + "'")
+							.hasStackTraceContaining("SourceContext.enter(…)");
+					}
+				});
+			}
+			assertThat(registry.sources()).extracting(Source::name).isEqualTo(before);
+			assertThat(files()).isEqualTo(files);
+			assertNothingElseIsPlaced(registry);
+			// Of who has a place, it may ask.
+			TenantContext.run("chat-ada", () -> jdbc.sql("select 1").query().singleValue());
+		});
+	}
+
+	@Test
+	void aRuleThatReadsFromTheTenantItIsAskedAboutMakesNoDatabase() {
+		AtomicReference<JdbcClient> reading = new AtomicReference<>();
+		runner().withBean(SourceAccess.class, () -> (user, tenant, source, operation) -> {
+			JdbcClient jdbc = reading.get();
+			if (jdbc != null && tenant != null) {
+				TenantContext.run(tenant, () -> jdbc.sql("select 1").query().singleValue());
+			}
+			return AccessDecision.allow();
+		}).run((context) -> {
+			JdbcClient jdbc = context.getBean(JdbcClient.class);
+			// As if somebody had asked who may, and found nothing to read.
+			context.getBean(SourceRegistry.class).get("poll", "poll-1");
+			reading.set(jdbc);
+			Consumer<String> work = (tenant) -> TenantContext.run(tenant,
+					() -> jdbc.sql("select 1").query().singleValue());
+			assertThatThrownBy(() -> work.accept("poll-1")).hasRootCauseInstanceOf(UnknownTenantException.class);
+			assertThat(files()).noneMatch((file) -> file.toString().contains("poll"));
+			reading.set(null);
+			work.accept("poll-1");
+			reading.set(jdbc);
+			work.accept("poll-1");
+		});
+	}
+
 	@Test
 	void whatIsKeptInACacheIsNotForWhoMayNotRead() {
 		runner().withBean(TestGrants.class, () -> this.grants).run((context) -> {
@@ -285,6 +354,21 @@ class InventedTenantsTests {
 		@Bean
 		Service service() {
 			return new Service();
+		}
+
+	}
+
+	static class SessionOfTenant implements CurrentTenantIdentifierResolver<String> {
+
+		@Override
+		public String resolveCurrentTenantIdentifier() {
+			String tenant = TenantContext.current();
+			return (tenant != null) ? tenant : "nobody";
+		}
+
+		@Override
+		public boolean validateExistingCurrentSessions() {
+			return true;
 		}
 
 	}

@@ -179,7 +179,7 @@ class ForEachTests {
 		TransactionTemplate transaction = new TransactionTemplate(new JdbcTransactionManager(this.router));
 		ForEach.Work both = this.forEach.tenants(List.of("lisbon", "porto"));
 		try (Scope scope = TenantContext.enter("lisbon");
-				SwitchCheck check = new SwitchCheck(this.routes, this.router, List::of)) {
+				SwitchCheck check = new SwitchCheck(this.routes, null, List::of)) {
 			transaction.executeWithoutResult((status) -> {
 				assertThat(where()).isEqualTo("lisbon");
 				List<Outcome<String>> outcomes = both.call(this::where);

@@ -1,8 +1,10 @@
 package io.multidb.task;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 import io.micrometer.context.ContextRegistry;
 import io.micrometer.context.ContextSnapshot;
@@ -21,6 +23,10 @@ import io.multidb.SourceSwitchException;
 import io.multidb.SwitchGuard;
 import io.multidb.Target;
 import io.multidb.TenantContext;
+import io.multidb.access.Access;
+import io.multidb.access.AccessListener;
+import io.multidb.access.TaskUser;
+import io.multidb.access.UserContext;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -47,6 +53,33 @@ class TargetThreadLocalAccessorTests {
 	void isFoundByItsServiceFile() {
 		assertThat(ContextRegistry.getInstance().getThreadLocalAccessors())
 			.hasAtLeastOneElementOfType(TargetThreadLocalAccessor.class);
+	}
+
+	@Test
+	void whatCannotBeSetLeavesNothingOnTheThread() {
+		AtomicBoolean down = new AtomicBoolean();
+		try (Access access = new Access(List::of, () -> {
+			if (down.get()) {
+				throw new IllegalStateException("Its session store is down");
+			}
+			return null;
+		}, AccessListener.NONE)) {
+			assertThat(access.user()).isNull();
+			Object captured = TenantContext.call("lisbon", this.accessor::getValue);
+			down.set(true);
+			assertThatIllegalStateException().isThrownBy(() -> this.accessor.setValue(captured));
+			assertThat(Target.current()).isSameAs(Target.none());
+			down.set(false);
+			TaskUser nobody = TaskUser.current();
+			Object ofAda = UserContext.call("ada", this.accessor::getValue);
+			SwitchGuard refusing = (from, to, leaving) -> {
+				throw new IllegalStateException("refused");
+			};
+			try (SwitchGuard.Registration registration = SwitchGuard.register(refusing)) {
+				assertThatIllegalStateException().isThrownBy(() -> this.accessor.setValue(ofAda));
+			}
+			assertThat(TaskUser.current()).isEqualTo(nobody);
+		}
 	}
 
 	@Test

@@ -12,6 +12,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.condition.JRE;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.MDC;
 import reactor.core.publisher.Hooks;
@@ -55,6 +57,7 @@ import org.springframework.boot.transaction.autoconfigure.TransactionAutoConfigu
 import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
 import org.springframework.context.event.EventListener;
 import org.springframework.context.event.SimpleApplicationEventMulticaster;
 import org.springframework.core.annotation.Order;
@@ -241,6 +244,29 @@ class TaskPropagationTests {
 			});
 		});
 		await().untilAsserted(() -> assertThat(threads()).isLessThanOrEqualTo(before));
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "OwnScheduler, , a TaskScheduler", "OwnService, , an executor of Spring's that is no bean",
+			"OwnScheduler, force,", "Nothing, ," })
+	void asyncWithoutTenantsIsWarnedOf(String own, String mode, String where, CapturedOutput output) {
+		Class<?> configuration = switch (own) {
+			case "OwnScheduler" -> OwnScheduler.class;
+			case "OwnService" -> OwnService.class;
+			default -> Nothing.class;
+		};
+		this.contextRunner = this.contextRunner.withUserConfiguration(configuration)
+			.withPropertyValues("spring.task.execution.mode=" + ((mode != null) ? mode : "auto"));
+		run((context) -> {
+			String found = from("lisbon", () -> context.getBean(Later.class).find().get());
+			assertThat(found).isEqualTo((where != null) ? NONE : "lisbon");
+			if (where != null) {
+				assertThat(output).contains("@Async methods that name no executor run on " + where);
+			}
+			else {
+				assertThat(output).doesNotContain("@Async methods");
+			}
+		});
 	}
 
 	// The application's own decorators
@@ -732,6 +758,51 @@ class TaskPropagationTests {
 		@Bean(defaultCandidate = false)
 		static SimpleAsyncTaskExecutor other() {
 			return new SimpleAsyncTaskExecutor("other-");
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@EnableAsync
+	static class Later {
+
+		private final Where where;
+
+		Later(Where where) {
+			this.where = where;
+		}
+
+		@Async
+		CompletableFuture<String> find() {
+			return CompletableFuture.completedFuture(this.where.find());
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@Import(Later.class)
+	static class Nothing {
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@Import(Later.class)
+	static class OwnScheduler {
+
+		@Bean
+		ThreadPoolTaskScheduler jobs() {
+			return new ThreadPoolTaskScheduler();
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@Import(Later.class)
+	static class OwnService {
+
+		@Bean
+		ExecutorService pool() {
+			return Executors.newSingleThreadExecutor();
 		}
 
 	}

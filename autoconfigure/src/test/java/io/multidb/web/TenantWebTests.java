@@ -19,6 +19,7 @@ import javax.sql.DataSource;
 
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
+import jakarta.servlet.ServletRequestEvent;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletRequestWrapper;
@@ -33,8 +34,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.MDC;
 
 import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.tomcat.TomcatContextCustomizer;
+import org.springframework.boot.web.error.ErrorAttributeOptions;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.boot.web.servlet.ServletRegistrationBean;
+import org.springframework.boot.webmvc.error.DefaultErrorAttributes;
+import org.springframework.boot.webmvc.error.ErrorAttributes;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
@@ -45,6 +50,7 @@ import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.mock.web.MockFilterChain;
 import org.springframework.mock.web.MockHttpServletRequest;
 import org.springframework.mock.web.MockHttpServletResponse;
+import org.springframework.mock.web.MockServletContext;
 import org.springframework.security.authentication.TestingAuthenticationToken;
 import org.springframework.security.oauth2.jwt.Jwt;
 import org.springframework.transaction.support.TransactionTemplate;
@@ -55,6 +61,7 @@ import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.ResponseStatus;
 import org.springframework.web.bind.annotation.RestController;
 import org.springframework.web.bind.annotation.RestControllerAdvice;
+import org.springframework.web.context.request.WebRequest;
 import org.springframework.web.context.request.async.DeferredResult;
 import org.springframework.web.filter.OncePerRequestFilter;
 import org.springframework.web.server.ResponseStatusException;
@@ -63,9 +70,11 @@ import org.springframework.web.servlet.ModelAndView;
 import io.multidb.InvalidTenantException;
 import io.multidb.NoTenantException;
 import io.multidb.Scope;
+import io.multidb.Target;
 import io.multidb.TenantContext;
 import io.multidb.UnknownTenantException;
-
+import io.multidb.access.TaskUser;
+import io.multidb.access.UserContext;
 import io.multidb.source.SourceRegistry;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -108,6 +117,18 @@ class TenantWebTests {
 		assertThat(get("/tenant", "X-Tenant-Id: lisbon").body()).isEqualTo("lisbon");
 		assertThat(get("/tenant", "x-tenant-id: porto").body()).isEqualTo("porto");
 		assertThat(get("/tenant").body()).isEqualTo("none");
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "header, X-Tenant-Id", "'path,cookie', Cookie", "session, Cookie",
+			"'session,header,cookie', 'Cookie, X-Tenant-Id'", "path,", "principal," })
+	void cachesOnTheWayAreToldWhatDecides(String resolvers, String vary) throws IOException {
+		start("app.tenancy.web.resolvers=" + resolvers, "app.tenancy.web.path.pattern=/shops/{tenant}/**",
+				"app.tenancy.web.exclude=/mdc");
+		assertThat(get("/tenant").headers().get("vary")).isEqualTo(vary);
+		assertThat(get("/tenant", "X-Tenant-Id: lisbon", "Cookie: tenant=lisbon").headers().get("vary"))
+			.isEqualTo(vary);
+		assertThat(get("/mdc").headers()).doesNotContainKey("vary");
 	}
 
 	@Test
@@ -441,6 +462,47 @@ class TenantWebTests {
 	}
 
 	@Test
+	void aForwardIsForTheRequestsTenantWhateverTheContainerTellsOfIt() throws IOException {
+		start(TellsOfForwards.class, "app.tenancy.web.resolvers=header");
+		assertThat(get("/forward", "X-Tenant-Id: lisbon").body()).isEqualTo("lisbon");
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "/broken, lisbon, tenant 'lisbon'", "/nowhere, lisbon, tenant 'lisbon'",
+			"/send-error, faro, tenant 'faro'", "/send-error, , no tenant", "/tenant?fail, lisbon, no tenant" })
+	void theErrorPageIsForTheRequestsTenant(String path, String tenant, String target) throws IOException {
+		start(TellingErrors.class, "app.tenancy.web.resolvers=header", "app.tenancy.no-tenant=porto");
+		RawHttp response = (tenant != null) ? get(path, "X-Tenant-Id: " + tenant, "Accept: application/json")
+				: get(path, "Accept: application/json");
+		assertThat(response.body()).contains("\"target\":\"" + target + "\"");
+	}
+
+	@Test
+	void aUserWhoWasLeftOnTheThreadIsNobody() {
+		TaskUser nobody = TaskUser.current();
+		try (TaskUser.Span left = UserContext.call("ada", TaskUser::current).enter()) {
+			assertThat(TaskUser.current()).isNotEqualTo(nobody);
+			new ForgottenTarget()
+				.requestInitialized(new ServletRequestEvent(new MockServletContext(), new MockHttpServletRequest()));
+			assertThat(TaskUser.current()).isEqualTo(nobody);
+		}
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "", "app.tenancy.web.resolvers=header" })
+	void aScopeThatIsLeftOpenOnTheThreadBeforeTheFilterIsNobodys(String resolvers) throws IOException {
+		start(Careless.class, "server.tomcat.threads.max=1", "server.tomcat.threads.min-spare=1", resolvers);
+		assertThat(get("/tenant?forget=lisbon").body()).isEqualTo("lisbon");
+		assertThat(get("/tenant").body()).isEqualTo("none");
+		assertThat(get("/mdc").body()).isEqualTo("none");
+		assertThat(get("/tenant?forget=porto").body()).isEqualTo("porto");
+		assertThat(get("/tenant?enter=lisbon").body()).as("Entered rightly").isEqualTo("lisbon");
+		assertThat(get("/deferred?enter=lisbon").headers()).containsEntry("x-tenant-when-written", "lisbon");
+		assertThat(get("/tenant?forget=porto").body()).isEqualTo("porto");
+		assertThat(get("/deferred").headers()).containsEntry("x-tenant-when-written", "null");
+	}
+
+	@Test
 	void theErrorPageHasNoTenant() throws IOException {
 		start("app.tenancy.web.resolvers=header");
 		RawHttp response = get("/send-error", "X-Tenant-Id: lisbon", "Accept: application/json");
@@ -621,6 +683,11 @@ class TenantWebTests {
 			return (tenant != null) ? tenant : "none";
 		}
 
+		@GetMapping("/forward")
+		void forward(HttpServletRequest request, HttpServletResponse response) throws ServletException, IOException {
+			request.getRequestDispatcher("/tenant").forward(request, response);
+		}
+
 		@GetMapping("/login/{name}")
 		String login(@PathVariable String name, HttpSession session) {
 			session.setAttribute("tenant", name);
@@ -703,11 +770,78 @@ class TenantWebTests {
 	}
 
 	@Configuration(proxyBeanMethods = false)
+	static class TellsOfForwards {
+
+		@Bean
+		TomcatContextCustomizer tellsOfForwards() {
+			return (context) -> context.setFireRequestListenersOnForwards(true);
+		}
+
+	}
+
+	/** Whose error page says whose it is. */
+	@Configuration(proxyBeanMethods = false)
+	static class TellingErrors {
+
+		@Bean
+		TenantResolver failing() {
+			return (request) -> {
+				if (request.getParameter("fail") != null) {
+					throw new IllegalStateException("on purpose");
+				}
+				return null;
+			};
+		}
+
+		@Bean
+		ErrorAttributes errorAttributes() {
+			return new DefaultErrorAttributes() {
+				@Override
+				public Map<String, Object> getErrorAttributes(WebRequest request, ErrorAttributeOptions options) {
+					Map<String, Object> attributes = super.getErrorAttributes(request, options);
+					attributes.put("target", Target.current().toString());
+					return attributes;
+				}
+			};
+		}
+
+	}
+
+	@Configuration(proxyBeanMethods = false)
 	static class NamedLikeAResolver {
 
 		@Bean
 		Supplier<String> header() {
 			return () -> "another";
+		}
+
+	}
+
+	/** A filter of its own before ours, which enters a tenant and may forget it. */
+	@Configuration(proxyBeanMethods = false)
+	@Import(WebApplication.LateTenant.class)
+	static class Careless {
+
+		@Bean
+		FilterRegistrationBean<OncePerRequestFilter> careless() {
+			FilterRegistrationBean<OncePerRequestFilter> registration = new FilterRegistrationBean<>(
+					new OncePerRequestFilter() {
+						@Override
+						protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response,
+								FilterChain chain) throws ServletException, IOException {
+							String forgotten = request.getParameter("forget");
+							if (forgotten != null) {
+								assertThat(TenantContext.enter(forgotten)).isNotNull();
+							}
+							String entered = request.getParameter("enter");
+							try (Scope scope = (entered != null) ? TenantContext.enter(entered)
+									: Target.current().enter()) {
+								chain.doFilter(request, response);
+							}
+						}
+					});
+			registration.setOrder(-200);
+			return registration;
 		}
 
 	}
