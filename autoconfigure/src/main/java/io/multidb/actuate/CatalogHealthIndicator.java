@@ -46,13 +46,16 @@ public final class CatalogHealthIndicator implements HealthIndicator {
 		}
 		health.withDetail("listening", status.listening());
 		if (status.error() != null) {
-			health.withDetail("error", status.error());
+			health.withDetail("error", SourcesView.hidden(status.error()));
 		}
 		Map<String, String> refused = new TreeMap<>(this.problems.get());
 		refused.putAll(status.refused());
 		if (!refused.isEmpty()) {
 			Map<String, String> named = new TreeMap<>();
-			refused.entrySet().stream().limit(NAMED).forEach((each) -> named.put(each.getKey(), each.getValue()));
+			refused.entrySet()
+				.stream()
+				.limit(NAMED)
+				.forEach((each) -> named.put(each.getKey(), SourcesView.hidden(each.getValue())));
 			health.withDetail("refused", named).withDetail("refusedCount", refused.size());
 		}
 		return health.build();

@@ -45,13 +45,15 @@ public final class DatasourcesEndpoint {
 	 * {@code active}; behind a '-', turned around
 	 * @param page which page, from 0 on
 	 * @param size how many sources a page has, 50 unless it is said, 1000 at most
+	 * @param server their database server
 	 * @return the page
 	 * @throws IllegalArgumentException if there is no such state, order or page
 	 */
 	@ReadOperation
 	public SourcesDescriptor datasources(@Nullable String search, @Nullable String state, @Nullable String product,
-			@Nullable String origin, @Nullable String sort, @Nullable Integer page, @Nullable Integer size) {
-		return this.view.sources(query(search, state, product, origin, sort, page, size),
+			@Nullable String origin, @Nullable String sort, @Nullable Integer page, @Nullable Integer size,
+			@Nullable String server) {
+		return this.view.sources(query(search, state, product, origin, server, sort, page, size),
 				this.showValues.isShown(true));
 	}
 
@@ -66,9 +68,10 @@ public final class DatasourcesEndpoint {
 	}
 
 	static SourcesQuery query(@Nullable String search, @Nullable String state, @Nullable String product,
-			@Nullable String origin, @Nullable String sort, @Nullable Integer page, @Nullable Integer size) {
+			@Nullable String origin, @Nullable String server, @Nullable String sort, @Nullable Integer page,
+			@Nullable Integer size) {
 		boolean descending = sort != null && sort.startsWith("-");
-		return new SourcesQuery(search, state, product, origin,
+		return new SourcesQuery(search, state, product, origin, server,
 				(sort != null) ? sort(descending ? sort.substring(1) : sort) : SourcesQuery.Sort.NAME, descending,
 				(page != null) ? page : 0, (size != null) ? size : SourcesQuery.DEFAULT_SIZE);
 	}

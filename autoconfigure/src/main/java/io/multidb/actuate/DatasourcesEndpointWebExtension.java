@@ -61,6 +61,7 @@ public final class DatasourcesEndpointWebExtension {
 	 * @param state their state
 	 * @param product their product
 	 * @param origin what their origin contains
+	 * @param server their database server
 	 * @param sort the order
 	 * @param page which page, from 0 on
 	 * @param size how many sources a page has
@@ -68,10 +69,11 @@ public final class DatasourcesEndpointWebExtension {
 	 */
 	@ReadOperation
 	public WebEndpointResponse<Object> datasources(SecurityContext security, @Nullable String search,
-			@Nullable String state, @Nullable String product, @Nullable String origin, @Nullable String sort,
-			@Nullable Integer page, @Nullable Integer size) {
-		return answer(() -> this.view
-			.sources(DatasourcesEndpoint.query(search, state, product, origin, sort, page, size), isShown(security)));
+			@Nullable String state, @Nullable String product, @Nullable String origin, @Nullable String server,
+			@Nullable String sort, @Nullable Integer page, @Nullable Integer size) {
+		return answer(() -> this.view.sources(
+				DatasourcesEndpoint.query(search, state, product, origin, server, sort, page, size),
+				isShown(security)));
 	}
 
 	/**
@@ -206,8 +208,8 @@ public final class DatasourcesEndpointWebExtension {
 	private static WebEndpointResponse<Object> answer(Supplier<Object> work) {
 		try {
 			Object done = work.get();
-			boolean running = done instanceof OperationDescriptor operation && operation.outcome().equals("running");
-			return new WebEndpointResponse<>(done, running ? STATUS_ACCEPTED : WebEndpointResponse.STATUS_OK);
+			boolean pending = done instanceof OperationDescriptor operation && !operation.isOver();
+			return new WebEndpointResponse<>(done, pending ? STATUS_ACCEPTED : WebEndpointResponse.STATUS_OK);
 		}
 		catch (RuntimeException ex) {
 			Problem problem = Problem.of(ex);

@@ -1,7 +1,11 @@
 package io.multidb.actuate;
 
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
 import io.micrometer.core.instrument.FunctionCounter;
@@ -36,6 +40,8 @@ public final class DatasourcesMeters implements MeterBinder {
 
 	private final @Nullable Catalog catalog;
 
+	private final Supplier<Map<String, String>> problems;
+
 	/**
 	 * Creates the meters.
 	 * @param sources the sources
@@ -43,14 +49,16 @@ public final class DatasourcesMeters implements MeterBinder {
 	 * @param access the rules, or {@code null} if there are none
 	 * @param fanOut asks many sources, or {@code null}
 	 * @param catalog the catalog, or {@code null}
+	 * @param problems why definitions of providers are not in use, by the sources' names
 	 */
 	public DatasourcesMeters(SourceRegistry sources, RouteCounts routes, @Nullable Access access,
-			@Nullable FanOut fanOut, @Nullable Catalog catalog) {
+			@Nullable FanOut fanOut, @Nullable Catalog catalog, Supplier<Map<String, String>> problems) {
 		this.sources = sources;
 		this.routes = routes;
 		this.access = access;
 		this.fanOut = fanOut;
 		this.catalog = catalog;
+		this.problems = problems;
 	}
 
 	@Override
@@ -82,12 +90,20 @@ public final class DatasourcesMeters implements MeterBinder {
 		}
 	}
 
-	private static void bindTo(MeterRegistry registry, Catalog catalog) {
+	private void bindTo(MeterRegistry registry, Catalog catalog) {
 		gauge(DatasourcesMeter.CATALOG_AGE, catalog, registry, DatasourcesMeters::age);
 		gauge(DatasourcesMeter.CATALOG_REVISION, catalog, registry, (read) -> read.figures().revision());
 		gauge(DatasourcesMeter.CATALOG_SOURCES, catalog, registry, (read) -> read.figures().sources());
-		gauge(DatasourcesMeter.CATALOG_REFUSED, catalog, registry, (read) -> read.figures().refused());
+		gauge(DatasourcesMeter.CATALOG_REFUSED, catalog, registry, this::refused);
 		counter(DatasourcesMeter.CATALOG_FAILURES, catalog, registry, (read) -> read.figures().failures(), null);
+	}
+
+	/** Rows with a mistake, and those that others stand in the way of. */
+	private double refused(Catalog catalog) {
+		Set<String> names = new HashSet<>(this.problems.get().keySet());
+		names.removeIf((name) -> catalog.find(name) == null);
+		names.addAll(catalog.status().refused().keySet());
+		return names.size();
 	}
 
 	private static double age(Catalog catalog) {

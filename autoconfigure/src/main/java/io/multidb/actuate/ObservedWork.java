@@ -9,14 +9,17 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import org.springframework.beans.factory.SmartInitializingSingleton;
+
 import io.multidb.TenantContext;
 import io.multidb.source.DatabaseProduct;
+import io.multidb.source.JdbcUrl;
 import io.multidb.source.Watch;
 
 /**
  * Makes {@link DatasourcesObservation observations} of work on sources. Thread-safe.
  */
-public final class ObservedWork implements Watch {
+public final class ObservedWork implements Watch, SmartInitializingSingleton {
 
 	private static final Logger logger = LoggerFactory.getLogger(ObservedWork.class);
 
@@ -29,6 +32,12 @@ public final class ObservedWork implements Watch {
 	 */
 	public ObservedWork(Supplier<ObservationRegistry> registry) {
 		this.registry = registry;
+	}
+
+	/** That there are several and none is meant fails the start, and not each piece. */
+	@Override
+	public void afterSingletonsInstantiated() {
+		ObservationRegistry unused = this.registry.get();
 	}
 
 	@Override
@@ -55,8 +64,7 @@ public final class ObservedWork implements Watch {
 					(product != null) ? product.name().toLowerCase(Locale.ROOT) : "none");
 		}
 		if (source != null) {
-			observation.contextualName(kind.getContextualName() + " " + source)
-				.highCardinalityKeyValue(DatasourcesObservation.HighKey.SOURCE.asString(), source);
+			observation.highCardinalityKeyValue(DatasourcesObservation.HighKey.SOURCE.asString(), source);
 		}
 		String tenant = TenantContext.current();
 		if (tenant != null) {
@@ -79,7 +87,8 @@ public final class ObservedWork implements Watch {
 			try (scope) {
 				observation.lowCardinalityKeyValue(DatasourcesObservation.Key.OUTCOME.asString(), outcome);
 				if (failure != null) {
-					observation.error(failure);
+					// What works on many sources does not know whose secrets it may tell.
+					observation.error(JdbcUrl.mask(failure));
 				}
 			}
 			catch (RuntimeException | LinkageError | AssertionError ex) {

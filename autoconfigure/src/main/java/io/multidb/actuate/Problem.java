@@ -88,6 +88,14 @@ public record Problem(int status, String title, String detail, @Nullable Duratio
 	}
 
 	/**
+	 * When to try again.
+	 * @return whole seconds, at least one; {@code null} if that does not help
+	 */
+	public @Nullable Long retryAfterSeconds() {
+		return (this.retryAfter != null) ? Math.max(1, this.retryAfter.plusMillis(999).toSeconds()) : null;
+	}
+
+	/**
 	 * The body of the answer.
 	 * @return what is to become JSON; {@code retryAfter} in whole seconds
 	 */
@@ -96,8 +104,9 @@ public record Problem(int status, String title, String detail, @Nullable Duratio
 		body.put("title", this.title);
 		body.put("status", this.status);
 		body.put("detail", this.detail);
-		if (this.retryAfter != null) {
-			body.put("retryAfter", Math.max(1, this.retryAfter.plusMillis(999).toSeconds()));
+		Long seconds = retryAfterSeconds();
+		if (seconds != null) {
+			body.put("retryAfter", seconds);
 		}
 		return body;
 	}

@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
 
 import org.jspecify.annotations.Nullable;
@@ -21,7 +22,7 @@ import io.multidb.source.SourceState;
  * that have none of their own. What is counted of a pool is counted here from when it
  * came until it left, so that nothing is counted twice and no sum becomes less.
  * <p>
- * Changed under the lock of {@link SourceMeters}, and read so but for what is final or
+ * Changed under the lock of {@link AllSeries}, and read so but for what is final or
  * volatile.
  */
 final class Series {
@@ -73,14 +74,11 @@ final class Series {
 	/** The last one known by this name; {@code null} for those without their own. */
 	private volatile @Nullable Source source;
 
-	/** Of HikariCP's own, one for each registry; changed by who makes meters. */
+	/** Of HikariCP's own, one for each registry; changed as meters are made. */
 	private final List<HikariTimers> hikari = new CopyOnWriteArrayList<>();
 
 	/** How much pools were used lately that are closed. */
 	private double use;
-
-	/** Whether its meters are not wanted any more. */
-	private volatile boolean ended;
 
 	Series(String tag, @Nullable Source source) {
 		this.tag = tag;
@@ -99,12 +97,10 @@ final class Series {
 		return this.hikari;
 	}
 
-	boolean isEnded() {
-		return this.ended;
-	}
-
-	void end() {
-		this.ended = true;
+	/** Whether it is of this source, or of what a template made anew in its place. */
+	boolean isOf(Source asked) {
+		Source own = this.source;
+		return own != null && own.identity().equals(asked.identity());
 	}
 
 	void add(Live pool) {
@@ -115,10 +111,18 @@ final class Series {
 	}
 
 	/** Moves the pools of a source, which are counted there from now on. */
-	void move(String name, Series to) {
+	void move(Source moved, Series to) {
+		move((pool) -> pool.source.identity().equals(moved.identity()), to);
+	}
+
+	void moveAll(Series to) {
+		move((pool) -> true, to);
+	}
+
+	private void move(Predicate<Live> which, Series to) {
 		for (Iterator<Live> each = this.pools.iterator(); each.hasNext();) {
 			Live pool = each.next();
-			if (pool.source.name().equals(name)) {
+			if (which.test(pool)) {
 				each.remove();
 				Totals now = pool.counts.totals();
 				this.settled = this.settled.plus(now.minus(pool.base));

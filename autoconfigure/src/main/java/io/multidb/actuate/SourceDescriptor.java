@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * @param readOnly whether it refuses writes
  * @param state where it is in its life
  * @param pool the figures of its pool; {@code null} if none is open
+ * @param draining what is left of former pools, also of another source of this name that
+ * was removed; {@code null} if all are closed
  * @param migrations how it is migrated; {@code null} if it is not
  * @param lastError what went wrong last, as far as that is remembered
  * @param fallback what is used while it is unavailable
@@ -30,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record SourceDescriptor(String name, @Nullable String displayName, String url, String product,
 		@Nullable String server, String origin, @Nullable String template, boolean internal, boolean essential,
-		boolean readOnly, StateDescriptor state, @Nullable PoolDescriptor pool,
+		boolean readOnly, StateDescriptor state, @Nullable PoolDescriptor pool, @Nullable DrainingDescriptor draining,
 		@Nullable MigrationsDescriptor migrations, @Nullable ErrorDescriptor lastError,
 		@Nullable FallbackDescriptor fallback, @Nullable List<ReplicaDescriptor> replicas) {
 
@@ -57,6 +59,17 @@ public record SourceDescriptor(String name, @Nullable String displayName, String
 	 * @param max how many there may be
 	 */
 	public record PoolDescriptor(int active, int idle, int pending, int max) {
+
+	}
+
+	/**
+	 * What is left of pools that lend no more and are not closed yet.
+	 *
+	 * @param connections how many connections are still in use
+	 * @param since when the first of the pools was given up
+	 * @param deadline when what is in use of the last one is closed under its users
+	 */
+	public record DrainingDescriptor(int connections, Instant since, Instant deadline) {
 
 	}
 

@@ -42,6 +42,9 @@ public final class SourceHistory {
 	/** The oldest first; guarded by this. */
 	private final Map<String, ErrorDescriptor> errors = new LinkedHashMap<>();
 
+	/** Sources that could not be migrated while open, at some time; guarded by this. */
+	private final Map<String, Boolean> failedMigrations = new LinkedHashMap<>();
+
 	private record Happening(Instant at, SourceEvent event) {
 	}
 
@@ -66,6 +69,7 @@ public final class SourceHistory {
 				if (this.events.size() >= SOURCES) {
 					// A catalog adds a hundred thousand at once.
 					if (event instanceof SourceEvent.Added) {
+						noteError(now, event);
 						return;
 					}
 					removeFirst(this.events);
@@ -86,20 +90,29 @@ public final class SourceHistory {
 		if (event instanceof SourceEvent.Unavailable unavailable) {
 			message = unavailable.reason();
 		}
-		else if (event instanceof SourceEvent.Cut || event instanceof SourceEvent.ReplicaLeftOut) {
+		else if (event instanceof SourceEvent.Cut || event instanceof SourceEvent.ReplicaLeftOut
+				|| event instanceof SourceEvent.MigrationFailed || event instanceof SourceEvent.NotReplaced) {
 			message = event.message();
 		}
 		if (message != null) {
-			this.errors.remove(event.source());
-			if (this.errors.size() >= SOURCES) {
-				removeFirst(this.errors);
-			}
-			this.errors.put(event.source(), new ErrorDescriptor(now, message));
+			put(this.errors, event.source(), new ErrorDescriptor(now, message));
+		}
+		if (event instanceof SourceEvent.MigrationFailed) {
+			put(this.failedMigrations, event.source(), true);
 		}
 		else if (event instanceof SourceEvent.Added) {
 			// Another source of that name.
 			this.errors.remove(event.source());
+			this.failedMigrations.remove(event.source());
 		}
+	}
+
+	private static <T> void put(Map<String, T> errors, String source, T error) {
+		errors.remove(source);
+		if (errors.size() >= SOURCES) {
+			removeFirst(errors);
+		}
+		errors.put(source, error);
 	}
 
 	private static void removeFirst(Map<String, ?> map) {
@@ -132,6 +145,11 @@ public final class SourceHistory {
 	/** What went wrong with a source last; {@code null} for nothing that is known. */
 	synchronized @Nullable ErrorDescriptor lastError(String source) {
 		return this.errors.get(source);
+	}
+
+	/** The names of sources that could not be migrated at some time; the last 1,000. */
+	synchronized List<String> failedMigrations() {
+		return List.copyOf(this.failedMigrations.keySet());
 	}
 
 }

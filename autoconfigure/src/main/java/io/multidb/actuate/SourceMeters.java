@@ -1,15 +1,14 @@
 package io.multidb.actuate;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
@@ -26,9 +25,11 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.binder.MeterBinder;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-import io.multidb.source.LeaseCounts;
 import io.multidb.source.LeaseCounts.Totals;
+import io.multidb.source.LeaseCounts;
 import io.multidb.source.PoolListener;
 import io.multidb.source.PoolState;
 import io.multidb.source.ServerState;
@@ -43,26 +44,20 @@ import io.multidb.source.SourceState;
  * {@value DatasourcesMeter#OTHER}. Every few minutes, those of the rest that were used
  * much more than some with meters of their own take their places: such a source's counts
  * begin at zero then, and what it had counted for the rest stays there, so that no
- * counter ever becomes less. A tenant that never had an open pool has no meter. See ADR
- * 26.
+ * counter ever becomes less. One that is down keeps its place. A tenant that never had an
+ * open pool has no meter. See ADR 26.
  * <p>
- * Thread-safe. {@code lock} guards what is counted where; whoever reads a meter takes it.
- * {@code binding} is taken before it, and while meters are made and removed, which may
- * take locks of a meter registry's.
+ * Thread-safe. What is counted where is decided in {@link AllSeries}; then every registry
+ * is given the meters of the series there are and relieved of all others, under
+ * {@code binding}, so that whoever does it last is right, whatever happened meanwhile. No
+ * reader of a meter waits for that lock.
  */
 public final class SourceMeters implements MeterBinder, PoolListener {
 
+	private static final Logger logger = LoggerFactory.getLogger(SourceMeters.class);
+
 	/** How often it is looked which sources are used most. */
 	static final long RANKING_INTERVAL = TimeUnit.MINUTES.toNanos(5);
-
-	/** One that was used so much more takes the place of another. */
-	private static final int MUCH = 2;
-
-	/** And at least so many times more, so that hardly used ones stay as they are. */
-	private static final int MANY = 10;
-
-	/** A part of the places at a time, so that a backend meets few new series. */
-	private static final int PART = 10;
 
 	/** So long what was found by looking at all sources or servers is good for. */
 	private static final long FRESH = TimeUnit.MILLISECONDS.toNanos(100);
@@ -75,39 +70,26 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 
 	private final LongSupplier ticker;
 
-	private final List<MeterRegistry> registries = new CopyOnWriteArrayList<>();
+	private final AllSeries series;
 
+	/** Held while meters are made and removed, which may take locks of a registry's. */
 	private final ReentrantLock binding = new ReentrantLock();
 
 	/** Guarded by binding. */
-	private final Map<Series, List<Bound>> meters = new HashMap<>();
+	private final List<Bound> registries = new ArrayList<>();
 
-	/** Changed under binding. */
-	private final Set<String> servers = ConcurrentHashMap.newKeySet();
-
-	/** Guarded by binding. */
-	private boolean otherIsBound;
-
-	private final ReentrantLock lock = new ReentrantLock();
-
-	/** Changed under lock. */
-	private final Map<String, Series> named = new ConcurrentHashMap<>();
-
-	private final Series other = new Series(DatasourcesMeter.OTHER, null);
-
-	/** How many pools there were after the last sweep; guarded by lock. */
-	private int swept;
+	/** The tags of servers; changed under binding. */
+	private final Map<String, String> servers = new ConcurrentHashMap<>();
 
 	/** Guarded by binding. */
 	private long rankedAt;
 
+	/** As of which of their changes there are meters of the series; under binding. */
+	private volatile int settled;
+
 	private volatile @Nullable Tally tally;
 
 	private volatile @Nullable Servers serverStates;
-
-	/** A meter, and where it is. */
-	private record Bound(MeterRegistry registry, Meter meter) {
-	}
 
 	/** How many sources there are, by state. */
 	private record Tally(long at, Map<Class<?>, Integer> states) {
@@ -119,6 +101,74 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 	}
 
 	private record Servers(long at, Map<String, ServerState> states) {
+	}
+
+	/** A registry with the meters it has; guarded by binding. */
+	private final class Bound {
+
+		private final MeterRegistry registry;
+
+		/** By series, or the tags of servers. */
+		private final Map<Object, List<Meter>> meters = new HashMap<>();
+
+		Bound(MeterRegistry registry) {
+			this.registry = registry;
+		}
+
+		/** Those that go first: another source may have the name of one. */
+		void settle(Set<Object> wanted) {
+			for (Object known : List.copyOf(this.meters.keySet())) {
+				if (!wanted.contains(known)) {
+					remove(Objects.requireNonNull(this.meters.remove(known)));
+				}
+			}
+			for (Object each : wanted) {
+				if (!this.meters.containsKey(each)) {
+					List<Meter> made = new ArrayList<>();
+					this.meters.put(each, made);
+					make(each, made);
+				}
+			}
+		}
+
+		private void make(Object of, List<Meter> made) {
+			try {
+				if (of instanceof Series its) {
+					bind(its, this.registry, made);
+				}
+				else {
+					bindServer(of.toString(), this.registry, made);
+				}
+			}
+			catch (RuntimeException ex) {
+				logger.warn("A registry refused meters of {}", of, ex);
+			}
+		}
+
+		private void remove(List<Meter> gone) {
+			for (Meter meter : gone) {
+				try {
+					this.registry.remove(meter);
+				}
+				catch (RuntimeException ex) {
+					logger.warn("A registry did not remove {}", meter.getId(), ex);
+				}
+			}
+		}
+
+		/** Nobody reads its meters any more. */
+		boolean isOver() {
+			if (this.registry.isClosed()) {
+				this.meters.forEach((of, made) -> {
+					if (of instanceof Series its) {
+						its.hikari().removeIf((timers) -> made.containsAll(timers.meters()));
+					}
+				});
+				return true;
+			}
+			return false;
+		}
+
 	}
 
 	/**
@@ -136,6 +186,7 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 		this.most = most;
 		this.hikari = hikari;
 		this.ticker = ticker;
+		this.series = new AllSeries(most);
 		this.rankedAt = ticker.getAsLong();
 	}
 
@@ -143,14 +194,11 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 	public void bindTo(MeterRegistry registry) {
 		this.binding.lock();
 		try {
-			this.registries.add(registry);
-			bindStates(registry);
-			List<Series> all = new ArrayList<>(this.named.values());
-			if (this.otherIsBound) {
-				all.add(this.other);
+			if (this.registries.stream().noneMatch((each) -> each.registry.equals(registry))) {
+				this.registries.add(new Bound(registry));
+				bindStates(registry);
+				settle();
 			}
-			all.forEach((series) -> bind(series, registry));
-			this.servers.forEach((server) -> bindServer(server, registry));
 		}
 		finally {
 			this.binding.unlock();
@@ -159,33 +207,16 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 
 	@Override
 	public void opened(Source source, LeaseCounts counts) {
-		Series.Live pool = new Series.Live(source, counts);
-		Series series;
-		boolean isNew;
-		this.lock.lock();
-		try {
-			sweepSometimes();
-			series = this.named.get(source.name());
-			isNew = series == null;
-			if (series == null) {
-				series = begin(source);
-			}
-			series.add(pool);
-		}
-		finally {
-			this.lock.unlock();
-		}
+		this.series.opened(source, counts);
 		String server = source.server();
-		if (server != null && this.servers.contains(server)) {
-			server = null;
-		}
-		if (isNew || server != null) {
+		boolean isNew = server != null && !this.servers.containsKey(server) && hasBudget(server);
+		if (isNew || this.series.changes() != this.settled) {
 			this.binding.lock();
 			try {
-				bind(series);
-				if (server != null) {
-					bindServer(server);
+				if (server != null && isNew && !this.servers.containsKey(server)) {
+					this.servers.put(server, tag(server));
 				}
+				settle();
 			}
 			finally {
 				this.binding.unlock();
@@ -193,42 +224,17 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 		}
 	}
 
-	/** One of its own, if there is a place; under lock. */
-	private Series begin(Source source) {
-		if (this.named.size() >= this.most || isNamedAsTheRest(source.name())) {
-			return this.other;
-		}
-		Series series = new Series(source.name(), source);
-		this.named.put(source.name(), series);
-		return series;
-	}
-
-	/** It could not be told from the rest, so it is part of that. */
-	private static boolean isNamedAsTheRest(String name) {
-		return name.equals(DatasourcesMeter.OTHER);
-	}
-
 	@Override
 	public void removed(Source source) {
-		Series series;
-		this.lock.lock();
-		try {
-			series = this.named.get(source.name());
-			if (series == null || !source.equals(series.source())) {
-				return;
+		this.series.removed(source);
+		if (this.series.changes() != this.settled) {
+			this.binding.lock();
+			try {
+				settle();
 			}
-			this.named.remove(source.name());
-			series.end();
-		}
-		finally {
-			this.lock.unlock();
-		}
-		this.binding.lock();
-		try {
-			unbind(series);
-		}
-		finally {
-			this.binding.unlock();
+			finally {
+				this.binding.unlock();
+			}
 		}
 	}
 
@@ -238,22 +244,18 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 	}
 
 	private List<HikariTimers> timers(String source) {
-		Series series = this.named.get(source);
-		return (series != null) ? series.hikari() : List.of();
+		Series its = this.series.find(source);
+		return (its != null) ? its.hikari() : List.of();
 	}
 
-	/** Each time that twice as many have come; under lock. */
-	private void sweepSometimes() {
-		int now = this.other.pools().size() + this.named.size();
-		if (now > 2 * this.swept + 16) {
-			sweep();
-		}
-	}
-
-	private void sweep() {
-		this.other.sweep();
-		this.named.values().forEach(Series::sweep);
-		this.swept = this.other.pools().size() + this.named.size();
+	/** Has all registries have the meters that are wanted now; under binding. */
+	private void settle() {
+		int changes = this.series.changes();
+		Set<Object> wanted = new LinkedHashSet<>(this.series.list());
+		wanted.addAll(this.servers.values());
+		this.registries.removeIf(Bound::isOver);
+		this.registries.forEach((each) -> each.settle(wanted));
+		this.settled = changes;
 	}
 
 	/** Called whenever somebody reads the meters. */
@@ -276,23 +278,16 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 		Tally found = new Tally(now, states);
 		this.tally = found;
 		// Who is at it already reads meters of ours, or makes them.
-		if (this.binding.tryLock()) {
+		if (!this.binding.isHeldByCurrentThread() && this.binding.tryLock()) {
 			try {
-				unavailable.forEach(this::name);
-				if (found.count(SourceState.Unavailable.class) > namedUnavailable()) {
-					bind(this.other);
-				}
-				this.lock.lock();
-				try {
-					sweep();
-				}
-				finally {
-					this.lock.unlock();
-				}
+				this.series.unavailable(unavailable, found.count(SourceState.Unavailable.class));
+				this.series.clean();
 				if (now - this.rankedAt >= RANKING_INTERVAL) {
 					this.rankedAt = now;
-					rank();
+					this.series.rank();
+					forgetServers();
 				}
+				settle();
 			}
 			finally {
 				this.binding.unlock();
@@ -301,130 +296,30 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 		return found;
 	}
 
-	private void name(Source unavailable) {
-		Series series;
-		this.lock.lock();
-		try {
-			if (this.named.containsKey(unavailable.name()) || unavailable.isGone()) {
-				return;
-			}
-			series = begin(unavailable);
-			if (series != this.other) {
-				this.other.move(series.tag(), series);
-			}
-		}
-		finally {
-			this.lock.unlock();
-		}
-		bind(series);
-	}
-
-	private long namedUnavailable() {
-		return this.named.values().stream().filter(Series::isUnavailable).count();
-	}
-
-	/** Under binding. */
-	private void rank() {
-		List<Series> ended = new ArrayList<>();
-		List<Series> begun = new ArrayList<>();
-		this.lock.lock();
-		try {
-			Map<Source, Double> rest = new LinkedHashMap<>();
-			for (Series.Live pool : this.other.pools()) {
-				double use = pool.rank();
-				if (!isNamedAsTheRest(pool.source().name())) {
-					rest.merge(pool.source(), use, Double::sum);
-				}
-			}
-			Map<Series, Double> own = new LinkedHashMap<>();
-			this.named.values().forEach((series) -> own.put(series, series.rank()));
-			List<Map.Entry<Source, Double>> best = new ArrayList<>(rest.entrySet());
-			best.sort(Map.Entry.<Source, Double>comparingByValue().reversed());
-			List<Map.Entry<Series, Double>> worst = new ArrayList<>(own.entrySet());
-			worst.sort(Map.Entry.comparingByValue(Comparator.naturalOrder()));
-			int changes = Math.max(1, this.most / PART);
-			int gone = 0;
-			for (Map.Entry<Source, Double> each : best) {
-				if (this.named.size() >= this.most) {
-					if (gone >= Math.min(changes, worst.size())
-							|| each.getValue() <= MUCH * worst.get(gone).getValue() + MANY) {
-						break;
-					}
-					Series loser = worst.get(gone++).getKey();
-					this.named.remove(loser.tag());
-					loser.end();
-					loser.move(loser.tag(), this.other);
-					ended.add(loser);
-				}
-				Series series = begin(each.getKey());
-				this.other.move(series.tag(), series);
-				begun.add(series);
-			}
-		}
-		finally {
-			this.lock.unlock();
-		}
-		ended.forEach(this::unbind);
-		begun.forEach(this::bind);
-	}
-
-	/** Under binding. */
-	private void bind(Series series) {
-		if (series.equals(this.other)) {
-			if (this.otherIsBound) {
-				return;
-			}
-			this.otherIsBound = true;
-		}
-		else if (this.meters.containsKey(series)) {
-			return;
-		}
-		this.registries.forEach((registry) -> bind(series, registry));
-	}
-
-	private void bind(Series series, MeterRegistry registry) {
-		// It may have been removed since.
-		if (!series.isEnded()) {
-			this.meters.computeIfAbsent(series, (added) -> new ArrayList<>()).addAll(made(series, registry));
-		}
-	}
-
-	private void unbind(Series series) {
-		List<Bound> bound = this.meters.remove(series);
-		if (bound != null) {
-			bound.forEach((each) -> each.registry().remove(each.meter()));
-		}
-	}
-
-	private List<Bound> made(Series series, MeterRegistry registry) {
-		List<Bound> made = new ArrayList<>();
+	private void bind(Series series, MeterRegistry registry, List<Meter> made) {
 		made.add(gauge(DatasourcesMeter.LEASES_ACTIVE, series, registry, (each) -> each.sum(PoolState::active)));
 		made.add(gauge(DatasourcesMeter.LEASES_WAITING, series, registry, (each) -> each.sum(PoolState::waiting)));
 		made.add(gauge(DatasourcesMeter.CONNECTIONS_IDLE, series, registry, (each) -> each.sum(PoolState::idle)));
 		made.add(gauge(DatasourcesMeter.CONNECTIONS_MAX, series, registry, (each) -> each.sum(PoolState::max)));
-		made.add(new Bound(registry,
-				Gauge.builder(DatasourcesMeter.UNAVAILABLE.getName(), series, this::unavailable)
-					.tags(tags(DatasourcesMeter.Key.SOURCE, series.tag()))
-					.description(DatasourcesMeter.UNAVAILABLE.description())
-					.register(registry)));
+		made.add(Gauge.builder(DatasourcesMeter.UNAVAILABLE.getName(), series, this::unavailable)
+			.tags(tags(DatasourcesMeter.Key.SOURCE, series.tag()))
+			.description(DatasourcesMeter.UNAVAILABLE.description())
+			.register(registry));
 		made.add(timer(DatasourcesMeter.LEASES_WAIT, series, registry, Totals::waited));
 		made.add(timer(DatasourcesMeter.LEASES_USAGE, series, registry, Totals::held));
-		made.add(new Bound(registry,
-				FunctionCounter
-					.builder(DatasourcesMeter.LEASES_TIMEOUTS.getName(), series,
-							(each) -> locked(each, (its) -> its.totals().timeouts()))
-					.tags(tags(DatasourcesMeter.Key.SOURCE, series.tag()))
-					.description(DatasourcesMeter.LEASES_TIMEOUTS.description())
-					.register(registry)));
+		made.add(FunctionCounter
+			.builder(DatasourcesMeter.LEASES_TIMEOUTS.getName(), series,
+					(each) -> this.series.read(each, (its) -> its.totals().timeouts()))
+			.tags(tags(DatasourcesMeter.Key.SOURCE, series.tag()))
+			.description(DatasourcesMeter.LEASES_TIMEOUTS.description())
+			.register(registry));
 		if (this.hikari != HikariMeters.NONE && series.source() != null) {
-			made.addAll(known(series, registry));
+			bindKnown(series, registry, made);
 		}
-		return made;
 	}
 
 	/** Those that dashboards know. */
-	private List<Bound> known(Series series, MeterRegistry registry) {
-		List<Bound> made = new ArrayList<>();
+	private void bindKnown(Series series, MeterRegistry registry, List<Meter> made) {
 		Tags pool = Tags.of("pool", series.tag());
 		Tags name = Tags.of("name", series.tag());
 		ToLongFunction<Series> active = (each) -> each.sum(PoolState::active);
@@ -450,51 +345,38 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 				registry, min));
 		if (this.hikari == HikariMeters.ALL) {
 			HikariTimers timers = HikariTimers.of(series.tag(), registry);
-			timers.meters().forEach((each) -> made.add(new Bound(registry, each)));
+			made.addAll(timers.meters());
 			series.hikari().add(timers);
 		}
-		return made;
 	}
 
 	private long unavailable(Series series) {
 		if (series.source() != null) {
 			return series.isUnavailable() ? 1 : 0;
 		}
-		return Math.max(0, look().count(SourceState.Unavailable.class) - namedUnavailable());
+		return Math.max(0, look().count(SourceState.Unavailable.class) - this.series.unavailable());
 	}
 
-	private Bound gauge(DatasourcesMeter meter, Series series, MeterRegistry registry, ToLongFunction<Series> value) {
+	private Meter gauge(DatasourcesMeter meter, Series series, MeterRegistry registry, ToLongFunction<Series> value) {
 		return gauge(meter.getName(), tags(DatasourcesMeter.Key.SOURCE, series.tag()), meter.description(), series,
 				registry, value);
 	}
 
-	private Bound gauge(String name, Tags tags, String description, Series series, MeterRegistry registry,
+	private Meter gauge(String name, Tags tags, String description, Series series, MeterRegistry registry,
 			ToLongFunction<Series> value) {
-		return new Bound(registry,
-				Gauge.builder(name, series, (each) -> locked(each, value))
-					.tags(tags)
-					.description(description)
-					.register(registry));
+		return Gauge.builder(name, series, (each) -> this.series.read(each, value))
+			.tags(tags)
+			.description(description)
+			.register(registry);
 	}
 
-	private Bound timer(DatasourcesMeter meter, Series series, MeterRegistry registry, ToLongFunction<Totals> nanos) {
-		return new Bound(registry,
-				FunctionTimer
-					.builder(meter.getName(), series, (each) -> locked(each, (its) -> its.totals().leases()),
-							(each) -> locked(each, (its) -> nanos.applyAsLong(its.totals())), TimeUnit.NANOSECONDS)
-					.tags(tags(DatasourcesMeter.Key.SOURCE, series.tag()))
-					.description(meter.description())
-					.register(registry));
-	}
-
-	private long locked(Series series, ToLongFunction<Series> value) {
-		this.lock.lock();
-		try {
-			return value.applyAsLong(series);
-		}
-		finally {
-			this.lock.unlock();
-		}
+	private Meter timer(DatasourcesMeter meter, Series series, MeterRegistry registry, ToLongFunction<Totals> nanos) {
+		return FunctionTimer
+			.builder(meter.getName(), series, (each) -> this.series.read(each, (its) -> its.totals().leases()),
+					(each) -> this.series.read(each, (its) -> nanos.applyAsLong(its.totals())), TimeUnit.NANOSECONDS)
+			.tags(tags(DatasourcesMeter.Key.SOURCE, series.tag()))
+			.description(meter.description())
+			.register(registry);
 	}
 
 	private static Tags tags(DatasourcesMeter.Key key, String value) {
@@ -512,32 +394,56 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 		}
 	}
 
-	/** Under binding; those beyond the limit are one. */
-	private void bindServer(String server) {
-		boolean own = this.servers.contains(server) || this.servers.size() < this.most;
-		String tag = own ? server : DatasourcesMeter.OTHER;
-		if (this.servers.add(tag)) {
-			this.registries.forEach((registry) -> bindServer(tag, registry));
-		}
+	private boolean hasBudget(String server) {
+		return this.sources.get().servers().stream().anyMatch((state) -> state.server().equals(server));
 	}
 
-	private void bindServer(String tag, MeterRegistry registry) {
-		serverGauge(DatasourcesMeter.SERVER_LIMIT, tag, registry,
-				(state) -> (state.limit() != null) ? state.limit() : Double.NaN);
-		serverGauge(DatasourcesMeter.SERVER_ACTIVE, tag, registry, ServerState::inUse);
-		serverGauge(DatasourcesMeter.SERVER_IDLE, tag, registry, ServerState::idle);
-		serverGauge(DatasourcesMeter.SERVER_WAITING, tag, registry, ServerState::waiting);
-		FunctionCounter
+	/** Its own, or that of those beyond the limit, which it keeps. */
+	private String tag(String server) {
+		long own = this.servers.values().stream().filter((tag) -> !AllSeries.isNamedAsTheRest(tag)).count();
+		return (own < this.most) ? server : DatasourcesMeter.OTHER;
+	}
+
+	/** Those at which no source is any more lose their meters; under binding. */
+	private void forgetServers() {
+		Map<String, String> gone = new HashMap<>(this.servers);
+		gone.values().removeIf(AllSeries::isNamedAsTheRest);
+		removeUsed(gone);
+		gone.keySet().forEach(this.servers::remove);
+		// Who opens a source there from now on sees that; who did before is seen here.
+		Map<String, String> again = new HashMap<>(gone);
+		removeUsed(gone);
+		again.keySet().removeAll(gone.keySet());
+		this.servers.putAll(again);
+	}
+
+	private void removeUsed(Map<String, String> tags) {
+		if (tags.isEmpty()) {
+			return;
+		}
+		boolean unused = this.sources.get().stream().anyMatch((source) -> {
+			String server = source.server();
+			return server != null && tags.remove(server) != null && tags.isEmpty();
+		});
+	}
+
+	private void bindServer(String tag, MeterRegistry registry, List<Meter> made) {
+		made.add(serverGauge(DatasourcesMeter.SERVER_LIMIT, tag, registry,
+				(state) -> (state.limit() != null) ? state.limit() : Double.NaN));
+		made.add(serverGauge(DatasourcesMeter.SERVER_ACTIVE, tag, registry, ServerState::inUse));
+		made.add(serverGauge(DatasourcesMeter.SERVER_IDLE, tag, registry, ServerState::idle));
+		made.add(serverGauge(DatasourcesMeter.SERVER_WAITING, tag, registry, ServerState::waiting));
+		made.add(FunctionCounter
 			.builder(DatasourcesMeter.SERVER_STOLEN.getName(), this,
 					(meters) -> meters.server(tag, ServerState::stolen))
 			.tags(tags(DatasourcesMeter.Key.SERVER, tag))
 			.description(DatasourcesMeter.SERVER_STOLEN.description())
-			.register(registry);
+			.register(registry));
 	}
 
-	private void serverGauge(DatasourcesMeter meter, String tag, MeterRegistry registry,
+	private Meter serverGauge(DatasourcesMeter meter, String tag, MeterRegistry registry,
 			ToDoubleFunction<ServerState> value) {
-		Gauge.builder(meter.getName(), this, (meters) -> meters.server(tag, value))
+		return Gauge.builder(meter.getName(), this, (meters) -> meters.server(tag, value))
 			.tags(tags(DatasourcesMeter.Key.SERVER, tag))
 			.description(meter.description())
 			.register(registry);
@@ -556,7 +462,7 @@ public final class SourceMeters implements MeterBinder, PoolListener {
 			return known.states()
 				.values()
 				.stream()
-				.filter((each) -> isNamedAsTheRest(each.server()) || !this.servers.contains(each.server()))
+				.filter((each) -> tag.equals(this.servers.get(each.server())))
 				.mapToDouble(value)
 				.sum();
 		}

@@ -1,20 +1,10 @@
 package io.multidb.actuate;
 
 import java.time.Duration;
-import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import java.util.regex.Pattern;
 
 import org.jspecify.annotations.Nullable;
@@ -31,6 +21,7 @@ import io.multidb.actuate.OperationDescriptor.MigrationsRunDescriptor;
 import io.multidb.catalog.Catalog;
 import io.multidb.catalog.CatalogSource;
 import io.multidb.catalog.UrlRules;
+import io.multidb.discovery.ProvidedSources;
 import io.multidb.routing.TenantMappings;
 import io.multidb.source.JdbcUrl;
 import io.multidb.source.LiquibaseSettings;
@@ -61,9 +52,8 @@ public final class SourceOperations implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(SourceOperations.class);
 
-	private static final int THREADS = 4;
-
-	private static final Duration KEEP_ALIVE = Duration.ofSeconds(2);
+	/** The origin of what has no other. */
+	private static final String ADDED = "an operator, until restart";
 
 	private static final Pattern USER_IN_URL = Pattern.compile("(?i)(//[^/?#]*@|[?&;(]user(name)?=)");
 
@@ -77,14 +67,14 @@ public final class SourceOperations implements AutoCloseable {
 
 	private final SourceMigrator migrator;
 
-	private final Supplier<Map<String, String>> problems;
+	private final ProvidedSources provided;
 
-	private final Consumer<AuditEvent> audit;
+	private final OperationTrail trail;
 
-	/** Migrations that were begun here, by source. */
-	private final Map<String, CompletableFuture<OperationDescriptor>> migrations = new ConcurrentHashMap<>();
+	private final LongOperations migrating;
 
-	private final ThreadPoolExecutor executor;
+	/** Apart: who gives a new password does not wait for migrations. */
+	private final LongOperations opening;
 
 	/**
 	 * What operations go by.
@@ -93,7 +83,7 @@ public final class SourceOperations implements AutoCloseable {
 	 * @param liquibase how a source is migrated that was added to be; {@code NONE} if the
 	 * application has no change log for all sources
 	 * @param mappingsKept whether mappings are kept beside, for all nodes
-	 * @param patience how long a migration is waited for; it goes on in the background
+	 * @param patience how long an operation is waited for; it goes on in the background
 	 */
 	public record Settings(UrlRules urls, LiquibaseSettings liquibase, boolean mappingsKept, Duration patience) {
 
@@ -123,34 +113,29 @@ public final class SourceOperations implements AutoCloseable {
 	}
 
 	/**
-	 * Creates the operations; no thread is started before the first migration, and none
-	 * stays long after the last.
+	 * Creates the operations; no thread is started before one is needed, and none stays
+	 * long afterwards.
 	 * @param registry the sources
 	 * @param mappings the mappings of tenants
 	 * @param catalog keeps sources for all nodes, or {@code null}
 	 * @param settings what operations go by
 	 * @param migrator tells how far a database has been migrated
-	 * @param problems why definitions of providers are not in use, by source
+	 * @param provided what providers define, the catalog among them
 	 * @param audit is told of every operation
+	 * @param history remembers what became of them
 	 */
 	public SourceOperations(SourceRegistry registry, TenantMappings mappings, @Nullable Catalog catalog,
-			Settings settings, SourceMigrator migrator, Supplier<Map<String, String>> problems,
-			Consumer<AuditEvent> audit) {
+			Settings settings, SourceMigrator migrator, ProvidedSources provided, Consumer<AuditEvent> audit,
+			OperationHistory history) {
 		this.registry = registry;
 		this.mappings = mappings;
 		this.catalog = catalog;
 		this.settings = settings;
 		this.migrator = migrator;
-		this.problems = problems;
-		this.audit = audit;
-		AtomicInteger number = new AtomicInteger();
-		this.executor = new ThreadPoolExecutor(THREADS, THREADS, KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS,
-				new LinkedBlockingQueue<>(), (task) -> {
-					Thread thread = new Thread(task, "multidb-operation-" + number.incrementAndGet());
-					thread.setDaemon(true);
-					return thread;
-				});
-		this.executor.allowCoreThreadTimeOut(true);
+		this.provided = provided;
+		this.trail = new OperationTrail(audit, history);
+		this.migrating = new LongOperations("multidb-migrate-", this.trail, settings.patience());
+		this.opening = new LongOperations("multidb-operation-", this.trail, settings.patience());
 	}
 
 	/**
@@ -162,13 +147,17 @@ public final class SourceOperations implements AutoCloseable {
 	 * @throws InvalidDatasourcesException if its database is another source's
 	 */
 	public OperationDescriptor add(Operator by, Addition addition) {
-		return perform(by, "add", "source", addition.name(), () -> {
+		return this.trail.withSource(by, "add", addition.name(), () -> {
 			String name = addition.name();
 			if (!SourceRegistry.isName(name)) {
-				throw new IllegalArgumentException("'" + printable(name)
+				throw new IllegalArgumentException("'" + OperationTrail.printable(name)
 						+ "' is no name of a source: use 1 to 64 of A-Z, a-z, 0-9, '-', '_' and '.'.");
 			}
 			String url = checked(addition.url());
+			if (this.catalog != null && this.provided.isKeptOut(name)) {
+				throw new OperationConflictException("The source '" + name
+						+ "' was removed on this node until its next start, and goes before a row of the catalog then.");
+			}
 			if (find(name) != null || (this.catalog != null && this.catalog.find(name) != null)) {
 				throw new OperationConflictException("There is a source '" + name + "' already.");
 			}
@@ -190,7 +179,7 @@ public final class SourceOperations implements AutoCloseable {
 			.readOnly(addition.readOnly())
 			.essential(false)
 			.liquibase(addition.migrated() ? this.settings.liquibase() : LiquibaseSettings.NONE)
-			.origin("an operator, until restart")
+			.origin(ADDED)
 			.build());
 		return OperationDescriptor.of("add", addition.name(), "added", OperationDescriptor.THIS_NODE,
 				"Added on this node, until restart. It is opened at its first use.");
@@ -201,25 +190,37 @@ public final class SourceOperations implements AutoCloseable {
 		if (addition.migrated()) {
 			throw new IllegalArgumentException("Sources of a catalog are not migrated.");
 		}
-		kept.save(CatalogSource.named(name)
+		Catalog.Saved saved = kept.add(CatalogSource.named(name)
 			.url(addition.url())
 			.username(addition.username())
 			.password(addition.password())
 			.displayName(addition.displayName())
 			.readOnly(addition.readOnly())
 			.build());
+		if (!saved.followed()) {
+			return saved("add", name);
+		}
 		String problem = problem(kept, name);
 		if (problem != null) {
-			kept.remove(name);
-			throw new OperationConflictException("The source '" + name + "' was not added: " + problem);
+			throw new OperationConflictException(
+					kept.remove(name, saved.revision()) ? "The source '" + name + "' was not added: " + problem
+							: "The source '" + name
+									+ "' was added, and somebody has changed it since. This node does not use" + " it: "
+									+ problem);
 		}
 		return OperationDescriptor.of("add", name, "added", OperationDescriptor.ALL_NODES,
 				"Added to the catalog, for all nodes. It is opened at its first use.");
 	}
 
+	private static OperationDescriptor saved(String operation, String name) {
+		return OperationDescriptor.of(operation, name, "saved", OperationDescriptor.ALL_NODES,
+				"Saved in the catalog, for all nodes; this node had not followed within 5 s. Look at the source to see"
+						+ " what has become of it here.");
+	}
+
 	private @Nullable String problem(Catalog kept, String name) {
 		String refused = kept.status().refused().get(name);
-		return (refused != null) ? refused : this.problems.get().get(name);
+		return (refused != null) ? refused : this.provided.problems().get(name);
 	}
 
 	/**
@@ -232,97 +233,132 @@ public final class SourceOperations implements AutoCloseable {
 	 * @param url its new URL, or {@code null} to keep it
 	 * @param username the user, or {@code null} for none, or to keep him
 	 * @param password the password, or {@code null} for none, or to keep it
-	 * @return what was done
+	 * @return what was done; {@code running} or {@code queued} if it takes longer, and
+	 * goes on
 	 * @throws UnknownSourceException if there is none
+	 * @throws InvalidDatasourcesException if its database is another source's
 	 * @throws IllegalArgumentException if the URL is not allowed, or nothing is given
 	 * @throws SourceUnavailableException if it could not be opened; nothing has changed
 	 */
 	public OperationDescriptor replace(Operator by, String name, @Nullable String url, @Nullable String username,
 			@Nullable String password) {
-		return perform(by, "replace", "source", name, () -> {
-			if (url == null && username == null && password == null) {
-				throw new IllegalArgumentException("Give a 'url', a 'username' or a 'password'.");
-			}
-			String checked = (url != null) ? checked(url) : null;
-			Source source = find(name);
-			refuseOfTemplate(source, "replaced: change its template");
-			if (this.catalog != null && isOfCatalog(this.catalog, name, source)) {
-				return replaceInCatalog(this.catalog, name, url, username, password);
-			}
-			if (source == null) {
-				throw unknown(name);
-			}
-			return replaceHere(source.definition(), checked, username, password);
-		});
+		Source source = find(name);
+		if (this.catalog != null && isOfCatalog(this.catalog, source)) {
+			Catalog kept = this.catalog;
+			// On this thread, as the rules about the catalog's source ask for its user.
+			return this.trail.withSource(by, "replace", name, () -> {
+				refuseNothing(url, username, password);
+				if (this.provided.isKeptOut(name)) {
+					throw unknown(name);
+				}
+				return replaceInCatalog(kept, name, (url != null) ? checked(url) : null, username, password);
+			});
+		}
+		return this.opening.begin(by, "replace", name, () -> replaceHere(name, url, username, password));
 	}
 
-	private OperationDescriptor replaceHere(SourceDefinition former, @Nullable String url, @Nullable String username,
+	private static void refuseNothing(@Nullable String url, @Nullable String username, @Nullable String password) {
+		if (url == null && username == null && password == null) {
+			throw new IllegalArgumentException("Give a 'url', a 'username' or a 'password'.");
+		}
+	}
+
+	private OperationDescriptor replaceHere(String name, @Nullable String url, @Nullable String username,
 			@Nullable String password) {
-		SourceDefinition definition;
-		if (url != null) {
-			definition = former.at(url, username, password);
-		}
-		else {
-			String known = former.url().text();
-			if (!former.url().masked().equals(known) || USER_IN_URL.matcher(known).find()) {
-				throw new OperationConflictException("The URL of source '" + former.name()
-						+ "' has credentials in it, which go before others: give 'url', 'username' and 'password'.");
+		refuseNothing(url, username, password);
+		String checked = (url != null) ? checked(url) : null;
+		refuseOfTemplate(require(name), "replaced: change its template");
+		this.registry.replace(name, (former) -> {
+			SourceDefinition replacement = (checked != null) ? former.at(checked, username, password)
+					: withCredentials(former, username, password);
+			if (isTheCatalogs(name) && !(replacement.url().equals(former.url())
+					&& Objects.equals(replacement.username(), former.username()))) {
+				throw new OperationConflictException(
+						"The catalog is in the source '" + name + "': nothing but its password can be replaced.");
 			}
-			definition = former.at(known, (username != null) ? username : former.username(),
-					(password != null) ? password : former.password());
-		}
-		this.registry.replace(definition);
-		return OperationDescriptor.of("replace", former.name(), "replaced", OperationDescriptor.THIS_NODE,
+			return replacement;
+		});
+		return OperationDescriptor.of("replace", name, "replaced", OperationDescriptor.THIS_NODE,
 				"Opened and replaced on this node, until restart. Connections in use finish their work.");
+	}
+
+	private static SourceDefinition withCredentials(SourceDefinition former, @Nullable String username,
+			@Nullable String password) {
+		String known = former.url().text();
+		if (former.url().hasSecrets() || USER_IN_URL.matcher(known).find()) {
+			throw new OperationConflictException("The URL of source '" + former.name()
+					+ "' has credentials in it, which go before others: give 'url', 'username' and 'password'.");
+		}
+		return former.at(known, (username != null) ? username : former.username(),
+				(password != null) ? password : former.password());
 	}
 
 	private static OperationDescriptor replaceInCatalog(Catalog kept, String name, @Nullable String url,
 			@Nullable String username, @Nullable String password) {
-		CatalogSource row = kept.find(name);
-		if (row == null) {
-			throw unknown(name);
+		if (!kept.replace(name, url, username, password).followed()) {
+			return saved("replace", name);
 		}
-		CatalogSource.Builder changed = row.change();
-		if (url != null) {
-			changed.url(url).username(username).password(password);
-		}
-		else {
-			changed.username((username != null) ? username : row.username())
-				.password((password != null) ? password : row.password());
-		}
-		kept.save(changed.build());
 		return OperationDescriptor.of("replace", name, "replaced", OperationDescriptor.ALL_NODES,
 				"Changed in the catalog, for all nodes. Where it is open, it is opened anew, and serves as before until"
 						+ " that has succeeded.");
 	}
 
 	/**
-	 * Removes a source; what is in use may finish. Its database is left alone.
+	 * Removes a source; what is in use may finish. Its database is left alone. One that
+	 * is declared, or that another provider than the catalog has, is removed on this node
+	 * until it starts again; whatever providers say, no source has its name until then.
 	 * @param by who asks
 	 * @param name the source's name
 	 * @return what was done
 	 * @throws UnknownSourceException if there is none
 	 */
 	public OperationDescriptor remove(Operator by, String name) {
-		return perform(by, "remove", "source", name, () -> {
+		return this.trail.withSource(by, "remove", name, () -> {
 			Source source = find(name);
 			refuseOfTemplate(source, "removed: it would come back at its next use");
-			if (this.catalog != null && isOfCatalog(this.catalog, name, source)) {
-				if (!this.catalog.remove(name)) {
+			if (this.catalog != null && isOfCatalog(this.catalog, source)) {
+				if (this.provided.isKeptOut(name) || !this.catalog.remove(name)) {
 					throw unknown(name);
+				}
+				Source stays = find(name);
+				if (stays != null && this.catalog.defines(stays.definition())) {
+					return saved("remove", name);
 				}
 				return OperationDescriptor.of("remove", name, "removed", OperationDescriptor.ALL_NODES,
 						"Removed from the catalog, for all nodes. Its database is left alone.");
 			}
-			if (this.catalog != null && name.equals(this.catalog.source())) {
-				throw new OperationConflictException("The catalog is in the source '" + name + "'.");
-			}
-			if (!this.registry.remove(name)) {
+			if (source == null) {
 				throw unknown(name);
 			}
-			return OperationDescriptor.of("remove", name, "removed", OperationDescriptor.THIS_NODE,
-					"Removed on this node, until restart. Its database is left alone.");
+			return removeHere(source);
 		});
+	}
+
+	private OperationDescriptor removeHere(Source source) {
+		String name = source.name();
+		String origin = source.definition().origin();
+		if (isTheCatalogs(name)) {
+			throw new OperationConflictException("The catalog is in the source '" + name + "'.");
+		}
+		boolean comesBack = !origin.equals(ADDED);
+		if (comesBack && !this.provided.keepOut(name)) {
+			throw new SourceUnavailableException(name,
+					"Source '" + name
+							+ "' was not removed: definitions are still being applied that may have it. Try again.",
+					Duration.ofSeconds(1), null);
+		}
+		if (!this.registry.remove(name)) {
+			throw unknown(name);
+		}
+		return OperationDescriptor.of("remove", name, "removed", OperationDescriptor.THIS_NODE,
+				comesBack
+						? "Removed on this node until its next start, which finds it again in: " + origin
+								+ ". Nothing that is defined takes its name until then. Its database is left alone."
+						: "Removed on this node, which alone had it. Its database is left alone.");
+	}
+
+	private boolean isTheCatalogs(String name) {
+		return this.catalog != null && name.equals(this.catalog.source());
 	}
 
 	/**
@@ -334,7 +370,7 @@ public final class SourceOperations implements AutoCloseable {
 	 * @throws UnknownSourceException if there is none
 	 */
 	public OperationDescriptor drain(Operator by, String name) {
-		return perform(by, "drain", "source", name, () -> {
+		return this.trail.withSource(by, "drain", name, () -> {
 			require(name);
 			return this.registry.drain(name)
 					? OperationDescriptor.of("drain", name, "draining", OperationDescriptor.THIS_NODE,
@@ -348,12 +384,13 @@ public final class SourceOperations implements AutoCloseable {
 	 * Tries a source again at once that is unavailable.
 	 * @param by who asks
 	 * @param name the source's name
-	 * @return what was done
+	 * @return what was done; {@code running} or {@code queued} if it takes longer, and
+	 * goes on
 	 * @throws UnknownSourceException if there is none
 	 * @throws SourceUnavailableException if it fails again
 	 */
 	public OperationDescriptor retry(Operator by, String name) {
-		return perform(by, "retry", "source", name, () -> {
+		return this.opening.join(by, "retry", name, () -> {
 			Source source = require(name);
 			if (!(source.state() instanceof SourceState.Unavailable)) {
 				return OperationDescriptor.of("retry", name, "not-unavailable", null,
@@ -370,85 +407,31 @@ public final class SourceOperations implements AutoCloseable {
 	 * and goes on serving meanwhile.
 	 * @param by who asks
 	 * @param name the name of a source, or of a template's tenant
-	 * @return what was done; {@code running} if it takes longer, and goes on
+	 * @return what was done; {@code running} or {@code queued} if it takes longer, and
+	 * goes on
 	 * @throws UnknownSourceException if there is none
 	 * @throws SourceUnavailableException if it fails
 	 */
 	public OperationDescriptor migrate(Operator by, String name) {
-		CompletableFuture<OperationDescriptor> mine = new CompletableFuture<>();
-		CompletableFuture<OperationDescriptor> others = this.migrations.putIfAbsent(name, mine);
-		if (others == null) {
-			begin(by, name, mine);
-		}
-		try {
-			return ((others != null) ? others : mine).get(this.settings.patience().toMillis(), TimeUnit.MILLISECONDS);
-		}
-		catch (TimeoutException ex) {
-			return OperationDescriptor.of("migrate", name, "running", OperationDescriptor.THIS_NODE,
-					"It is being migrated, and goes on in the background. Its state tells when that is over.");
-		}
-		catch (ExecutionException ex) {
-			if (ex.getCause() instanceof RuntimeException failure) {
-				throw failure;
-			}
-			throw new IllegalStateException("Migrating failed", ex.getCause());
-		}
-		catch (InterruptedException ex) {
-			Thread.currentThread().interrupt();
-			throw new SourceUnavailableException(name, "Interrupted while source '" + printable(name)
-					+ "' was being migrated, which goes on in the background.", Duration.ofSeconds(1), ex);
-		}
-	}
-
-	private void begin(Operator by, String name, CompletableFuture<OperationDescriptor> end) {
-		boolean begun = false;
-		try {
-			this.executor.execute(() -> {
-				OperationDescriptor done = null;
-				Throwable failure = null;
-				try {
-					done = perform(by, "migrate", "source", name, () -> migrate(name));
-				}
-				catch (Throwable ex) {
-					failure = ex;
-				}
-				// Whoever asks from here on begins anew.
-				this.migrations.remove(name, end);
-				if (failure != null) {
-					end.completeExceptionally(failure);
-				}
-				else {
-					end.complete(done);
-				}
-			});
-			begun = true;
-		}
-		catch (RejectedExecutionException ex) {
-			throw new SourceUnavailableException(name, "The application has ended.", Duration.ofSeconds(1), ex);
-		}
-		finally {
-			if (!begun) {
-				this.migrations.remove(name, end);
-			}
-		}
+		return this.migrating.join(by, "migrate", name, () -> migrate(name));
 	}
 
 	private OperationDescriptor migrate(String name) {
-		Source source = find(name);
-		SourceDefinition definition = ((source != null) ? source : this.registry.get(name)).definition();
-		if (definition.liquibase().changeLog() == null) {
+		if (this.registry.definition(name).liquibase().changeLog() == null) {
 			throw new OperationConflictException("The source '" + name + "' has no change log, so it is not migrated.");
 		}
-		if (source != null && source.poolState() != null && definition.template() == null) {
-			this.registry.replace(definition);
+		Source source = find(name);
+		if (source != null && source.state() instanceof SourceState.Unavailable) {
+			// Whoever asks has mended something, and would be told of the last failure.
+			this.registry.retry(name);
 		}
-		else {
+		if (!this.registry.reopen(name)) {
 			this.registry.prepare(name);
 		}
 		MigrationState state = look(name);
 		return new OperationDescriptor("migrate", name, null, "up-to-date", OperationDescriptor.ALL_NODES,
 				"Its database is up to date.",
-				(state != null) ? new MigrationsRunDescriptor(state.run(), state.pending()) : null);
+				(state != null) ? new MigrationsRunDescriptor(state.run(), state.pending()) : null, null);
 	}
 
 	private @Nullable MigrationState look(String name) {
@@ -458,7 +441,9 @@ public final class SourceOperations implements AutoCloseable {
 			return (found != null) ? found.orElse(null) : null;
 		}
 		catch (RuntimeException ex) {
-			logger.debug("{}: how far it has been migrated cannot be told", name, ex);
+			Source source = find(name);
+			logger.debug("{}: how far it has been migrated cannot be told", name,
+					(source != null) ? source.definition().masked(ex) : JdbcUrl.mask(ex));
 			return null;
 		}
 	}
@@ -474,10 +459,11 @@ public final class SourceOperations implements AutoCloseable {
 	 * @throws SourceUnavailableException if the mapping could not be kept
 	 */
 	public OperationDescriptor map(Operator by, String tenant, String source) {
-		return perform(by, "map", "tenant", tenant, () -> {
+		return this.trail.withTenant(by, "map", tenant, () -> {
 			this.mappings.map(tenant, source);
 			return new OperationDescriptor("map", source, tenant, "mapped", scope(),
-					"Scopes that begin from now on go to '" + source + "', " + where() + ". Nothing was copied.", null);
+					"Scopes that begin from now on go to '" + source + "', " + where() + ". Nothing was copied.", null,
+					null);
 		});
 	}
 
@@ -490,10 +476,10 @@ public final class SourceOperations implements AutoCloseable {
 	 * @throws SourceUnavailableException if the mapping could not be taken back
 	 */
 	public OperationDescriptor unmap(Operator by, String tenant) {
-		return perform(by, "unmap", "tenant", tenant, () -> this.mappings.unmap(tenant)
+		return this.trail.withTenant(by, "unmap", tenant, () -> this.mappings.unmap(tenant)
 				? new OperationDescriptor("unmap", null, tenant, "unmapped", scope(),
-						"Scopes that begin from now on go where the routes lead, " + where() + ".", null)
-				: new OperationDescriptor("unmap", null, tenant, "not-mapped", null, "It was not mapped.", null));
+						"Scopes that begin from now on go where the routes lead, " + where() + ".", null, null)
+				: new OperationDescriptor("unmap", null, tenant, "not-mapped", null, "It was not mapped.", null, null));
 	}
 
 	private String scope() {
@@ -517,8 +503,9 @@ public final class SourceOperations implements AutoCloseable {
 		return source;
 	}
 
-	private static UnknownSourceException unknown(String name) {
-		return new UnknownSourceException(name, "There is no source of this name.");
+	private UnknownSourceException unknown(String name) {
+		return new UnknownSourceException(name, this.provided.isKeptOut(name)
+				? "It was removed on this node, until its next start." : "There is no source of this name.");
 	}
 
 	private static void refuseOfTemplate(@Nullable Source source, String what) {
@@ -528,9 +515,9 @@ public final class SourceOperations implements AutoCloseable {
 		}
 	}
 
-	/** Whether its row is what there is of it, be it one that is not in use. */
-	private static boolean isOfCatalog(Catalog kept, String name, @Nullable Source source) {
-		return kept.find(name) != null && (source == null || kept.defines(source.definition()));
+	/** Whether it is for the catalog to say whether there is one, and what it is. */
+	private static boolean isOfCatalog(Catalog kept, @Nullable Source source) {
+		return source == null || kept.defines(source.definition());
 	}
 
 	private String checked(String url) {
@@ -542,56 +529,11 @@ public final class SourceOperations implements AutoCloseable {
 		}
 	}
 
-	private OperationDescriptor perform(Operator by, String operation, String kind, String subject,
-			Supplier<OperationDescriptor> work) {
-		Map<String, @Nullable Object> data = new LinkedHashMap<>();
-		data.put("operation", operation);
-		data.put(kind, printable(subject));
-		data.put("via", by.via());
-		try {
-			OperationDescriptor done = work.get();
-			data.put("outcome", done.outcome());
-			if (done.tenant() != null && done.source() != null) {
-				data.put("source", done.source());
-			}
-			if (done.scope() != null) {
-				data.put("scope", done.scope());
-			}
-			logger.info("{}: {} by {} ({}): {}", printable(subject), operation, printable(String.valueOf(by.name())),
-					by.via(), done.outcome());
-			return done;
-		}
-		catch (RuntimeException ex) {
-			data.put("outcome", "failed");
-			data.put("reason", JdbcUrl.mask(String.valueOf(ex.getMessage())));
-			throw ex;
-		}
-		finally {
-			data.putIfAbsent("outcome", "failed");
-			publish(new AuditEvent(by.name(), AUDIT_TYPE, data));
-		}
-	}
-
-	/** What listens must not undo what was done. */
-	private void publish(AuditEvent event) {
-		try {
-			this.audit.accept(event);
-		}
-		catch (RuntimeException ex) {
-			logger.error("The audit event {} could not be published", event, ex);
-		}
-	}
-
-	/** Names come from outside, and must not begin a line of their own. */
-	private static String printable(String name) {
-		String text = name.replaceAll("[^\\x20-\\x7e]", "?");
-		return (text.length() > 64) ? text.substring(0, 64) + "…" : text;
-	}
-
 	/** Ends its threads; what they are doing ends with the registry. */
 	@Override
 	public void close() {
-		this.executor.shutdownNow();
+		this.migrating.close();
+		this.opening.close();
 	}
 
 }

@@ -2,6 +2,7 @@ package io.multidb.actuate;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 import org.jspecify.annotations.Nullable;
 
@@ -20,10 +21,25 @@ import org.springframework.boot.actuate.endpoint.OperationResponseBody;
  * @param servers the budgets of database servers, the first 200
  * @param templates the templates, the first 200
  * @param routes the routes in order, the first 200
+ * @param totals how many there are of these
+ * @param products what stands behind {@code jdbc:} in the URLs of all sources, sorted
+ * @param attention what somebody should look at, whatever was asked for
  */
 public record SourcesDescriptor(List<SourceDescriptor> sources, int total, int page, int size, int known,
 		Map<String, Integer> states, List<ServerDescriptor> servers, List<TemplateDescriptor> templates,
-		List<RouteDescriptor> routes) implements OperationResponseBody {
+		List<RouteDescriptor> routes, Totals totals, Set<String> products,
+		AttentionDescriptor attention) implements OperationResponseBody {
+
+	/**
+	 * How many there are of what is listed in part.
+	 *
+	 * @param servers how many database servers
+	 * @param templates how many templates
+	 * @param routes how many routes
+	 */
+	public record Totals(int servers, int templates, int routes) {
+
+	}
 
 	/**
 	 * The budget of a database server.

@@ -16,10 +16,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedTransferQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
@@ -31,7 +31,7 @@ import org.springframework.boot.health.contributor.HealthContributor;
 import org.springframework.boot.health.contributor.HealthContributors;
 import org.springframework.boot.health.contributor.HealthIndicator;
 
-import io.multidb.source.JdbcUrl;
+import io.multidb.source.DaemonThreads;
 import io.multidb.source.ReplicaState;
 import io.multidb.source.Source;
 import io.multidb.source.SourceRegistry;
@@ -44,8 +44,10 @@ import io.multidb.source.SourceState;
  * <p>
  * The sources of one report are tested at the same time, each with a time-out. A test
  * that hangs is not repeated before it has ended, and is waited for once: who asks later
- * hears at once that there is no answer. What a test has found is good for a short while,
- * so that many who ask cost no more than one. Thread-safe.
+ * hears at once that there is no answer. Essential sources have threads of their own, so
+ * that no other source keeps them from being tested; what could not be tested yet, as too
+ * many hang, is said to be in the state that it is in. What a test has found is good for
+ * a short while, so that many who ask cost no more than one. Thread-safe.
  */
 public final class SourcesHealthContributor implements CompositeHealthContributor, DisposableBean {
 
@@ -58,7 +60,11 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	/** The child that counts what is not listed; no source can have this name. */
 	static final String REST = "*";
 
-	private static final int THREADS = 64;
+	/** The detail that says why a source could not be tested yet. */
+	static final String NOT_TESTED = "notTested";
+
+	/** So many tests are under way at a time of essential sources, and as many others. */
+	static final int THREADS = 64;
 
 	private static final Duration KEEP_ALIVE = Duration.ofSeconds(10);
 
@@ -76,7 +82,9 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	/** What tests have found lately, by the identities of sources. */
 	private final Map<String, Found> found = new ConcurrentHashMap<>();
 
-	private final ThreadPoolExecutor executor;
+	private final ThreadPoolExecutor essential;
+
+	private final ThreadPoolExecutor further;
 
 	/**
 	 * Creates the contributor; no thread is started before the first test, and none stays
@@ -102,17 +110,19 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 		this.cache = cache;
 		this.others = Map.copyOf(others);
 		this.timeout = timeout;
-		AtomicInteger number = new AtomicInteger();
+		ThreadFactory threads = DaemonThreads.numbered("multidb-health-");
+		this.essential = executor(threads);
+		this.further = executor(threads);
+	}
+
+	private static ThreadPoolExecutor executor(ThreadFactory threads) {
 		Handover waiting = new Handover();
-		this.executor = new ThreadPoolExecutor(0, THREADS, KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS, waiting,
-				(task) -> {
-					Thread thread = new Thread(task, "multidb-health-" + number.incrementAndGet());
-					thread.setDaemon(true);
-					return thread;
-				}, (task, full) -> {
+		return new ThreadPoolExecutor(0, THREADS, KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS, waiting, threads,
+				(task, full) -> {
 					if (full.isShutdown()) {
 						throw new RejectedExecutionException("The application has ended");
 					}
+					((Test) task).isQueued();
 					waiting.keep(task);
 				});
 	}
@@ -264,8 +274,62 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	private record Found(@Nullable String error, long at) implements Answer {
 	}
 
-	/** A test under way, and the value of System.nanoTime() until which to wait. */
-	private record Test(CompletableFuture<Found> end, long until) implements Answer {
+	/** A test under way, or one that waits until another has ended. */
+	private final class Test implements Answer, Runnable {
+
+		private final Source source;
+
+		private final CompletableFuture<Found> end = new CompletableFuture<>();
+
+		private final long asked = System.nanoTime();
+
+		/** When its time began; {@code null} while it waits for a thread. */
+		private volatile @Nullable Long begun = this.asked;
+
+		Test(Source source) {
+			this.source = source;
+		}
+
+		void isQueued() {
+			this.begun = null;
+		}
+
+		@Override
+		public void run() {
+			if (this.begun == null) {
+				this.begun = System.nanoTime();
+			}
+			String error = null;
+			try {
+				boolean unused = this.source.test();
+			}
+			catch (Throwable ex) {
+				error = this.source.definition().masked(String.valueOf(ex.getMessage()));
+			}
+			Found result = new Found(error, System.nanoTime());
+			if (!SourcesHealthContributor.this.cache.isZero()) {
+				SourcesHealthContributor.this.found.put(this.source.identity(), result);
+			}
+			// Whoever asks from here on finds that, or begins anew.
+			SourcesHealthContributor.this.tests.remove(this.source);
+			this.end.complete(result);
+		}
+
+		/**
+		 * Waits once, as long as a test may take.
+		 * @throws TimeoutException if it has not ended
+		 */
+		Found await() throws TimeoutException, InterruptedException, ExecutionException {
+			long left = SourcesHealthContributor.this.timeout.toNanos() - (System.nanoTime() - this.asked);
+			return this.end.get(Math.max(0, left), TimeUnit.NANOSECONDS);
+		}
+
+		/** Whether it has had all its time. */
+		boolean hangs() {
+			@Nullable Long since = this.begun;
+			return since != null && System.nanoTime() - since >= SourcesHealthContributor.this.timeout.toNanos();
+		}
+
 	}
 
 	private Answer answer(Source source) {
@@ -290,44 +354,36 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 	/** A test that hangs is waited for again, and not joined by a second one. */
 	private Test begin(Source source) {
 		return this.tests.computeIfAbsent(source, (key) -> {
-			Test test = new Test(new CompletableFuture<>(), System.nanoTime() + this.timeout.toNanos());
-			this.executor.execute(() -> {
-				String error = null;
-				try {
-					boolean unused = key.test();
-				}
-				catch (Throwable ex) {
-					error = JdbcUrl.mask(String.valueOf(ex.getMessage()));
-				}
-				Found result = new Found(error, System.nanoTime());
-				if (!this.cache.isZero()) {
-					this.found.put(key.identity(), result);
-				}
-				// Whoever asks from here on finds that, or begins anew.
-				this.tests.remove(key);
-				test.end().complete(result);
-			});
+			Test test = new Test(key);
+			(key.definition().essential() ? this.essential : this.further).execute(test);
 			return test;
 		});
 	}
 
 	private Health health(Source source, Answer answer) {
 		try {
-			Found result = (answer instanceof Test test)
-					? test.end().get(Math.max(0, test.until() - System.nanoTime()), TimeUnit.NANOSECONDS)
-					: (Found) answer;
+			Found result = (answer instanceof Test test) ? test.await() : (Found) answer;
 			return (result.error() != null) ? failing(source, result.error()).build() : fromState(source);
 		}
 		catch (ExecutionException ex) {
 			throw new IllegalStateException("A test never ends so", ex);
 		}
 		catch (TimeoutException ex) {
-			return failing(source, "No answer within " + this.timeout.toMillis() + " ms").build();
+			return (answer instanceof Test test && !test.hangs()) ? notTested(source)
+					: failing(source, "No answer within " + this.timeout.toMillis() + " ms").build();
 		}
 		catch (InterruptedException ex) {
 			Thread.currentThread().interrupt();
 			return failing(source, "Interrupted while waiting for an answer").build();
 		}
+	}
+
+	private static Health notTested(Source source) {
+		Health health = fromState(source);
+		return Health.status(health.getStatus())
+			.withDetails(health.getDetails())
+			.withDetail(NOT_TESTED, "The tests of " + THREADS + " other sources have not ended")
+			.build();
 	}
 
 	private static Health fromState(Source source) {
@@ -343,12 +399,12 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 
 	private static Health.Builder failing(Source source, String error) {
 		Health.Builder health = source.definition().essential() ? Health.down() : Health.unknown();
-		return describe(health, source).withDetail("error", error);
+		return describe(health, source).withDetail("error", SourcesView.hidden(error));
 	}
 
 	private static Health.Builder describe(Health.Builder health, Source source) {
 		health.withDetail("state", SourcesView.status(source.state()))
-			.withDetail("url", source.definition().url().masked())
+			.withDetail("url", SourcesView.hidden(source.definition().url()))
 			.withDetail("essential", source.definition().essential());
 		String fallback = source.fallback();
 		if (fallback != null) {
@@ -362,14 +418,20 @@ public final class SourcesHealthContributor implements CompositeHealthContributo
 		Map<String, String> described = new LinkedHashMap<>();
 		for (ReplicaState replica : replicas) {
 			String lag = (replica.lag() != null) ? ", at most " + replica.lag().toMillis() + " ms behind" : "";
-			described.put(replica.name(), replica.inUse() ? "in use" + lag : "left out: " + replica.reason());
+			described.put(replica.name(), replica.inUse() ? "in use" + lag : left(replica));
 		}
 		return described;
 	}
 
+	private static String left(ReplicaState replica) {
+		String reason = replica.reason();
+		return (reason != null) ? "left out: " + SourcesView.hidden(reason) : "left out";
+	}
+
 	@Override
 	public void destroy() {
-		this.executor.shutdownNow();
+		this.essential.shutdownNow();
+		this.further.shutdownNow();
 	}
 
 }

@@ -14,13 +14,14 @@ import org.jspecify.annotations.Nullable;
  * @param state their state, as in {@code unavailable}; {@code null} for any
  * @param product what stands behind {@code jdbc:} in their URLs; {@code null} for any
  * @param origin what their origin contains, whatever its case; {@code null} for any
+ * @param server their database server's name, or host and port; {@code null} for any
  * @param sort the order
  * @param descending whether the order is turned around
  * @param page which page, from 0 on
  * @param size how many sources a page has, from 1 to {@value #MAX_SIZE}
  */
 public record SourcesQuery(@Nullable String search, @Nullable String state, @Nullable String product,
-		@Nullable String origin, Sort sort, boolean descending, int page, int size) {
+		@Nullable String origin, @Nullable String server, Sort sort, boolean descending, int page, int size) {
 
 	/** So many sources a page has unless it is said. */
 	public static final int DEFAULT_SIZE = 50;
@@ -29,7 +30,8 @@ public record SourcesQuery(@Nullable String search, @Nullable String state, @Nul
 	public static final int MAX_SIZE = 1000;
 
 	/** The first page of all sources. */
-	public static final SourcesQuery ALL = new SourcesQuery(null, null, null, null, Sort.NAME, false, 0, DEFAULT_SIZE);
+	public static final SourcesQuery ALL = new SourcesQuery(null, null, null, null, null, Sort.NAME, false, 0,
+			DEFAULT_SIZE);
 
 	/** What sources are sorted by; those that are alike, by name. */
 	public enum Sort {
@@ -59,6 +61,7 @@ public record SourcesQuery(@Nullable String search, @Nullable String state, @Nul
 		state = lower(state);
 		product = lower(product);
 		origin = lower(origin);
+		server = lower(server);
 		if (state != null && !STATES.contains(state)) {
 			throw new IllegalArgumentException("'" + state + "' is no state: use one of " + new TreeSet<>(STATES));
 		}

@@ -1,14 +1,23 @@
 package io.multidb.actuate;
 
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.PriorityQueue;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +26,8 @@ import org.springframework.boot.actuate.endpoint.Sanitizer;
 
 import io.multidb.InvalidTenantException;
 import io.multidb.SourceUnavailableException;
+import io.multidb.actuate.AttentionDescriptor.CatalogDescriptor;
+import io.multidb.actuate.SourceDescriptor.DrainingDescriptor;
 import io.multidb.actuate.SourceDescriptor.ErrorDescriptor;
 import io.multidb.actuate.SourceDescriptor.FallbackDescriptor;
 import io.multidb.actuate.SourceDescriptor.MigrationsDescriptor;
@@ -24,15 +35,19 @@ import io.multidb.actuate.SourceDescriptor.PoolDescriptor;
 import io.multidb.actuate.SourceDescriptor.ReplicaDescriptor;
 import io.multidb.actuate.SourceDescriptor.StateDescriptor;
 import io.multidb.actuate.SourceDetailsDescriptor.EventDescriptor;
+import io.multidb.actuate.SourceDetailsDescriptor.OperationStateDescriptor;
 import io.multidb.actuate.SourcesDescriptor.RouteDescriptor;
 import io.multidb.actuate.SourcesDescriptor.ServerDescriptor;
 import io.multidb.actuate.SourcesDescriptor.TemplateDescriptor;
+import io.multidb.actuate.SourcesDescriptor.Totals;
+import io.multidb.catalog.CatalogStatus;
 import io.multidb.routing.Route;
 import io.multidb.routing.Routes;
 import io.multidb.routing.TenantMappings;
 import io.multidb.routing.TenantPlace;
 import io.multidb.source.DatabaseProduct;
 import io.multidb.source.FallbackSettings;
+import io.multidb.source.JdbcUrl;
 import io.multidb.source.NamePattern;
 import io.multidb.source.PoolState;
 import io.multidb.source.ReplicaState;
@@ -44,9 +59,9 @@ import io.multidb.source.SourceState;
 import io.multidb.source.SourceTemplate;
 
 /**
- * The sources as an operator sees them, for the endpoint and the page. Looking opens
- * nothing, asks no database, and waits for nobody who does; it goes through all sources
- * once, and describes only those of one page.
+ * The sources as an operator sees them, for the endpoint and the page. Looking at sources
+ * opens nothing, asks no database, and waits for nobody who does; it goes through all of
+ * them once, and describes only those of one page.
  * <p>
  * Passwords are never shown, whoever asks. What could hold a secret all the same, the
  * values of a URL's parameters and of attributes, is sanitized as Spring Boot does in its
@@ -54,7 +69,7 @@ import io.multidb.source.SourceTemplate;
  */
 public final class SourcesView {
 
-	/** So many servers, templates and routes stand beside a page. */
+	/** So many servers, templates and routes stand beside a page; the first ones. */
 	static final int BESIDE = 200;
 
 	/** So many tenants are named that were mapped to a source. */
@@ -66,10 +81,9 @@ public final class SourcesView {
 	/** What {@link io.multidb.source.SourceMigrator} says when it failed. */
 	private static final String MIGRATION_FAILED = " could not be migrated with ";
 
-	private static final Pattern PRODUCT = Pattern.compile("jdbc:([^:/;?]{1,40}).*", Pattern.DOTALL);
+	private static final String JDBC = "jdbc:";
 
-	/** In a URL, and in a sentence that has one in it, which ends at white space. */
-	private static final Pattern PARAMETER = Pattern.compile("([?&;])([^=?&;\\s]{1,100})=([^&;\\s]*)");
+	private static final int LONGEST_PRODUCT = 45;
 
 	private final SourceRegistry registry;
 
@@ -81,6 +95,12 @@ public final class SourcesView {
 
 	private final Sanitizer sanitizer;
 
+	private final OperationHistory operations;
+
+	private final Supplier<@Nullable CatalogStatus> catalog;
+
+	private final Supplier<Map<String, String>> problems;
+
 	/**
 	 * Creates the view.
 	 * @param registry the sources
@@ -91,11 +111,32 @@ public final class SourcesView {
 	 */
 	public SourcesView(SourceRegistry registry, Routes routes, TenantMappings mappings, SourceHistory history,
 			Sanitizer sanitizer) {
+		this(registry, routes, mappings, history, new OperationHistory(Clock.systemUTC()), sanitizer, () -> null,
+				Map::of);
+	}
+
+	/**
+	 * Creates the view, where there are operators and providers of sources.
+	 * @param registry the sources
+	 * @param routes where tenants go
+	 * @param mappings where tenants were sent at run time
+	 * @param history what happened to sources
+	 * @param operations what operators had done to sources
+	 * @param sanitizer masks what could be secret
+	 * @param catalog how the catalog is; gives {@code null} if there is none
+	 * @param problems why definitions of providers are not in use, by the sources' names
+	 */
+	public SourcesView(SourceRegistry registry, Routes routes, TenantMappings mappings, SourceHistory history,
+			OperationHistory operations, Sanitizer sanitizer, Supplier<@Nullable CatalogStatus> catalog,
+			Supplier<Map<String, String>> problems) {
 		this.registry = registry;
 		this.routes = routes;
 		this.mappings = mappings;
 		this.history = history;
 		this.sanitizer = sanitizer;
+		this.operations = operations;
+		this.catalog = catalog;
+		this.problems = problems;
 	}
 
 	/**
@@ -105,15 +146,20 @@ public final class SourcesView {
 	 * @return a snapshot; sources that change meanwhile are shown as they were seen
 	 */
 	public SourcesDescriptor sources(SourcesQuery query, boolean showValues) {
+		Attention attention = new Attention();
+		Set<String> products = new HashSet<>();
 		Map<String, Integer> states = new TreeMap<>();
 		List<Row> rows = new ArrayList<>();
 		int[] known = new int[1];
 		this.registry.stream().forEach((source) -> {
 			known[0]++;
 			SourceDefinition definition = source.definition();
-			if (matches(definition, query)) {
-				SourceState state = source.state();
-				String status = status(state);
+			SourceState state = source.state();
+			String status = status(state);
+			String product = product(definition);
+			products.add(product);
+			attention.look(source, definition, state, status);
+			if (matches(source, definition, product, query)) {
 				states.merge(status, 1, Integer::sum);
 				if (query.state() == null || query.state().equals(status)) {
 					rows.add(row(source, definition, state, query.sort()));
@@ -124,8 +170,50 @@ public final class SourcesView {
 		List<SourceDescriptor> page = page(rows, order(query), first, query.size()).stream()
 			.map((row) -> describe(row.source(), row.definition(), row.state(), showValues))
 			.toList();
-		return new SourcesDescriptor(page, rows.size(), query.page(), query.size(), known[0], states, servers(),
-				templates(showValues), routes());
+		List<ServerState> servers = this.registry.servers();
+		servers.forEach(attention::look);
+		this.registry.draining().forEach(attention::lookAtDraining);
+		this.history.failedMigrations().forEach((name) -> {
+			Source source = this.registry.find(name);
+			if (source != null && source.migrationFailure() != null) {
+				attention.lookAtMigration(source);
+			}
+		});
+		List<SourceTemplate> templates = this.registry.templates();
+		List<Route> routes = this.routes.list();
+		return new SourcesDescriptor(page, rows.size(), query.page(), query.size(), known[0], states,
+				servers.stream().limit(BESIDE).map(SourcesView::describe).toList(),
+				templates.stream().limit(BESIDE).map((template) -> describe(template, showValues)).toList(),
+				routes.stream().limit(BESIDE).map(SourcesView::describe).toList(),
+				new Totals(servers.size(), templates.size(), routes.size()), new TreeSet<>(products),
+				describe(attention, showValues));
+	}
+
+	private AttentionDescriptor describe(Attention attention, boolean showValues) {
+		Function<Attention.Case, SourceDescriptor> describe = (each) -> describe(each.source(), each.definition(),
+				each.state(), showValues);
+		return new AttentionDescriptor(attention.states(), attention.unavailable(describe), attention.waiting(describe),
+				attention.fallbacks(describe), attention.leftOut(describe), attention.notMigrated(describe),
+				attention.draining(describe), attention.servers(SourcesView::describe), catalog(showValues));
+	}
+
+	private @Nullable CatalogDescriptor catalog(boolean showValues) {
+		CatalogStatus status = this.catalog.get();
+		Map<String, String> refused = this.problems.get();
+		if (status != null && !status.refused().isEmpty()) {
+			refused = new HashMap<>(refused);
+			refused.putAll(status.refused());
+		}
+		if (status == null && refused.isEmpty()) {
+			return null;
+		}
+		First<Map.Entry<String, String>> reasons = new First<>(Attention.SHOWN, Map.Entry.comparingByKey());
+		refused.entrySet().forEach(reasons::add);
+		Map<String, String> shown = new LinkedHashMap<>();
+		reasons.sorted().forEach((each) -> shown.put(each.getKey(), text(each.getValue(), showValues)));
+		return (status == null) ? new CatalogDescriptor(null, null, null, null, null, refused.size(), shown)
+				: new CatalogDescriptor(status.sources(), status.revision(), status.readAt(), status.listening(),
+						(status.error() != null) ? text(status.error(), showValues) : null, refused.size(), shown);
 	}
 
 	/** What is sorted must not change meanwhile. */
@@ -182,24 +270,15 @@ public final class SourcesView {
 			rows.sort(order);
 			return rows.subList(from, to);
 		}
-		PriorityQueue<Row> best = new PriorityQueue<>(to + 1, order.reversed());
-		for (Row row : rows) {
-			if (best.size() < to) {
-				best.add(row);
-			}
-			else if (order.compare(row, best.element()) < 0) {
-				best.remove();
-				best.add(row);
-			}
-		}
-		List<Row> sorted = new ArrayList<>(best);
-		sorted.sort(order);
-		return sorted.subList(from, to);
+		First<Row> best = new First<>(to, order);
+		rows.forEach(best::add);
+		return best.sorted().subList(from, to);
 	}
 
-	private static boolean matches(SourceDefinition definition, SourcesQuery query) {
-		return (query.product() == null || query.product().equals(product(definition)))
+	private static boolean matches(Source source, SourceDefinition definition, String product, SourcesQuery query) {
+		return (query.product() == null || query.product().equals(product))
 				&& (query.origin() == null || contains(definition.origin(), query.origin()))
+				&& (query.server() == null || query.server().equals(source.server()))
 				&& (query.search() == null || contains(definition.name(), query.search())
 						|| contains(definition.attributes().get(DISPLAY_NAME), query.search()));
 	}
@@ -221,11 +300,12 @@ public final class SourcesView {
 	 * Everything that is shown of one source.
 	 * @param name its name
 	 * @param showValues whether values that could be secret may be shown
-	 * @return a snapshot; {@code null} if there is no such source, or it is a template's
-	 * of which nothing is in use
+	 * @return a snapshot, also of one that was removed and is still in use; {@code null}
+	 * if there is no such source, or it is a template's of which nothing is in use
 	 */
 	public @Nullable SourceDetailsDescriptor find(String name, boolean showValues) {
 		Source source = this.registry.find(name);
+		source = (source != null) ? source : draining(name).findFirst().orElse(null);
 		if (source == null) {
 			return null;
 		}
@@ -238,13 +318,27 @@ public final class SourcesView {
 			.stream()
 			.map((event) -> new EventDescriptor(event.at(), event.type(), text(event.message(), showValues)))
 			.toList();
+		List<OperationStateDescriptor> done = this.operations.of(name)
+			.stream()
+			.map((each) -> (each.message() == null) ? each : each.saying(text(each.message(), showValues)))
+			.toList();
 		return new SourceDetailsDescriptor(describe(source, definition, source.state(), showValues), attributes, events,
-				tenants(name), server(source.server()));
+				done, this.mappings.tenantsOf(name, TENANTS), server(source.server()));
 	}
 
-	private @Nullable List<String> tenants(String source) {
-		List<String> known = this.mappings.tenantsOf(source, TENANTS);
-		return (known != null) ? known.stream().sorted().toList() : null;
+	/** One that was removed may be in use while there is another of its name. */
+	private Stream<Source> draining(String name) {
+		return this.registry.draining().filter((each) -> each.name().equals(name));
+	}
+
+	/** Of several of one name, which is rare, the times are those of one of them. */
+	private @Nullable DrainingDescriptor drains(String name) {
+		return draining(name).map(Source::drainState)
+			.filter(Objects::nonNull)
+			.map((left) -> new DrainingDescriptor(left.connections(), left.since(), left.deadline()))
+			.reduce((one, another) -> new DrainingDescriptor(one.connections() + another.connections(), one.since(),
+					one.deadline()))
+			.orElse(null);
 	}
 
 	private @Nullable ServerDescriptor server(@Nullable String server) {
@@ -258,7 +352,8 @@ public final class SourcesView {
 
 	/**
 	 * Where a tenant goes, and why. It is not sent there: nothing is defined, placed or
-	 * created for it.
+	 * created for it. Where tenants were mapped is read now if that has not been done,
+	 * which takes as long as the {@link io.multidb.routing.MappingStore} does.
 	 * @param tenant its id
 	 * @return what is decided
 	 * @throws InvalidTenantException if the id is malformed
@@ -270,44 +365,15 @@ public final class SourcesView {
 				place.candidates().isEmpty() ? null : place.candidates(), place.problem());
 	}
 
-	/**
-	 * The budgets of database servers.
-	 * @return a snapshot, the first ones by name
-	 */
-	public List<ServerDescriptor> servers() {
-		return this.registry.servers().stream().limit(BESIDE).map(SourcesView::describe).toList();
-	}
-
 	private static ServerDescriptor describe(ServerState state) {
 		return new ServerDescriptor(state.server(), state.limit(), state.inUse(), state.idle(), state.waiting(),
 				state.stolen());
-	}
-
-	/**
-	 * The templates.
-	 * @param showValues whether values that could be secret may be shown
-	 * @return the first ones, in the order in which their routes are asked
-	 */
-	public List<TemplateDescriptor> templates(boolean showValues) {
-		return this.registry.templates()
-			.stream()
-			.limit(BESIDE)
-			.map((template) -> describe(template, showValues))
-			.toList();
 	}
 
 	private TemplateDescriptor describe(SourceTemplate template, boolean showValues) {
 		return new TemplateDescriptor(template.name(), template.names().toString(),
 				url(template.definition(), showValues), product(template.definition()), template.definition().origin(),
 				template.create().name().toLowerCase(Locale.ROOT).replace('_', '-'));
-	}
-
-	/**
-	 * The routes.
-	 * @return the first ones, in order
-	 */
-	public List<RouteDescriptor> routes() {
-		return this.routes.list().stream().limit(BESIDE).map(SourcesView::describe).toList();
 	}
 
 	private static RouteDescriptor describe(Route route) {
@@ -324,8 +390,8 @@ public final class SourcesView {
 				definition.template(), definition.internal(), definition.essential(), definition.readOnly(),
 				describe(state, showValues),
 				(pool != null) ? new PoolDescriptor(pool.active(), pool.idle(), pool.waiting(), pool.max()) : null,
-				migrations(source, definition, state, showValues), lastError(definition.name(), state, showValues),
-				fallback(source, definition.fallback()),
+				drains(definition.name()), migrations(source, definition, state, showValues),
+				lastError(definition.name(), state, showValues), fallback(source, definition.fallback()),
 				replicas.isEmpty() ? null
 						: replicas.stream()
 							.map((each) -> new ReplicaDescriptor(each.name(), each.inUse(), each.lag(),
@@ -376,6 +442,10 @@ public final class SourcesView {
 			return new MigrationsDescriptor(changeLog, "failed", source.upToDateAt(),
 					text(unavailable.reason(), showValues));
 		}
+		String failure = source.migrationFailure();
+		if (failure != null) {
+			return new MigrationsDescriptor(changeLog, "failed", source.upToDateAt(), text(failure, showValues));
+		}
 		return new MigrationsDescriptor(changeLog, (source.upToDateAt() != null) ? "up-to-date" : "unknown",
 				source.upToDateAt(), null);
 	}
@@ -399,30 +469,44 @@ public final class SourcesView {
 		if (product != DatabaseProduct.OTHER) {
 			return (product == DatabaseProduct.SQLITE) ? "sqlite" : "postgresql";
 		}
-		Matcher matcher = PRODUCT.matcher(definition.url().text());
-		return matcher.matches() ? String.valueOf(matcher.group(1)).toLowerCase(Locale.ROOT) : "unknown";
+		String text = definition.url().text();
+		int end = JDBC.length();
+		while (end < text.length() && ":/;?".indexOf(text.charAt(end)) < 0) {
+			end++;
+		}
+		return (text.startsWith(JDBC) && end > JDBC.length() && end <= LONGEST_PRODUCT)
+				? text.substring(JDBC.length(), end).toLowerCase(Locale.ROOT) : "unknown";
 	}
 
 	/** Secrets that are known as such never appear; other values as it is allowed. */
 	private String url(SourceDefinition definition, boolean showValues) {
-		String masked = definition.url().masked();
-		String key = "app.datasources." + definition.name() + ".url";
-		if (masked.indexOf('=') < 0) {
-			return showValues ? sanitized(key, masked, true) : masked;
+		if (!showValues) {
+			return hidden(definition.url());
 		}
-		String sanitized = parameters(masked, key, showValues);
-		return showValues ? sanitized(key, sanitized, true) : sanitized;
-	}
-
-	private String parameters(String text, String key, boolean showValues) {
-		return PARAMETER.matcher(text)
-			.replaceAll((parameter) -> Matcher.quoteReplacement(parameter.group(1) + parameter.group(2) + "="
-					+ sanitized(key + "." + parameter.group(2), parameter.group(3), showValues)));
+		String key = "app.datasources." + definition.name() + ".url";
+		return sanitized(key, definition.url().masked((name, value) -> sanitized(key + "." + name, value, true)), true);
 	}
 
 	/** A sentence, which may quote a URL. */
 	private String text(String text, boolean showValues) {
-		return (text.indexOf("jdbc:") < 0) ? text : parameters(text, "app.datasources", showValues);
+		if (!showValues || text.indexOf("jdbc:") < 0) {
+			return hidden(text);
+		}
+		return JdbcUrl.mask(text, (name, value) -> sanitized("app.datasources." + name, value, true));
+	}
+
+	/** A URL for those who may not see values that could be secret. */
+	static String hidden(JdbcUrl url) {
+		return url.masked(SourcesView::hidden);
+	}
+
+	/** A sentence for those who may not see values that could be secret. */
+	static String hidden(String text) {
+		return (text.indexOf("jdbc:") < 0) ? JdbcUrl.mask(text) : JdbcUrl.mask(text, SourcesView::hidden);
+	}
+
+	private static String hidden(String name, String value) {
+		return value.isEmpty() ? value : SanitizableData.SANITIZED_VALUE;
 	}
 
 	private String sanitized(String key, String value, boolean showValues) {

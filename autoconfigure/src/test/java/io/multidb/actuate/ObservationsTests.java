@@ -135,7 +135,7 @@ class ObservationsTests {
 			use(context, "lisbon");
 			Observation.Context opened = contexts(DatasourcesObservation.OPEN).get(0);
 			assertThat(contexts(DatasourcesObservation.OPEN)).hasSize(1);
-			assertThat(opened.getContextualName()).isEqualTo("open source lisbon");
+			assertThat(opened.getContextualName()).isEqualTo("open source");
 			assertThat(values(opened)).containsExactly("outcome=opened", "product=sqlite", "source=lisbon",
 					"tenant=lisbon");
 			assertThat(opened.getLowCardinalityKeyValues().stream().map(KeyValue::getKey)).containsExactly("outcome",
@@ -256,6 +256,8 @@ class ObservationsTests {
 					DatasourcesObservation.MIGRATE, DatasourcesObservation.FAN_OUT,
 					DatasourcesObservation.FAN_OUT_SOURCE)) {
 				assertThat(contexts(kind)).isNotEmpty()
+					.allSatisfy((found) -> assertThat(found.getContextualName()).as("of few values")
+						.isEqualTo(kind.getContextualName()))
 					.allSatisfy((found) -> assertThat(found.getLowCardinalityKeyValues().stream().map(KeyValue::getKey))
 						.containsExactlyInAnyOrderElementsOf(names(kind.getLowCardinalityKeyNames())))
 					.allSatisfy((found) -> assertThat(names(kind.getHighCardinalityKeyNames()))

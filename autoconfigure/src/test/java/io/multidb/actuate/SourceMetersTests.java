@@ -1,5 +1,6 @@
 package io.multidb.actuate;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -8,11 +9,18 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 
+import com.zaxxer.hikari.metrics.MetricsTrackerFactory;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Statistic;
@@ -23,10 +31,17 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.multidb.SourceUnavailableException;
+import io.multidb.UnknownSourceException;
 import io.multidb.source.CreatePolicy;
+import io.multidb.source.LeaseCounts;
 import io.multidb.source.PoolLimits;
+import io.multidb.source.PoolListener;
+import io.multidb.source.Race;
+import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.Sources;
@@ -396,6 +411,243 @@ class SourceMetersTests {
 		registry.add(Sources.sqlite("s0", this.directory).build());
 		use(registry, "s0", 1);
 		assertThat(leases("s0")).isEqualTo(1);
+	}
+
+	/**
+	 * Opened, drained, removed, added and exchanged by many at the same time, while
+	 * registries come and go.
+	 */
+	@ParameterizedTest
+	@ValueSource(ints = { 3, 20 })
+	void afterAllThatHappensAtOnceThereAreTheMetersOfTheSourcesThatAreThere(int most) throws Exception {
+		int count = 5;
+		for (int round = 0; round < 30; round++) {
+			try (Sources all = new Sources()) {
+				IntStream.range(0, count).forEach((i) -> all.with(Sources.sqlite("s" + i, this.directory)));
+				SourceRegistry registry = all.registry();
+				SourceMeters measuring = new SourceMeters(all::registry, most, HikariMeters.ALL, this.time::get);
+				registry.measure(late(measuring), 1);
+				List<MeterRegistry> bound = new CopyOnWriteArrayList<>();
+				MeterRegistry first = bind(measuring, bound);
+				MeterRegistry closed = bind(measuring, new ArrayList<>());
+				AtomicInteger number = new AtomicInteger();
+				List<Object> outcomes = Race.run(6, () -> {
+					int who = number.getAndIncrement();
+					for (int i = 0; i < 15; i++) {
+						String name = "s" + (i * (who + 1) + who) % count;
+						if (who == 0) {
+							this.time.addAndGet(SourceMeters.RANKING_INTERVAL);
+							first.getMeters().forEach((meter) -> meter.measure().forEach((each) -> each.getValue()));
+						}
+						else if (who == 1 && i % 5 == 3) {
+							bind(measuring, bound);
+							closed.close();
+						}
+						else if (who == 2) {
+							boolean unused = registry.remove(name);
+							registry.add(Sources.sqlite(name, this.directory).build());
+						}
+						else {
+							useIfThere(registry, name);
+						}
+					}
+					return null;
+				});
+				assertThat(outcomes).containsOnlyNulls();
+				Set<String> opened = new TreeSet<>();
+				registry.stream()
+					.filter((each) -> each.upToDateAt() != null)
+					.forEach((each) -> opened.add(each.name()));
+				assertThat(bound).hasSize(4);
+				for (MeterRegistry each : bound) {
+					this.time.addAndGet(TimeUnit.SECONDS.toNanos(15));
+					each.getMeters().forEach((meter) -> meter.measure().forEach((value) -> value.getValue()));
+					assertExactlyTheirs(each, most, most >= count, opened);
+				}
+			}
+		}
+	}
+
+	/** Hears of things when others have happened since. */
+	private static PoolListener late(PoolListener listener) {
+		return new PoolListener() {
+
+			@Override
+			public void opened(Source source, LeaseCounts counts) {
+				linger();
+				listener.opened(source, counts);
+			}
+
+			@Override
+			public MetricsTrackerFactory tracker(String source) {
+				return listener.tracker(source);
+			}
+
+			@Override
+			public void removed(Source source) {
+				linger();
+				listener.removed(source);
+			}
+
+			private void linger() {
+				LockSupport.parkNanos(ThreadLocalRandom.current().nextInt(500_000));
+			}
+
+		};
+	}
+
+	@Test
+	void whatIsRemovedBeforeAnybodyHearsThatItWasOpenedHasNoMeters() throws Exception {
+		this.sources.with(Sources.sqlite("s0", this.directory));
+		SourceRegistry registry = measure(2, HikariMeters.NONE);
+		int before = this.meters.getMeters().size();
+		registry.measure(new PoolListener() {
+
+			@Override
+			public void opened(Source source, LeaseCounts counts) {
+				assertThat(registry.remove(source.name())).isTrue();
+				SourceMetersTests.this.measured.opened(source, counts);
+			}
+
+			@Override
+			public void removed(Source source) {
+				SourceMetersTests.this.measured.removed(source);
+			}
+
+		}, 1);
+		registry.get("s0").getConnection().close();
+		scrapeAfterRanking();
+		assertThat(this.meters.getMeters()).hasSize(before);
+	}
+
+	private static MeterRegistry bind(SourceMeters measuring, List<MeterRegistry> bound) {
+		MeterRegistry registry = new SimpleMeterRegistry();
+		measuring.bindTo(registry);
+		bound.add(registry);
+		return registry;
+	}
+
+	private static void useIfThere(SourceRegistry registry, String name) throws SQLException {
+		try {
+			use(registry, name, 1);
+			registry.drain(name);
+		}
+		catch (UnknownSourceException ex) {
+			// It was removed, and is added again.
+		}
+	}
+
+	/**
+	 * Every series has all of its meters, and only sources that are there have one: all
+	 * of them, if there always was a place. Who found none has one from its next opening
+	 * on.
+	 */
+	private static void assertExactlyTheirs(MeterRegistry registry, int most, boolean enough, Set<String> there) {
+		Map<String, Set<String>> meters = new TreeMap<>();
+		for (Meter meter : registry.getMeters()) {
+			meter.getId()
+				.getTags()
+				.stream()
+				.filter((tag) -> !tag.getKey().equals("state"))
+				.forEach((tag) -> assertThat(
+						meters.computeIfAbsent(tag.getValue(), (added) -> new TreeSet<>()).add(meter.getId().getName()))
+					.isTrue());
+		}
+		Set<String> named = new TreeSet<>(meters.keySet());
+		boolean others = named.remove(DatasourcesMeter.OTHER);
+		assertThat(there).containsAll(named);
+		if (enough) {
+			assertThat(named).isEqualTo(new TreeSet<>(there));
+		}
+		else {
+			assertThat(named.size()).isLessThanOrEqualTo(most);
+		}
+		named.forEach((name) -> assertThat(meters.get(name)).as(name).hasSize(8 + 10 + 4));
+		if (others) {
+			assertThat(meters.get(DatasourcesMeter.OTHER)).hasSize(8);
+		}
+	}
+
+	@Test
+	void whatIsDownKeepsItsSeriesForAsLongAsItIs() throws Exception {
+		this.sources.with(SourceDefinition.named("down").url("jdbc:sqlite:" + this.directory + "/later/down.db"));
+		SourceRegistry registry = measure(2, 1);
+		assertThatExceptionOfType(SourceUnavailableException.class)
+			.isThrownBy(() -> registry.get("down").getConnection());
+		scrape();
+		assertThat(tags()).containsExactly("down");
+		for (int i = 0; i < 3; i++) {
+			use(registry, "s0", 100);
+			scrapeAfterRanking();
+			assertThat(tags()).containsExactly("down", "other");
+			assertThat(value(DatasourcesMeter.UNAVAILABLE, "down")).isEqualTo(1);
+		}
+		Files.createDirectory(this.directory.resolve("later"));
+		registry.retry("down");
+		use(registry, "s0", 100);
+		scrapeAfterRanking();
+		assertThat(tags()).containsExactly("other", "s0");
+	}
+
+	@Test
+	void whoTakesAFreePlaceTakesAlongWhatItHadAmongTheRest() throws Exception {
+		SourceRegistry registry = measure(2, 1);
+		use(registry, "s0", 1);
+		try (Connection first = registry.get("s1").getConnection()) {
+			assertThat(value(DatasourcesMeter.LEASES_ACTIVE, "other")).isEqualTo(1);
+			registry.remove("s0");
+			registry
+				.replace(Sources.sqlite("s1", this.directory).url("jdbc:sqlite:" + this.directory + "/n.db").build());
+			try (Connection second = registry.get("s1").getConnection()) {
+				assertThat(tags()).containsExactly("other", "s1");
+				assertThat(first).isNotSameAs(second);
+				assertThat(value(DatasourcesMeter.LEASES_ACTIVE, "other")).isZero();
+				assertThat(value(DatasourcesMeter.LEASES_ACTIVE, "s1")).isEqualTo(1);
+			}
+		}
+	}
+
+	@Test
+	void aRegistryThatIsBoundTwiceHasEachMeterOnce() throws Exception {
+		SourceRegistry registry = measure(1, 2);
+		use(registry, "s0", 1);
+		this.measured.bindTo(this.meters);
+		assertThat(tags()).containsExactly("s0");
+		registry.remove("s0");
+		assertThat(tags()).isEmpty();
+	}
+
+	@Test
+	void oneThatRefusesAMeterKeepsNobodyElseFromTheirs() throws Exception {
+		SourceRegistry registry = measure(2, 2);
+		SimpleMeterRegistry refusing = new SimpleMeterRegistry();
+		refusing.config().onMeterAdded((meter) -> {
+			if ("s0".equals(meter.getId().getTag("source"))) {
+				throw new IllegalStateException("refused");
+			}
+		});
+		this.measured.bindTo(refusing);
+		MeterRegistry later = new SimpleMeterRegistry();
+		this.measured.bindTo(later);
+		use(registry, "s0", 1);
+		use(registry, "s1", 1);
+		assertThat(tags()).containsExactly("s0", "s1");
+		assertThat(later.find(DatasourcesMeter.LEASES_ACTIVE.getName()).meters()).hasSize(2);
+		assertThat(refusing.find(DatasourcesMeter.LEASES_ACTIVE.getName()).tag("source", "s1").meter()).isNotNull();
+		assertThat(registry.remove("s0")).isTrue();
+		assertThat(tags()).containsExactly("s1");
+	}
+
+	@Test
+	void healthsLooksAreNoTimeouts() throws Exception {
+		this.sources.with(Sources.sqlite("s0", this.directory)
+			.hikari(Map.of("maximum-pool-size", "1", "connection-timeout", "250")));
+		SourceRegistry registry = measure(10, HikariMeters.NONE);
+		try (Connection taken = registry.get("s0").getConnection()) {
+			assertThat(taken.isClosed()).isFalse();
+			assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.get("s0").test());
+		}
+		assertThat(value(DatasourcesMeter.LEASES_TIMEOUTS, "s0")).isZero();
 	}
 
 	@Test

@@ -243,22 +243,54 @@ class SourcesHealthContributorTests {
 	}
 
 	@Test
-	void moreThatHangThanThereAreThreadsAreAllTestedInTheEnd() throws SQLException {
+	void anEssentialSourceIsTestedHoweverManyOthersHang() throws SQLException {
+		List<Connection> inUse = hang(SourcesHealthContributor.THREADS + 6, false);
+		open("zz-main");
+		for (int i = 0; i < 3; i++) {
+			List<Entry> entries = this.health.stream().toList();
+			Health main = null;
+			for (Entry entry : entries) {
+				Health found = ask(entry);
+				main = entry.name().equals("zz-main") ? found : main;
+			}
+			assertThat(main).isNotNull();
+			assertThat(main.getStatus()).isEqualTo(Status.UP);
+			assertThat(main.getDetails()).doesNotContainKey(SourcesHealthContributor.NOT_TESTED);
+		}
+		giveBack(inUse);
+	}
+
+	@Test
+	void ofMoreThatHangThanThereAreThreadsNoneIsDownThatWasNotTestedAndAllAreTestedInTheEnd() throws SQLException {
 		SourcesHealthContributor impatient = new SourcesHealthContributor(this.registry, Duration.ofMillis(100));
+		List<Connection> inUse = hang(SourcesHealthContributor.THREADS + 16, true);
+		List<Health> all = impatient.stream().map(SourcesHealthContributorTests::ask).toList();
+		assertThat(all).filteredOn((each) -> each.getStatus().equals(Status.DOWN))
+			.hasSize(SourcesHealthContributor.THREADS);
+		assertThat(all).filteredOn((each) -> each.getStatus().equals(Status.UP))
+			.hasSize(16)
+			.allSatisfy((each) -> assertThat(each.getDetails()).containsEntry("state", "open")
+				.containsKey(SourcesHealthContributor.NOT_TESTED));
+		giveBack(inUse);
+		await().untilAsserted(() -> assertThat(impatient.stream().map(SourcesHealthContributorTests::ask))
+			.allSatisfy((each) -> assertThat(each.getStatus()).isEqualTo(Status.UP))
+			.noneSatisfy((each) -> assertThat(each.getDetails()).containsKey(SourcesHealthContributor.NOT_TESTED)));
+		impatient.destroy();
+	}
+
+	private List<Connection> hang(int count, boolean essential) throws SQLException {
 		List<Connection> inUse = new ArrayList<>();
-		for (int i = 0; i < 80; i++) {
-			this.registry.add(sqlite("busy" + i).hikari(Map.of("maximum-pool-size", "1")).build());
+		for (int i = 0; i < count; i++) {
+			this.registry.add(sqlite("busy" + i).essential(essential).hikari(Map.of("maximum-pool-size", "1")).build());
 			inUse.add(this.registry.get("busy" + i).getConnection());
 		}
-		assertThat(impatient.stream().map(SourcesHealthContributorTests::ask)).extracting(Health::getStatus)
-			.containsOnly(Status.DOWN);
+		return inUse;
+	}
+
+	private static void giveBack(List<Connection> inUse) throws SQLException {
 		for (Connection connection : inUse) {
 			connection.close();
 		}
-		await().untilAsserted(() -> assertThat(impatient.stream().map(SourcesHealthContributorTests::ask))
-			.extracting(Health::getStatus)
-			.containsOnly(Status.UP));
-		impatient.destroy();
 	}
 
 	@Test

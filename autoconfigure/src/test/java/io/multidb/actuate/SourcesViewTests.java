@@ -28,10 +28,12 @@ import org.springframework.boot.actuate.endpoint.SanitizingFunction;
 import org.springframework.boot.actuate.endpoint.Sanitizer;
 
 import io.multidb.InvalidTenantException;
+import io.multidb.SourceContext;
 import io.multidb.SourceUnavailableException;
 import io.multidb.actuate.SourceDescriptor.PoolDescriptor;
 import io.multidb.actuate.SourceDetailsDescriptor.EventDescriptor;
 import io.multidb.actuate.SourcesDescriptor.RouteDescriptor;
+import io.multidb.catalog.CatalogStatus;
 import io.multidb.routing.MappingStore;
 import io.multidb.routing.Route;
 import io.multidb.routing.Routes;
@@ -42,6 +44,7 @@ import io.multidb.source.CreatePolicy;
 import io.multidb.source.FallbackSettings;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
+import io.multidb.source.PoolLimits;
 import io.multidb.source.ReplicaSettings;
 import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
@@ -54,6 +57,7 @@ import io.multidb.source.Sources;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.awaitility.Awaitility.await;
 
 class SourcesViewTests {
 
@@ -107,8 +111,13 @@ class SourcesViewTests {
 	}
 
 	private void fail(String name) {
+		fail(name, true);
+	}
+
+	private void fail(String name, boolean essential) {
 		add(SourceDefinition.named(name)
-			.url("jdbc:postgresql://localhost:1/x?password=s3cret&user=me")
+			.url("jdbc:postgresql://localhost:1/" + (name.equals("dead") ? "x" : name) + "?password=s3cret&user=me")
+			.essential(essential)
 			.username("me")
 			.password("s3cret"));
 		assertThatExceptionOfType(SourceUnavailableException.class)
@@ -124,15 +133,15 @@ class SourcesViewTests {
 	}
 
 	private static SourcesQuery query(String search, String state, String product, String origin) {
-		return new SourcesQuery(search, state, product, origin, SourcesQuery.Sort.NAME, false, 0, 50);
+		return new SourcesQuery(search, state, product, origin, null, SourcesQuery.Sort.NAME, false, 0, 50);
 	}
 
 	private static SourcesQuery sorted(SourcesQuery.Sort sort, boolean descending) {
-		return new SourcesQuery(null, null, null, null, sort, descending, 0, 50);
+		return new SourcesQuery(null, null, null, null, null, sort, descending, 0, 50);
 	}
 
 	private static SourcesQuery page(int page, int size) {
-		return new SourcesQuery(null, null, null, null, SourcesQuery.Sort.NAME, false, page, size);
+		return new SourcesQuery(null, null, null, null, null, SourcesQuery.Sort.NAME, false, page, size);
 	}
 
 	@Test
@@ -302,20 +311,22 @@ class SourcesViewTests {
 				.doesNotContain("s3cret");
 			assertThat(this.view.find("dead", showValues).toString()).contains("localhost:1").doesNotContain("s3cret");
 			assertThat(this.view.find("info", showValues).toString()).doesNotContain("s3cret");
-			assertThat(this.view.templates(showValues).toString()).contains("elections").doesNotContain("s3cret");
+			assertThat(this.view.sources(SourcesQuery.ALL, showValues).templates().toString()).contains("elections")
+				.doesNotContain("s3cret");
 		}
 	}
 
 	@Test
 	void whatCouldBeASecretIsShownOnlyWhereItMayBe() {
 		add(SourceDefinition.named("shop")
-			.url("jdbc:postgresql://db/shop?sslmode=require&options=-c%20my.key=abc")
+			.url("jdbc:postgresql://db/shop?sslmode=require&options=-c%20my.role=abc")
 			.attributes(Map.of("owner", "ada")));
 		SourceDetailsDescriptor hidden = this.view.find("shop", false);
 		assertThat(hidden.source().url()).isEqualTo("jdbc:postgresql://db/shop?sslmode=******&options=******");
 		assertThat(hidden.attributes()).containsEntry("owner", "******");
 		SourceDetailsDescriptor shown = this.view.find("shop", true);
-		assertThat(shown.source().url()).isEqualTo("jdbc:postgresql://db/shop?sslmode=require&options=-c%20my.key=abc");
+		assertThat(shown.source().url())
+			.isEqualTo("jdbc:postgresql://db/shop?sslmode=require&options=-c%20my.role=abc");
 		assertThat(shown.attributes()).containsEntry("owner", "ada");
 	}
 
@@ -347,12 +358,13 @@ class SourcesViewTests {
 	}
 
 	@Test
-	void mappedTenantsAreNamed() {
+	void theFirstOfTheMappedTenantsAreNamed() {
 		add(sqlite("lisbon"));
 		add(sqlite("porto"));
-		IntStream.range(0, SourcesView.TENANTS + 5).forEach((i) -> this.mappings.map("t" + i, "lisbon"));
+		List<String> tenants = IntStream.range(0, 3 * SourcesView.TENANTS).mapToObj("t-%03d"::formatted).toList();
+		tenants.forEach((tenant) -> this.mappings.map(tenant, "lisbon"));
 		this.mappings.map("x", "porto");
-		assertThat(this.view.find("lisbon", false).tenants()).hasSize(SourcesView.TENANTS).isSorted();
+		assertThat(this.view.find("lisbon", false).tenants()).isEqualTo(tenants.subList(0, SourcesView.TENANTS));
 		assertThat(this.view.find("porto", false).tenants()).containsExactly("x");
 	}
 
@@ -381,6 +393,235 @@ class SourcesViewTests {
 		try (Stream<Path> files = Files.list(this.directory)) {
 			assertThat(files).isEmpty();
 		}
+	}
+
+	@Test
+	void whatIsUnavailableIsFoundEssentialOnesFirstThenTheLongest() {
+		for (int i = 0; i < 12; i++) {
+			fail("a" + i, false);
+		}
+		fail("zz-main", true);
+		AttentionDescriptor found = ask(query("a1", "cold", "sqlite", null)).attention();
+		assertThat(found.unavailable().total()).isEqualTo(13);
+		assertThat(found.unavailable().first()).extracting(SourceDescriptor::name)
+			.containsExactly("zz-main", "a0", "a1", "a2", "a3", "a4", "a5", "a6");
+		assertThat(found.states()).containsExactly(Map.entry("unavailable", 13));
+		assertThat(found.waiting().total()).isZero();
+	}
+
+	@Test
+	void whatThreadsWaitForIsFound() throws Exception {
+		add(sqlite("quiet"));
+		this.registry.get("quiet").getConnection().close();
+		add(sqlite("main").hikari(Map.of("maximum-pool-size", "1")));
+		ExecutorService executor = Executors.newFixedThreadPool(3);
+		try (Connection inUse = this.registry.get("main").getConnection()) {
+			for (int i = 0; i < 3; i++) {
+				Future<?> unused = executor.submit(() -> {
+					this.registry.get("main").getConnection().close();
+					return null;
+				});
+			}
+			await().untilAsserted(() -> {
+				AttentionDescriptor found = ask(SourcesQuery.ALL).attention();
+				assertThat(found.waiting().first()).singleElement().satisfies((main) -> {
+					assertThat(main.name()).isEqualTo("main");
+					assertThat(main.pool().pending()).isEqualTo(3);
+				});
+				assertThat(found.waiting().total()).isEqualTo(1);
+			});
+			assertThat(inUse.isClosed()).isFalse();
+		}
+		finally {
+			executor.shutdown();
+			assertThat(executor.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+		}
+		assertThat(ask(SourcesQuery.ALL).attention().waiting().total()).isZero();
+	}
+
+	@Test
+	void fallbacksInUseAndReplicasThatAreLeftOutAreFound() throws Exception {
+		add(sqlite("standby"));
+		add(sqlite("copy").readOnly(true).internal(true));
+		add(sqlite("lisbon").replicas(ReplicaSettings.of("copy")));
+		Files.createDirectory(this.directory.resolve("shop.db"));
+		add(sqlite("shop").fallback(FallbackSettings.readOnly("standby")));
+		AttentionDescriptor found = ask(SourcesQuery.ALL).attention();
+		assertThat(found.fallbacks().total()).isZero();
+		assertThat(found.replicasLeftOut().total()).isZero();
+		this.registry.remove("copy");
+		try (var scope = SourceContext.enter("shop"); Connection used = this.registry.get("shop").getConnection()) {
+			used.createStatement().executeQuery("select 1").close();
+		}
+		found = ask(SourcesQuery.ALL).attention();
+		assertThat(found.fallbacks().first()).extracting(SourceDescriptor::name).containsExactly("shop");
+		assertThat(found.replicasLeftOut().first()).extracting(SourceDescriptor::name).containsExactly("lisbon");
+	}
+
+	@Test
+	void whatIsWrongWithTheCatalogAndProvidersIsFound() {
+		Map<String, String> problems = new java.util.TreeMap<>();
+		SourcesView provided = new SourcesView(this.registry, new Routes(List.of(), null, this.registry), this.mappings,
+				this.history, new OperationHistory(Clock.systemUTC()), new Sanitizer(), () -> null, () -> problems);
+		assertThat(provided.sources(SourcesQuery.ALL, false).attention().catalog()).isNull();
+		for (int i = 0; i < 20; i++) {
+			problems.put("p" + (10 + i), "its URL jdbc:postgresql://db/x?sslkey=key" + i + " is another's");
+		}
+		assertThat(provided.sources(SourcesQuery.ALL, false).attention().catalog()).satisfies((catalog) -> {
+			assertThat(catalog.sources()).isNull();
+			assertThat(catalog.refused()).isEqualTo(20);
+			assertThat(catalog.reasons()).hasSize(8).containsKeys("p10", "p17").doesNotContainKey("p18");
+			assertThat(catalog.toString()).doesNotContain("key1");
+		});
+		CatalogStatus status = new CatalogStatus(3, 7, null, true, "It does not answer", Map.of("a", "no URL"));
+		SourcesView catalog = new SourcesView(this.registry, new Routes(List.of(), null, this.registry), this.mappings,
+				this.history, new OperationHistory(Clock.systemUTC()), new Sanitizer(), () -> status, () -> problems);
+		assertThat(catalog.sources(SourcesQuery.ALL, false).attention().catalog()).satisfies((found) -> {
+			assertThat(found.error()).isEqualTo("It does not answer");
+			assertThat(found.sources()).isEqualTo(3);
+			assertThat(found.refused()).isEqualTo(21);
+			assertThat(found.reasons()).containsEntry("a", "no URL");
+		});
+	}
+
+	@Test
+	void whatIsListedInPartIsCounted() {
+		List<Route> many = IntStream.range(0, SourcesView.BESIDE + 5)
+			.mapToObj((i) -> new Route(List.of(NamePattern.of("t" + i)), "lisbon"))
+			.toList();
+		SourcesView view = new SourcesView(this.registry, new Routes(many, null, this.registry), this.mappings,
+				this.history, new Sanitizer());
+		SourcesDescriptor shown = view.sources(SourcesQuery.ALL, false);
+		assertThat(shown.routes()).hasSize(SourcesView.BESIDE);
+		assertThat(shown.totals()).isEqualTo(new SourcesDescriptor.Totals(0, 1, SourcesView.BESIDE + 5));
+	}
+
+	@Test
+	void whatIsInUseOfADrainedSourceIsShownUntilItIsClosed() throws Exception {
+		open("lisbon");
+		try (Connection inUse = this.registry.get("lisbon").getConnection()) {
+			assertThat(this.view.find("lisbon", false).source().draining()).isNull();
+			this.registry.drain("lisbon");
+			SourceDescriptor shown = this.view.find("lisbon", false).source();
+			assertThat(shown.state().status()).isEqualTo("cold");
+			assertThat(shown.draining().connections()).isEqualTo(1);
+			assertThat(Duration.between(shown.draining().since(), shown.draining().deadline()))
+				.isEqualTo(PoolLimits.DEFAULT.drainTimeout());
+			assertThat(ask(SourcesQuery.ALL).sources().get(0).draining().connections()).isEqualTo(1);
+			assertThat(ask(SourcesQuery.ALL).attention().draining().first()).extracting(SourceDescriptor::name)
+				.containsExactly("lisbon");
+			assertThat(inUse.isClosed()).isFalse();
+		}
+		await().untilAsserted(() -> assertThat(this.view.find("lisbon", false).source().draining()).isNull());
+		assertThat(ask(SourcesQuery.ALL).attention().draining().total()).isZero();
+	}
+
+	@Test
+	void aSourceThatWasRemovedIsShownUntilItIsClosed() throws Exception {
+		open("lisbon");
+		try (Connection inUse = this.registry.get("lisbon").getConnection()) {
+			this.registry.remove("lisbon");
+			assertThat(inUse.isClosed()).isFalse();
+			SourceDescriptor shown = this.view.find("lisbon", false).source();
+			assertThat(shown.state().status()).isEqualTo("draining");
+			assertThat(shown.draining().connections()).isEqualTo(1);
+			assertThat(ask(SourcesQuery.ALL).sources()).isEmpty();
+			assertThat(ask(SourcesQuery.ALL).attention().draining().total()).isEqualTo(1);
+			add(sqlite("lisbon"));
+			SourceDescriptor another = this.view.find("lisbon", false).source();
+			assertThat(another.state().status()).isEqualTo("cold");
+			assertThat(another.draining().connections()).isEqualTo(1);
+			this.registry.remove("lisbon");
+		}
+		await().untilAsserted(() -> assertThat(this.view.find("lisbon", false)).isNull());
+	}
+
+	@Test
+	void aTemplatesSourceThatWasDrainedIsShownUntilItIsClosed() throws Exception {
+		this.registry.create("election-42");
+		try (Connection inUse = this.registry.get("election-42").getConnection()) {
+			this.registry.drain("election-42");
+			assertThat(inUse.isClosed()).isFalse();
+			SourceDescriptor shown = this.view.find("election-42", false).source();
+			assertThat(shown.state().status()).isEqualTo("draining");
+			assertThat(shown.draining().connections()).isEqualTo(1);
+		}
+		await().untilAsserted(() -> assertThat(this.view.find("election-42", false)).isNull());
+	}
+
+	@Test
+	void aFailedMigrationOfAnOpenSourceIsTold() throws Exception {
+		Path changeLog = this.directory.resolve("log.sql");
+		Files.writeString(changeLog, """
+				--liquibase formatted sql
+				--changeset a:1
+				create table one (id int);
+				""");
+		add(sqlite("lisbon").liquibase(LiquibaseSettings.of("file:" + changeLog)));
+		this.registry.get("lisbon").getConnection().close();
+		assertThat(this.view.find("lisbon", false).source().migrations().status()).isEqualTo("up-to-date");
+		Files.writeString(changeLog, """
+				--liquibase formatted sql
+				--changeset a:1
+				create table one (id int);
+				--changeset a:2
+				create nonsense;
+				""");
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> this.registry.reopen("lisbon"))
+			.withMessageContaining("was not replaced, and is as it was");
+		SourceDetailsDescriptor shown = this.view.find("lisbon", false);
+		assertThat(shown.source().state().status()).isEqualTo("open");
+		assertThat(shown.source().migrations().status()).isEqualTo("failed");
+		assertThat(shown.source().migrations().error()).contains("nonsense");
+		assertThat(shown.source().lastError().message()).contains("goes on as it was", "nonsense");
+		assertThat(shown.events().get(0).type()).isEqualTo("migration-failed");
+		assertThat(ask(SourcesQuery.ALL).attention().migrationsFailed().first()).extracting(SourceDescriptor::name)
+			.containsExactly("lisbon");
+		Files.writeString(changeLog, """
+				--liquibase formatted sql
+				--changeset a:1
+				create table one (id int);
+				--changeset a:2
+				create table two (id int);
+				""");
+		assertThat(this.registry.reopen("lisbon")).isTrue();
+		assertThat(this.view.find("lisbon", false).source().migrations().status()).isEqualTo("up-to-date");
+		assertThat(ask(SourcesQuery.ALL).attention().migrationsFailed().total()).isZero();
+	}
+
+	@Test
+	void aReplacementThatFailsIsToldOnceForEachReason() throws Exception {
+		open("lisbon");
+		for (int i = 0; i < 3; i++) {
+			assertThatExceptionOfType(SourceUnavailableException.class)
+				.isThrownBy(() -> this.registry.replace(SourceDefinition.named("lisbon")
+					.url("jdbc:sqlite:/no/such/directory/lisbon.db?password=s3cret")
+					.build()));
+		}
+		SourceDetailsDescriptor shown = this.view.find("lisbon", false);
+		assertThat(shown.source().state().status()).isEqualTo("open");
+		assertThat(shown.events()).extracting(EventDescriptor::type).containsExactly("not-replaced", "opened", "added");
+		assertThat(shown.toString()).doesNotContain("s3cret");
+	}
+
+	@Test
+	void operationsAreRememberedToABound() {
+		OperationHistory operations = new OperationHistory(Clock.systemUTC());
+		Operator ada = new Operator("ada", "page");
+		for (int i = 0; i < OperationHistory.SOURCES + 1; i++) {
+			operations.note("x" + i, ada, "drain", "s" + i).run();
+		}
+		for (int i = 0; i < 2 * OperationHistory.OPERATIONS; i++) {
+			operations.note("y" + i, ada, "retry", "s1");
+		}
+		assertThat(operations.of("s0")).isEmpty();
+		assertThat(operations.of("s1")).hasSize(OperationHistory.OPERATIONS)
+			.first()
+			.extracting((each) -> each.id())
+			.isEqualTo("y" + (2 * OperationHistory.OPERATIONS - 1));
+		operations.note("z", ada, "drain", "another");
+		assertThat(operations.of("s1")).isNotEmpty();
+		assertThat(operations.of("s2")).isEmpty();
 	}
 
 	@Test
