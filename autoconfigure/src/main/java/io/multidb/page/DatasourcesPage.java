@@ -5,6 +5,7 @@ import java.security.Principal;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -30,6 +31,7 @@ import io.multidb.actuate.Problem;
 import io.multidb.actuate.SourceOperations;
 import io.multidb.actuate.SourcesQuery;
 import io.multidb.actuate.SourcesView;
+import io.multidb.source.JdbcUrl;
 import io.multidb.source.SourceRegistry;
 
 /**
@@ -74,7 +76,7 @@ public final class DatasourcesPage {
 		this.path = path;
 		this.application = application;
 		this.files = files;
-		this.data = new PageData(registry, view, new PoolSamples(System::nanoTime), Clock.systemUTC());
+		this.data = new PageData(registry, view, new PoolSamples(System::nanoTime), Clock.systemUTC(), files.version());
 		this.operations = operations;
 		this.protection = protection;
 	}
@@ -104,11 +106,23 @@ public final class DatasourcesPage {
 				return "GET " + contextPath + get;
 			}
 		}
-		List<String> posts = (this.operations != null) ? List.of(api + "/sources", api + "/sources/any/replace",
-				api + "/sources/any/remove", api + "/sources/any/drain", api + "/sources/any/retry",
-				api + "/sources/any/migrate", api + "/tenants/any/map", api + "/tenants/any/unmap") : List.of();
-		for (String post : posts) {
+		for (String post : changes(api).values()) {
 			if (this.protection.isOpen(contextPath, post, "POST")) {
+				return "POST " + contextPath + post;
+			}
+		}
+		return null;
+	}
+
+	/**
+	 * A change that every user who is logged in may make, though only operators should.
+	 * @param contextPath the context path
+	 * @param prefix what stands between that and the page's path, often nothing
+	 * @return method and path; {@code null} if there is none, or that is not known
+	 */
+	public @Nullable String findOpenToUsers(String contextPath, String prefix) {
+		for (String post : changes(prefix + this.path + "/api").values()) {
+			if (this.protection.isOpenToUsers(contextPath, post, "POST")) {
 				return "POST " + contextPath + post;
 			}
 		}
@@ -181,10 +195,12 @@ public final class DatasourcesPage {
 	 *
 	 * @param application the application's name
 	 * @param user the user's name; {@code null} for nobody
-	 * @param actions whether he may change something
+	 * @param node which process says so
+	 * @param version of the page's files there
+	 * @param actions what he may do
 	 * @param csrf what has to come along then
 	 */
-	record Session(String application, @Nullable String user, boolean actions,
+	record Session(String application, @Nullable String user, String node, String version, List<String> actions,
 			PageProtection.@Nullable CsrfToken csrf) {
 
 	}
@@ -192,11 +208,30 @@ public final class DatasourcesPage {
 	private ServerResponse session(ServerRequest request) {
 		HttpServletRequest http = request.servletRequest();
 		String own = http.getRequestURI().substring(http.getContextPath().length());
-		String changes = own.substring(0, own.length() - "session".length()) + "sources";
-		boolean actions = this.operations != null && this.protection.mayUser(http, changes, "POST");
+		String api = own.substring(0, own.length() - "/session".length());
+		List<String> actions = new ArrayList<>();
+		changes(api).forEach((action, path) -> {
+			if (this.protection.mayUser(http, path, "POST")) {
+				actions.add(action);
+			}
+		});
 		Principal user = http.getUserPrincipal();
-		return json(new Session(this.application, (user != null) ? user.getName() : null, actions,
-				actions ? this.protection.csrfToken(http) : null));
+		return json(new Session(this.application, (user != null) ? user.getName() : null, PageData.NODE,
+				this.files.version(), actions, actions.isEmpty() ? null : this.protection.csrfToken(http)));
+	}
+
+	/** What may be done, and by which requests. */
+	private Map<String, String> changes(String api) {
+		Map<String, String> changes = new LinkedHashMap<>();
+		if (this.operations != null) {
+			changes.put("add", api + "/sources");
+			for (String action : List.of("replace", "remove", "drain", "retry", "migrate")) {
+				changes.put(action, api + "/sources/any/" + action);
+			}
+			changes.put("map", api + "/tenants/any/map");
+			changes.put("unmap", api + "/tenants/any/unmap");
+		}
+		return changes;
 	}
 
 	private static SourcesQuery query(ServerRequest request) {
@@ -204,8 +239,8 @@ public final class DatasourcesPage {
 		boolean descending = sort.startsWith("-");
 		return new SourcesQuery(request.param("search").orElse(null), request.param("state").orElse(null),
 				request.param("product").orElse(null), request.param("origin").orElse(null),
-				PageData.sort(descending ? sort.substring(1) : sort), descending, number(request, "page", 0),
-				number(request, "size", SourcesQuery.DEFAULT_SIZE));
+				request.param("server").orElse(null), PageData.sort(descending ? sort.substring(1) : sort), descending,
+				number(request, "page", 0), number(request, "size", SourcesQuery.DEFAULT_SIZE));
 	}
 
 	private static int number(ServerRequest request, String name, int otherwise) {
@@ -292,20 +327,25 @@ public final class DatasourcesPage {
 		if (refusal != null) {
 			return problem(403, "Forbidden", refusal);
 		}
-		B body;
+		@Nullable B body;
 		try {
 			body = request.body(type);
 		}
 		catch (HttpMessageNotReadableException ex) {
 			// Its message may quote what was sent.
-			return problem(400, "Bad Request", "This is no JSON object, or one of other fields.");
+			body = null;
 		}
 		catch (Exception ex) {
 			return failed(ex);
 		}
+		// Also what was sent as null.
+		if (body == null) {
+			return problem(400, "Bad Request", "This is no JSON object, or one of other fields.");
+		}
+		B sent = body;
 		Principal user = request.servletRequest().getUserPrincipal();
 		Operator by = new Operator((user != null) ? user.getName() : null, "page");
-		return answer(() -> change.make(by, body));
+		return answer(() -> change.make(by, sent));
 	}
 
 	private static SourceOperations require(@Nullable SourceOperations operations) {
@@ -328,7 +368,7 @@ public final class DatasourcesPage {
 		}
 		catch (RuntimeException ex) {
 			Problem problem = Problem.of(ex);
-			return (problem != null) ? body(problem.status(), problem.body()) : failed(ex);
+			return (problem != null) ? body(problem.status(), problem.retryAfterSeconds(), problem.body()) : failed(ex);
 		}
 	}
 
@@ -341,16 +381,24 @@ public final class DatasourcesPage {
 
 	/** What it was is in the log alone. */
 	private static ServerResponse failed(Throwable ex) {
-		logger.error("The page of sources failed", ex);
+		logger.error("The page of sources failed", JdbcUrl.mask(ex));
 		return problem(500, "Internal Server Error", "The request failed; the application's log says why.");
 	}
 
 	private static ServerResponse problem(int status, String title, String detail) {
-		return body(status, Map.of("title", title, "status", status, "detail", detail));
+		return body(status, null, Map.of("title", title, "status", status, "detail", detail));
 	}
 
-	private static ServerResponse body(int status, Map<String, Object> body) {
-		return ServerResponse.status(status).contentType(PROBLEM).cacheControl(CacheControl.noStore()).body(body);
+	private static ServerResponse body(int status, @Nullable Long retryAfter, Map<String, Object> body) {
+		return ServerResponse.status(status)
+			.contentType(PROBLEM)
+			.cacheControl(CacheControl.noStore())
+			.headers((headers) -> {
+				if (retryAfter != null) {
+					headers.set(HttpHeaders.RETRY_AFTER, String.valueOf(retryAfter));
+				}
+			})
+			.body(body);
 	}
 
 	/**

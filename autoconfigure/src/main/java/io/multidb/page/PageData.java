@@ -22,11 +22,6 @@ import io.multidb.source.SourceRegistry;
  */
 final class PageData {
 
-	private static final String UNAVAILABLE = "unavailable";
-
-	/** So many sources that are unavailable are shown above all others. */
-	private static final int BROKEN = 8;
-
 	private final SourceRegistry registry;
 
 	private final SourcesView view;
@@ -35,16 +30,19 @@ final class PageData {
 
 	private final Clock clock;
 
+	private final String version;
+
 	/**
 	 * A page of the list.
 	 *
 	 * @param now when this was true, by the server's clock
 	 * @param node which process says so
+	 * @param version of the page's files there
 	 * @param list the sources that were asked for, and what stands around them
 	 * @param broken the first ones of those that are unavailable, whatever was asked for
 	 * @param states how many sources there are in each state, whatever was asked for
 	 */
-	record Overview(Instant now, String node, SourcesDescriptor list, List<SourceDescriptor> broken,
+	record Overview(Instant now, String node, String version, SourcesDescriptor list, List<SourceDescriptor> broken,
 			Map<String, Integer> states) {
 
 	}
@@ -54,18 +52,21 @@ final class PageData {
 	 *
 	 * @param now when this was true, by the server's clock
 	 * @param node which process says so
+	 * @param version of the page's files there
 	 * @param details everything that is known of it
 	 * @param samples its connections over the last minutes
 	 */
-	record Detail(Instant now, String node, SourceDetailsDescriptor details, PoolSamples.Samples samples) {
+	record Detail(Instant now, String node, String version, SourceDetailsDescriptor details,
+			PoolSamples.Samples samples) {
 
 	}
 
-	PageData(SourceRegistry registry, SourcesView view, PoolSamples samples, Clock clock) {
+	PageData(SourceRegistry registry, SourcesView view, PoolSamples samples, Clock clock, String version) {
 		this.registry = registry;
 		this.view = view;
 		this.samples = samples;
 		this.clock = clock;
+		this.version = version;
 	}
 
 	/**
@@ -75,13 +76,8 @@ final class PageData {
 	Overview overview(SourcesQuery query) {
 		this.samples.take(this.registry.stream());
 		SourcesDescriptor list = this.view.sources(query, false);
-		boolean all = query.search() == null && query.product() == null && query.origin() == null;
-		if (all && !list.states().containsKey(UNAVAILABLE)) {
-			return new Overview(this.clock.instant(), NODE, list, List.of(), list.states());
-		}
-		SourcesDescriptor broken = this.view
-			.sources(new SourcesQuery(null, UNAVAILABLE, null, null, SourcesQuery.Sort.NAME, false, 0, BROKEN), false);
-		return new Overview(this.clock.instant(), NODE, list, broken.sources(), broken.states());
+		return new Overview(this.clock.instant(), NODE, this.version, list, list.attention().unavailable().first(),
+				list.attention().states());
 	}
 
 	/**
@@ -92,7 +88,8 @@ final class PageData {
 	@Nullable Detail source(String name) {
 		this.samples.take(this.registry.stream());
 		SourceDetailsDescriptor details = this.view.find(name, false);
-		return (details != null) ? new Detail(this.clock.instant(), NODE, details, this.samples.of(name)) : null;
+		return (details != null) ? new Detail(this.clock.instant(), NODE, this.version, details, this.samples.of(name))
+				: null;
 	}
 
 	/**
@@ -104,9 +101,9 @@ final class PageData {
 	}
 
 	/** Behind a load balancer, answers come from several. */
-	private static final String NODE = node();
+	static final String NODE = node();
 
-	static String node() {
+	private static String node() {
 		String host = System.getenv("HOSTNAME");
 		String process = "process " + ProcessHandle.current().pid();
 		return (host != null && !host.isBlank()) ? host + ", " + process : process;

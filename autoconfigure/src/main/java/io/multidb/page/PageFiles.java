@@ -6,7 +6,6 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,7 +32,9 @@ public final class PageFiles {
 
 	private static final String OWN = "io/multidb/page/";
 
-	private static final List<String> OWN_FILES = List.of("page.js", "page.css", "icon.svg");
+	private static final List<String> OWN_FILES = List.of("address.js", "attention.js", "dialogs.js", "list.js",
+			"operations.js", "page.js", "plot.js", "poll.js", "server.js", "servers.js", "source.js", "state.js",
+			"tasks.js", "tenants.js", "words.js", "page.css", "icon.svg");
 
 	/** Files of webjars, by library. */
 	private static final Map<String, List<String>> LIBRARIES = libraries();
@@ -157,11 +158,6 @@ public final class PageFiles {
 			return JAVASCRIPT;
 		}
 		return path.endsWith(".css") ? CSS : SVG;
-	}
-
-	/** The paths of all files. */
-	List<String> paths() {
-		return new ArrayList<>(this.files.keySet());
 	}
 
 }

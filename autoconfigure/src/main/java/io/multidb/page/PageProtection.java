@@ -17,6 +17,11 @@ public interface PageProtection {
 		}
 
 		@Override
+		public boolean isOpenToUsers(String contextPath, String path, String method) {
+			return true;
+		}
+
+		@Override
 		public boolean mayUser(HttpServletRequest request, String path, String method) {
 			return true;
 		}
@@ -36,6 +41,16 @@ public interface PageProtection {
 	 * @return whether he may, or that is not known
 	 */
 	boolean isOpen(String contextPath, String path, String method);
+
+	/**
+	 * Whether somebody may send a request of whom nothing is known but that he is logged
+	 * in.
+	 * @param contextPath the context path
+	 * @param path the path behind it
+	 * @param method the method
+	 * @return whether he may; {@code false} if that is not known
+	 */
+	boolean isOpenToUsers(String contextPath, String path, String method);
 
 	/**
 	 * Whether the user who sent a request may send another one.

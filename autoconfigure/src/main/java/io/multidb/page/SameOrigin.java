@@ -65,14 +65,17 @@ final class SameOrigin {
 	private static boolean isOwn(String origin, HttpServletRequest request) {
 		try {
 			URI uri = new URI(origin);
-			String host = uri.getHost();
-			String own = request.getHeader(HttpHeaders.HOST);
-			if (host == null || uri.getScheme() == null) {
+			String authority = uri.getRawAuthority();
+			if (authority == null || uri.getScheme() == null) {
 				return false;
 			}
-			String authority = (uri.getPort() != -1) ? host + ":" + uri.getPort() : host;
-			return authority.equalsIgnoreCase(own)
-					|| (host.equalsIgnoreCase(request.getServerName()) && port(uri) == request.getServerPort());
+			if (authority.equalsIgnoreCase(request.getHeader(HttpHeaders.HOST))) {
+				return true;
+			}
+			// Of a name with an underscore, as containers have them, no host is found.
+			String host = uri.getHost();
+			return host != null && host.equalsIgnoreCase(request.getServerName())
+					&& port(uri) == request.getServerPort();
 		}
 		catch (URISyntaxException ex) {
 			return false;

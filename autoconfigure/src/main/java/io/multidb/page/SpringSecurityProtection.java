@@ -6,6 +6,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import org.springframework.security.authentication.AnonymousAuthenticationToken;
+import org.springframework.security.authentication.UsernamePasswordAuthenticationToken;
 import org.springframework.security.core.Authentication;
 import org.springframework.security.core.authority.AuthorityUtils;
 import org.springframework.security.core.context.SecurityContextHolder;
@@ -20,6 +21,9 @@ public final class SpringSecurityProtection implements PageProtection {
 
 	private static final Authentication NOBODY = new AnonymousAuthenticationToken("page", "anonymousUser",
 			AuthorityUtils.createAuthorityList("ROLE_ANONYMOUS"));
+
+	private static final Authentication SOMEBODY = UsernamePasswordAuthenticationToken.authenticated("user", "",
+			AuthorityUtils.NO_AUTHORITIES);
 
 	private final WebInvocationPrivilegeEvaluator evaluator;
 
@@ -40,6 +44,17 @@ public final class SpringSecurityProtection implements PageProtection {
 			// Rules that want more of a request than its path and method.
 			logger.debug("Whether anybody may {} '{}' cannot be told", method, path, ex);
 			return true;
+		}
+	}
+
+	@Override
+	public boolean isOpenToUsers(String contextPath, String path, String method) {
+		try {
+			return this.evaluator.isAllowed(contextPath, path, method, SOMEBODY);
+		}
+		catch (RuntimeException ex) {
+			logger.debug("Whether every user may {} '{}' cannot be told", method, path, ex);
+			return false;
 		}
 	}
 

@@ -1,29 +1,41 @@
 package io.multidb.page;
 
+import java.net.URI;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import org.springframework.boot.diagnostics.FailureAnalyzedException;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
+import org.springframework.jdbc.core.simple.JdbcClient;
 
 import io.multidb.InvalidDatasourcesException;
 import io.multidb.SourceContext;
+import io.multidb.page.PageApplication.AnyUser;
 import io.multidb.page.PageApplication.ByAddress;
 import io.multidb.page.PageApplication.OpenChanges;
 import io.multidb.page.PageApplication.OpenData;
 import io.multidb.page.PageApplication.Protected;
 import io.multidb.page.PageApplication.Unprotected;
+import io.multidb.page.PageApplication.WithEndpoints;
 import io.multidb.page.PageApplication.WithMappings;
+import io.multidb.page.PageApplication.WithSupport;
 import io.multidb.page.PageApplication.WithTokens;
 import io.multidb.page.PageApplication.WithViewers;
 import io.multidb.source.SourceRegistry;
@@ -37,9 +49,13 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
  * The page through a real Tomcat, behind a real Spring Security. What a browser makes of
  * it is tested with one.
  */
+@ExtendWith(OutputCaptureExtension.class)
 class DatasourcesPageTests {
 
 	private static final String WRITABLE = PageApplication.WRITABLE;
+
+	private static final List<String> ALL = List.of("add", "replace", "remove", "drain", "retry", "migrate", "map",
+			"unmap");
 
 	@TempDir
 	private Path directory;
@@ -110,28 +126,67 @@ class DatasourcesPageTests {
 		}
 	}
 
+	/** What each script imports, by path: those that are needed at once, and others. */
+	private void read(String path, Map<String, Set<String>> atOnce, Set<String> later) throws Exception {
+		HttpResponse<String> served = this.application.get(path, "olga");
+		assertThat(served.statusCode()).as(path).isEqualTo(200);
+		Set<String> imported = new LinkedHashSet<>();
+		atOnce.put(path, imported);
+		Matcher imports = Pattern.compile("(from|import\\(?) ?['\"](\\.\\.?/[^'\"]+)['\"]").matcher(served.body());
+		while (imports.find()) {
+			String other = URI.create(path).resolve(imports.group(2)).getPath();
+			if (imports.group(1).equals("import(")) {
+				later.add(other);
+			}
+			else {
+				imported.add(other);
+				if (!atOnce.containsKey(other)) {
+					read(other, atOnce, later);
+				}
+			}
+		}
+	}
+
 	@Test
 	void servesWhatItsScriptImportsAndNothingElse() throws Exception {
 		start(Protected.class);
-		String script = asset(this.application.get("/datasources/", "olga"), "page.js");
+		HttpResponse<String> page = this.application.get("/datasources/", "olga");
+		String script = asset(page, "page.js");
 		String base = script.substring(0, script.lastIndexOf('/') + 1);
-		Matcher imports = Pattern.compile("(?:from|import\\() ?'\\./([^']+)'")
-			.matcher(this.application.get(script, "olga").body());
-		int count = 0;
-		while (imports.find()) {
-			count++;
-			HttpResponse<String> library = this.application.get(base + imports.group(1), "olga");
-			assertThat(library.statusCode()).as(imports.group(1)).isEqualTo(200);
-			Matcher further = Pattern.compile("from\"(\\.\\.?/[^\"]+)\"").matcher(library.body());
-			while (further.find()) {
-				String path = java.net.URI.create(base + imports.group(1)).resolve(further.group(1)).getPath();
-				assertThat(this.application.get(path, "olga").statusCode()).as(path).isEqualTo(200);
-			}
-		}
-		assertThat(count).isEqualTo(4);
+		Map<String, Set<String>> atOnce = new LinkedHashMap<>();
+		Set<String> later = new LinkedHashSet<>();
+		read(script, atOnce, later);
+		assertThat(later).containsExactly(base + "chart.js/dist/chart.umd.min.js");
+		assertThat(this.application.get(base + "chart.js/dist/chart.umd.min.js", "olga").statusCode()).isEqualTo(200);
 		for (String other : List.of("index.html", "lit-html/package.json", "lit-html/..%2f..%2f..%2fapplication.yaml",
 				"lit-html/", "")) {
 			assertThat(this.application.get(base + other, "olga").statusCode()).as(other).isIn(400, 404);
+		}
+		// A browser is to ask for all of them together, not for one after the other.
+		Set<String> announced = new LinkedHashSet<>();
+		Matcher preloads = Pattern.compile("\"(?:modulepreload\" href|module\" src)=\"([^\"]+)\"").matcher(page.body());
+		while (preloads.find()) {
+			announced.add("/datasources/" + preloads.group(1));
+		}
+		assertThat(atOnce.keySet()).containsExactlyInAnyOrderElementsOf(announced);
+	}
+
+	@Test
+	void itsOwnScriptsHaveNoCyclesAndSayWhatTheyAreFor() throws Exception {
+		start(Protected.class);
+		String script = asset(this.application.get("/datasources/", "olga"), "page.js");
+		Map<String, Set<String>> imports = new LinkedHashMap<>();
+		read(script, imports, new LinkedHashSet<>());
+		imports.keySet().removeIf((path) -> path.contains("/lit-html/"));
+		for (String path : imports.keySet()) {
+			String body = this.application.get(path, "olga").body();
+			assertThat(body).as(path).startsWith("/*\n * ");
+			assertThat(body.lines()).as(path).hasSizeLessThan(250);
+		}
+		while (!imports.isEmpty()) {
+			Set<String> left = imports.keySet();
+			assertThat(left).as("a cycle").anyMatch((path) -> Collections.disjoint(imports.get(path), left));
+			left.removeIf((path) -> Collections.disjoint(imports.get(path), Set.copyOf(left)));
 		}
 	}
 
@@ -196,7 +251,7 @@ class DatasourcesPageTests {
 	void startsUnprotectedIfItIsTold() throws Exception {
 		start(Unprotected.class, "app.tenancy.page.unprotected=true", WRITABLE);
 		assertThat(this.application.get("/datasources/", null).statusCode()).isEqualTo(200);
-		assertThat(this.application.json("/datasources/api/session", null)).containsEntry("actions", true)
+		assertThat(this.application.json("/datasources/api/session", null)).containsEntry("actions", ALL)
 			.doesNotContainKeys("user", "csrf");
 	}
 
@@ -206,6 +261,72 @@ class DatasourcesPageTests {
 		assertThat(this.application.get("/shop/admin/datasources/", "olga").statusCode()).isEqualTo(200);
 		assertThat(this.application.get("/shop/admin/datasources/api/sources", "olga").statusCode()).isEqualTo(200);
 		assertThat(this.application.get("/shop/admin/datasources/", null).statusCode()).isEqualTo(401);
+	}
+
+	/** The checks are there all the same. */
+	@Test
+	void doesNotStartWhereEverybodyCouldSeeItThoughBeansAreLazy() {
+		assertThatExceptionOfType(FailureAnalyzedException.class)
+			.isThrownBy(() -> start(Unprotected.class, "spring.main.lazy-initialization=true"));
+	}
+
+	@Test
+	void worksBesideOtherFilterChains() throws Exception {
+		for (String port : List.of("0", "-1")) {
+			start(WithEndpoints.class, WRITABLE, port.equals("0") ? "management.server.port=0" : "any=any");
+			int at = port.equals("0") ? this.application.managementPort() : this.application.port();
+			assertThat(this.application.get(at, "/datasources/", null).statusCode()).isEqualTo(401);
+			assertThat(this.application.get(at, "/datasources/", "ada").statusCode()).isEqualTo(403);
+			assertThat(this.application.get(at, "/datasources/api/session", "olga").body())
+				.contains("\"actions\":[\"add\",");
+			stop();
+		}
+	}
+
+	/** As the proxy has it in front of the application: another host, and a prefix. */
+	@Test
+	void worksBehindAProxyWithAPrefix() throws Exception {
+		start(WithViewers.class, WRITABLE, "server.forward-headers-strategy=framework");
+		String[] forwarded = { "X-Forwarded-Host", "ops.example.com", "X-Forwarded-Proto", "https",
+				"X-Forwarded-Prefix", "/apps/shop", "Origin", "https://ops.example.com" };
+		for (String user : List.of("olga", "ada")) {
+			HttpResponse<String> session = this.application
+				.send(this.application.request(this.application.port(), "/datasources/api/session", user)
+					.headers(forwarded)
+					.build());
+			assertThat(session.body()).contains(user.equals("olga") ? "\"actions\":[\"add\"," : "\"actions\":[]");
+			HttpResponse<String> drained = this.application.post("/datasources/api/sources/lisbon/drain", user, "{}",
+					forwarded);
+			assertThat(drained.statusCode()).as(drained.body()).isEqualTo(user.equals("olga") ? 200 : 403);
+		}
+		HttpResponse<String> page = this.application
+			.send(this.application.request(this.application.port(), "/datasources", "olga").headers(forwarded).build());
+		assertThat(page.headers().firstValue("Location")).hasValue("datasources/");
+	}
+
+	@ParameterizedTest
+	@CsvSource({ "management.endpoints.web.base-path=/,/datasources",
+			"app.tenancy.page.path=/actuator/health,/actuator/health",
+			"app.tenancy.page.path=/actuator,/actuator/datasources",
+			"app.tenancy.page.path=/actuator/datasources/page,/actuator/datasources" })
+	void refusesAPathThatEndpointsHave(String property, String path) {
+		for (String port : List.of("", "0")) {
+			assertThatExceptionOfType(FailureAnalyzedException.class)
+				.isThrownBy(() -> start(Protected.class, property, "management.server.port=" + port,
+						"management.endpoints.web.exposure.include=health,datasources"))
+				.satisfies((ex) -> {
+					assertThat(ex.analysis().getDescription()).contains("'" + path + "'");
+					assertThat(ex.analysis().getAction()).contains("'app.tenancy.page.path'");
+				});
+		}
+	}
+
+	@Test
+	void mayLieBesideTheEndpoints() throws Exception {
+		start(Protected.class, "app.tenancy.page.path=/actuator/page",
+				"management.endpoints.web.exposure.include=health,datasources");
+		assertThat(this.application.get("/actuator/page/", "olga").statusCode()).isEqualTo(200);
+		assertThat(this.application.get("/actuator/datasources", "olga").statusCode()).isEqualTo(200);
 	}
 
 	@Test
@@ -240,7 +361,7 @@ class DatasourcesPageTests {
 		assertThat(this.application.get(management, "/manage" + asset(page, "page.js"), "olga").statusCode())
 			.isEqualTo(200);
 		HttpResponse<String> session = this.application.get(management, "/manage/datasources/api/session", "olga");
-		assertThat(session.body()).contains("\"actions\":true", "\"user\":\"olga\"");
+		assertThat(session.body()).contains("\"actions\":[\"add\"", "\"user\":\"olga\"");
 		HttpResponse<String> sources = this.application.get(management, "/manage/datasources/api/sources", "olga");
 		assertThat(sources.body()).contains("\"lisbon\"");
 	}
@@ -299,6 +420,8 @@ class DatasourcesPageTests {
 			/api/sources | {"name | 400
 			/api/sources | [1] | 400
 			/api/sources | 4711 | 400
+			/api/sources | null | 400
+			/api/sources/lisbon/remove | null | 400
 			/api/sources/madrid/remove | {} | 404
 			/api/sources/lisbon/explode | {} | 404
 			/api/tenants/x/map | {} | 400
@@ -313,6 +436,22 @@ class DatasourcesPageTests {
 		assertThat(response.body()).contains("\"detail\":");
 	}
 
+	@Test
+	void saysWhenToTryAgain() throws Exception {
+		start(Protected.class, WRITABLE);
+		assertThat(this.application
+			.send(this.application.request(this.application.port(), "/datasources/api/sources", "olga").build())
+			.headers()
+			.firstValue("Retry-After")).isEmpty();
+		SourceContext.run("lisbon",
+				() -> this.application.bean(JdbcClient.class).sql("select 1").query().singleValue());
+		HttpResponse<String> response = this.application.post("/datasources/api/sources/lisbon/replace", "olga",
+				"{'url':'jdbc:postgresql://localhost:1/x','username':'me','password':'x'}");
+		assertThat(response.statusCode()).as(response.body()).isEqualTo(503);
+		assertThat(response.headers().firstValue("Retry-After"))
+			.hasValueSatisfying((seconds) -> assertThat(response.body()).contains("\"retryAfter\":" + seconds));
+	}
+
 	@ParameterizedTest
 	@ValueSource(strings = { "sort=size", "page=-1", "page=x", "size=0", "size=100000", "state=broken" })
 	void refusesAQuestionThatMakesNoSense(String query) throws Exception {
@@ -321,24 +460,110 @@ class DatasourcesPageTests {
 		assertThat(response.statusCode()).isEqualTo(400);
 	}
 
-	@Test
-	void changesNothingUnlessThatIsAllowed() throws Exception {
-		start(Protected.class);
-		assertThat(this.application.json("/datasources/api/session", "olga")).containsEntry("actions", false);
+	/** It changes what the endpoint may change, whatever the page's own security says. */
+	@ParameterizedTest
+	@ValueSource(strings = { "spring.main.banner-mode=off", "management.endpoint.datasources.access=read-only",
+			"management.endpoint.datasources.access=none", "management.endpoints.access.default=unrestricted",
+			"management.endpoint.datasources.access=unrestricted,management.endpoints.access.max-permitted=read-only" })
+	void changesNothingUnlessTheEndpointMay(String properties) throws Exception {
+		start(Protected.class, properties.split(","));
+		boolean allowed = properties.contains("access.default=unrestricted");
+		List<?> actions = (List<?>) this.application.json("/datasources/api/session", "olga").get("actions");
+		assertThat(actions.isEmpty()).isEqualTo(!allowed);
 		HttpResponse<String> response = this.application.post("/datasources/api/sources/lisbon/remove", "olga", "{}");
-		assertThat(response.statusCode()).isEqualTo(403);
-		assertThat(response.body()).contains("management.endpoint.datasources.access=unrestricted");
-		assertThat(this.application.bean(SourceRegistry.class).find("lisbon")).isNotNull();
+		assertThat(response.statusCode()).isEqualTo(allowed ? 200 : 403);
+		assertThat(this.application.bean(SourceRegistry.class).find("lisbon") == null).isEqualTo(allowed);
+		if (!allowed) {
+			assertThat(response.body()).contains("management.endpoint.datasources.access=unrestricted");
+		}
+	}
+
+	@Test
+	void warnsWhereEveryUserCouldChangeSomething(CapturedOutput output) {
+		start(AnyUser.class, WRITABLE);
+		assertThat(output).contains("Every user who is logged in may change sources by the page '/datasources'")
+			.contains("'POST /datasources/api/sources'");
+	}
+
+	@Test
+	void warnsOfNothingWhereOnlyOperatorsCouldOrNobody(CapturedOutput output) {
+		start(Protected.class, WRITABLE);
+		stop();
+		start(WithViewers.class, WRITABLE);
+		stop();
+		start(AnyUser.class);
+		assertThat(output).doesNotContain("Every user who is logged in");
 	}
 
 	@Test
 	void offersChangesToThoseWhoMayMakeThem() throws Exception {
 		start(WithViewers.class, WRITABLE);
-		assertThat(this.application.json("/datasources/api/session", "olga")).containsEntry("actions", true)
+		assertThat(this.application.json("/datasources/api/session", "olga")).containsEntry("actions", ALL)
 			.containsEntry("user", "olga");
-		assertThat(this.application.json("/datasources/api/session", "ada")).containsEntry("actions", false);
+		assertThat(this.application.json("/datasources/api/session", "ada")).containsEntry("actions", List.of());
 		assertThat(this.application.post("/datasources/api/sources/lisbon/remove", "ada", "{}").statusCode())
 			.isEqualTo(403);
+	}
+
+	@Test
+	@SuppressWarnings("unchecked")
+	void showsWhatIsInUseOfARemovedSource() throws Exception {
+		start(Protected.class, WRITABLE);
+		try (var inUse = this.application.bean(SourceRegistry.class).get("lisbon").getConnection()) {
+			assertThat(this.application.post("/datasources/api/sources/lisbon/remove", "olga", "{}").statusCode())
+				.isEqualTo(200);
+			assertThat(inUse.isClosed()).isFalse();
+			Map<String, Object> details = (Map<String, Object>) this.application
+				.json("/datasources/api/sources/lisbon", "olga")
+				.get("details");
+			Map<String, Object> source = (Map<String, Object>) details.get("source");
+			assertThat((Map<String, Object>) source.get("draining")).containsEntry("connections", 1)
+				.containsKeys("since", "deadline");
+			assertThat((Map<String, Object>) source.get("state")).containsEntry("status", "draining");
+		}
+		org.awaitility.Awaitility.await()
+			.untilAsserted(
+					() -> assertThat(this.application.get("/datasources/api/sources/lisbon", "olga").statusCode())
+						.isEqualTo(404));
+	}
+
+	@Test
+	void offersEachWhatHeMayDo() throws Exception {
+		start(WithSupport.class, WRITABLE);
+		assertThat(this.application.json("/datasources/api/session", "olga")).containsEntry("actions", ALL);
+		assertThat(this.application.json("/datasources/api/session", "ada")).containsEntry("actions",
+				List.of("drain", "retry"));
+		assertThat(this.application.post("/datasources/api/sources/lisbon/retry", "ada", "{}").statusCode())
+			.isEqualTo(200);
+		assertThat(this.application.post("/datasources/api/sources/lisbon/remove", "ada", "{}").statusCode())
+			.isEqualTo(403);
+	}
+
+	@Test
+	void saysWithEachAnswerWhoGivesItAndOfWhichVersionThePageIs() throws Exception {
+		start(Protected.class);
+		String script = asset(this.application.get("/datasources/", "olga"), "page.js");
+		String version = script.substring("/datasources/assets/".length(), script.lastIndexOf('/'));
+		for (String path : List.of("/api/session", "/api/sources", "/api/sources/lisbon")) {
+			assertThat(this.application.json("/datasources" + path, "olga")).as(path)
+				.containsEntry("version", version)
+				.hasEntrySatisfying("node", (node) -> assertThat((String) node).contains("process "));
+		}
+	}
+
+	@Test
+	@SuppressWarnings("unchecked")
+	void findsWhatIsOnAServer() throws Exception {
+		start(Protected.class, "app.datasources.faro.url=jdbc:postgresql://localhost:1/faro",
+				"app.datasources.beja.url=jdbc:postgresql://localhost:2/beja");
+		Map<String, Object> list = (Map<String, Object>) this.application
+			.json("/datasources/api/sources?server=LocalHost:1", "olga")
+			.get("list");
+		assertThat((List<Map<String, Object>>) list.get("sources")).singleElement()
+			.extracting("name")
+			.isEqualTo("faro");
+		assertThat(list).containsEntry("products", List.of("postgresql", "sqlite"))
+			.containsEntry("totals", Map.of("servers", 0, "templates", 0, "routes", 1));
 	}
 
 	@ParameterizedTest

@@ -19,10 +19,12 @@ import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.json.JsonParserFactory;
+import org.springframework.boot.security.autoconfigure.actuate.web.servlet.EndpointRequest;
 import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
+import org.springframework.core.annotation.Order;
 import org.springframework.http.HttpMethod;
 import org.springframework.security.authorization.AuthorizationDecision;
 import org.springframework.security.config.Customizer;
@@ -178,6 +180,91 @@ final class PageApplication implements AutoCloseable {
 		SecurityFilterChain operators(HttpSecurity http) {
 			return http
 				.authorizeHttpRequests((requests) -> requests.requestMatchers(HttpMethod.GET, "/datasources/**")
+					.authenticated()
+					.anyRequest()
+					.hasRole("OPERATOR"))
+				.httpBasic(Customizer.withDefaults())
+				.csrf(AbstractHttpConfigurer::disable)
+				.build();
+		}
+
+		@Bean
+		UserDetailsService users() {
+			return new Protected().users();
+		}
+
+	}
+
+	/** As Spring Boot's reference has it: endpoints by a chain of their own. */
+	@Configuration(proxyBeanMethods = false)
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	static class WithEndpoints {
+
+		@Bean
+		@Order(1)
+		SecurityFilterChain endpoints(HttpSecurity http) {
+			return http.securityMatcher(EndpointRequest.toAnyEndpoint())
+				.authorizeHttpRequests((requests) -> requests.requestMatchers(EndpointRequest.to("health"))
+					.permitAll()
+					.anyRequest()
+					.hasRole("OPERATOR"))
+				.httpBasic(Customizer.withDefaults())
+				.build();
+		}
+
+		@Bean
+		@Order(2)
+		SecurityFilterChain page(HttpSecurity http) {
+			return http.securityMatcher("/datasources/**")
+				.authorizeHttpRequests((requests) -> requests.anyRequest().hasRole("OPERATOR"))
+				.httpBasic(Customizer.withDefaults())
+				.build();
+		}
+
+		@Bean
+		@Order(3)
+		SecurityFilterChain everythingElse(HttpSecurity http) {
+			return http.authorizeHttpRequests((requests) -> requests.anyRequest().permitAll()).build();
+		}
+
+		@Bean
+		UserDetailsService users() {
+			return new Protected().users();
+		}
+
+	}
+
+	/** Whoever is logged in, as most applications have it. */
+	@Configuration(proxyBeanMethods = false)
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	static class AnyUser {
+
+		@Bean
+		SecurityFilterChain users(HttpSecurity http) {
+			return http.authorizeHttpRequests((requests) -> requests.anyRequest().authenticated())
+				.httpBasic(Customizer.withDefaults())
+				.build();
+		}
+
+	}
+
+	/** Viewers may also drain sources, and try them again. */
+	@Configuration(proxyBeanMethods = false)
+	@EnableAutoConfiguration(
+			excludeName = { "org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration",
+					"org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration" })
+	static class WithSupport {
+
+		@Bean
+		SecurityFilterChain operators(HttpSecurity http) {
+			return http
+				.authorizeHttpRequests((requests) -> requests.requestMatchers(HttpMethod.GET, "/datasources/**")
+					.authenticated()
+					.requestMatchers("/datasources/api/sources/*/drain", "/datasources/api/sources/*/retry")
 					.authenticated()
 					.anyRequest()
 					.hasRole("OPERATOR"))

