@@ -771,6 +771,14 @@ final class DatasourcesReader {
 		else if (source.fallback() != null) {
 			this.mistakes.add(property + "has a 'fallback': what that has would be taken for the catalog.");
 		}
+		boolean unresolved = false;
+		for (Map.Entry<String, String> key : catalog.credentials().keys().entrySet()) {
+			unresolved |= refuseUnresolved("app.tenancy.catalog.credentials.keys." + key.getKey(), key.getValue(),
+					true);
+		}
+		if (unresolved) {
+			return;
+		}
 		try {
 			CatalogSettings unused = catalog.settings((name) -> null);
 		}

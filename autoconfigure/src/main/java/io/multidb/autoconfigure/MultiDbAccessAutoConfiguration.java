@@ -3,7 +3,6 @@ package io.multidb.autoconfigure;
 import java.util.List;
 
 import org.springframework.beans.factory.ObjectProvider;
-import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.boot.actuate.audit.listener.AuditApplicationEvent;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
@@ -16,7 +15,6 @@ import org.springframework.security.core.context.SecurityContextHolder;
 import org.springframework.security.core.context.SecurityContextHolderStrategy;
 import org.springframework.util.function.SingletonSupplier;
 
-import io.multidb.InvalidDatasourcesException;
 import io.multidb.access.Access;
 import io.multidb.access.AccessAudit;
 import io.multidb.access.AccessListener;
@@ -26,7 +24,6 @@ import io.multidb.access.Grants;
 import io.multidb.access.SecurityContextUser;
 import io.multidb.access.SourceAccess;
 import io.multidb.routing.Routes;
-import io.multidb.routing.RoutingDataSource;
 import io.multidb.routing.TargetAccess;
 
 /**
@@ -40,7 +37,7 @@ public final class MultiDbAccessAutoConfiguration {
 	@Bean
 	@ConditionalOnBean(Grants.class)
 	@ConditionalOnMissingBean
-	GrantedAccess grantedAccess(Grants grants) {
+	GrantedAccess multiDbGrantedAccess(Grants grants) {
 		return new GrantedAccess(grants);
 	}
 
@@ -51,7 +48,7 @@ public final class MultiDbAccessAutoConfiguration {
 	@Bean(destroyMethod = "close")
 	@ConditionalOnBean(SourceAccess.class)
 	@ConditionalOnMissingBean
-	Access access(ObjectProvider<SourceAccess> rules, ObjectProvider<CurrentUser> users,
+	Access multiDbAccess(ObjectProvider<SourceAccess> rules, ObjectProvider<CurrentUser> users,
 			ObjectProvider<AccessListener> listener) {
 		SingletonSupplier<List<SourceAccess>> all = SingletonSupplier.of(() -> rules.orderedStream().toList());
 		SingletonSupplier<CurrentUser> user = SingletonSupplier.of(() -> users.getIfAvailable(() -> CurrentUser.NONE));
@@ -61,19 +58,8 @@ public final class MultiDbAccessAutoConfiguration {
 	@Bean
 	@ConditionalOnBean(Access.class)
 	@ConditionalOnMissingBean
-	TargetAccess targetAccess(Access access, Routes routes) {
+	TargetAccess multiDbTargetAccess(Access access, Routes routes) {
 		return new TargetAccess(access, routes);
-	}
-
-	/** An application's own router may have been made without them. */
-	@Bean
-	@ConditionalOnBean(TargetAccess.class)
-	SmartInitializingSingleton everyRouterAsks(ObjectProvider<RoutingDataSource> routers) {
-		return () -> routers.stream().filter((router) -> router.access() == null).findAny().ifPresent((router) -> {
-			throw new InvalidDatasourcesException(List.of("There are rules about who may use which source"
-					+ " (SourceAccess), and a RoutingDataSource bean of your own asks nobody: make it with the"
-					+ " TargetAccess bean, new RoutingDataSource(routes, access)."));
-		});
 	}
 
 	@Configuration(proxyBeanMethods = false)
@@ -82,7 +68,7 @@ public final class MultiDbAccessAutoConfiguration {
 
 		@Bean
 		@ConditionalOnMissingBean(CurrentUser.class)
-		SecurityContextUser currentUser(ObjectProvider<SecurityContextHolderStrategy> strategy) {
+		SecurityContextUser multiDbCurrentUser(ObjectProvider<SecurityContextHolderStrategy> strategy) {
 			SecurityContextHolderStrategy own = strategy.getIfAvailable();
 			return new SecurityContextUser((own != null) ? () -> own : SecurityContextHolder::getContextHolderStrategy);
 		}
@@ -96,7 +82,7 @@ public final class MultiDbAccessAutoConfiguration {
 
 		@Bean
 		@ConditionalOnMissingBean(AccessListener.class)
-		AccessAudit accessAudit(Datasources datasources, ApplicationEventPublisher publisher) {
+		AccessAudit multiDbAccessAudit(Datasources datasources, ApplicationEventPublisher publisher) {
 			TenancyProperties.Access.Audit audit = datasources.tenancy().access().audit();
 			return new AccessAudit((event) -> publisher.publishEvent(new AuditApplicationEvent(event)),
 					audit.interval(), audit.uses());

@@ -1,5 +1,7 @@
 package io.multidb.autoconfigure;
 
+import java.util.List;
+
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -7,7 +9,9 @@ import org.springframework.aop.config.AopConfigUtils;
 import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.config.BeanDefinition;
+import org.springframework.beans.factory.config.BeanFactoryPostProcessor;
 import org.springframework.beans.factory.config.ConfigurableBeanFactory;
+import org.springframework.beans.factory.support.AbstractBeanFactory;
 import org.springframework.beans.factory.support.BeanDefinitionRegistry;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
@@ -20,6 +24,8 @@ import org.springframework.context.annotation.Import;
 import org.springframework.context.annotation.ImportBeanDefinitionRegistrar;
 import org.springframework.context.annotation.Lazy;
 import org.springframework.context.annotation.Primary;
+import org.springframework.context.annotation.ProxyType;
+import org.springframework.context.annotation.Proxyable;
 import org.springframework.context.annotation.Role;
 import org.springframework.core.env.Environment;
 import org.springframework.core.io.ResourceLoader;
@@ -42,6 +48,7 @@ import io.multidb.source.SourceRegistry;
 import io.multidb.source.Watch;
 import io.multidb.transaction.BoundResourceReader;
 import io.multidb.transaction.SwitchCheck;
+import io.multidb.transaction.EarlyBeans;
 import io.multidb.transaction.TargetAdvisor;
 
 /**
@@ -56,8 +63,8 @@ public final class MultiDbAutoConfiguration {
 	private static final Logger logger = LoggerFactory.getLogger(MultiDbAutoConfiguration.class);
 
 	@Bean
-	Datasources datasources(Environment environment, ResourceLoader resourceLoader, ListableBeanFactory beanFactory,
-			ObjectProvider<JdbcConnectionDetails> connectionDetails) {
+	Datasources multiDbDatasources(Environment environment, ResourceLoader resourceLoader,
+			ListableBeanFactory beanFactory, ObjectProvider<JdbcConnectionDetails> connectionDetails) {
 		Datasources datasources = new DatasourcesReader(environment, resourceLoader, connectionDetails.getIfAvailable(),
 				beanFactory.getBeansOfType(SourceDefinition.class, true, false), beanFactory::containsBean)
 			.read();
@@ -67,42 +74,47 @@ public final class MultiDbAutoConfiguration {
 	}
 
 	@Bean
-	SourceEventPublisher sourceEventPublisher(ApplicationEventPublisher publisher) {
+	SourceEventPublisher multiDbSourceEventPublisher(ApplicationEventPublisher publisher) {
 		return new SourceEventPublisher(publisher);
 	}
 
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
-	SourceRegistry sourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
+	SourceRegistry multiDbSourceRegistry(Datasources datasources, ObjectProvider<SourceMigrator> migrator,
 			SourceEventPublisher events, ObjectProvider<CallerSession> callerSession,
 			ObjectProvider<PoolListener> meters, ObjectProvider<Watch> watch) {
 		SourceRegistry registry = new SourceRegistry(datasources.sources(), datasources.templates(),
 				migrator.getIfAvailable(() -> SourceMigrator.NONE), events::accept,
 				callerSession.getIfAvailable(() -> CallerSession.NONE), datasources.tenancy().limits());
-		meters.ifAvailable((listener) -> registry.measure(listener, datasources.tenancy().metrics().timedLeases()));
+		List<PoolListener> listeners = meters.orderedStream().toList();
+		if (!listeners.isEmpty()) {
+			registry.measure(new PoolListeners(listeners), datasources.tenancy().metrics().timedLeases());
+		}
 		watch.ifAvailable(registry::watch);
 		return registry;
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	TenantMappings tenantMappings(SourceRegistry registry, ObjectProvider<MappingStore> store,
+	TenantMappings multiDbTenantMappings(SourceRegistry registry, ObjectProvider<MappingStore> store,
 			SourceEventPublisher events) {
 		return new TenantMappings(registry, store.getIfAvailable(() -> MappingStore.NONE), events::accept);
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	Routes routes(Datasources datasources, SourceRegistry registry, TenantMappings mappings,
+	Routes multiDbRoutes(Datasources datasources, SourceRegistry registry, TenantMappings mappings,
 			ObjectProvider<ShardMap> shardMap) {
 		return new Routes(datasources.routes(), datasources.noTenant(), registry, mappings,
 				shardMap.getIfAvailable(() -> new ShardTables(registry)));
 	}
 
+	/** Of a final class, so that advice must do with its interfaces. */
 	@Bean
 	@Primary
+	@Proxyable(ProxyType.INTERFACES)
 	@ConditionalOnMissingBean
-	RoutingDataSource routingDataSource(Routes routes, ObjectProvider<TargetAccess> access,
+	RoutingDataSource multiDbRoutingDataSource(Routes routes, ObjectProvider<TargetAccess> access,
 			ObjectProvider<RouteCounts> counts) {
 		RoutingDataSource router = new RoutingDataSource(routes, access.getIfAvailable());
 		counts.ifAvailable(router::count);
@@ -111,27 +123,39 @@ public final class MultiDbAutoConfiguration {
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
-	static SourceDataSourceRegistrar sourceDataSourceRegistrar(Environment environment, ResourceLoader resourceLoader) {
+	static RouterBean multiDbRouterBean(ObjectProvider<TargetAccess> access) {
+		return new RouterBean(access);
+	}
+
+	@Bean
+	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
+	static SourceDataSourceRegistrar multiDbSourceDataSourceRegistrar(Environment environment,
+			ResourceLoader resourceLoader) {
 		return new SourceDataSourceRegistrar(environment, resourceLoader);
 	}
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
-	static TargetAdvisor targetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
+	static TargetAdvisor multiDbTargetAdvisor(ObjectProvider<Routes> routes, ObjectProvider<SwitchCheck> switches,
 			Environment environment, ObjectProvider<TargetAccess> access, ConfigurableBeanFactory beanFactory) {
 		return new TargetAdvisor(routes::getObject, switches::getObject, KnownNames.packages(environment),
 				beanFactory::resolveEmbeddedValue, access::getIfAvailable);
+	}
+
+	@Bean
+	static BeanFactoryPostProcessor multiDbEarlyBeans(ObjectProvider<TargetAdvisor> advisor) {
+		return (beans) -> beans.addBeanPostProcessor(
+				new EarlyBeans((AbstractBeanFactory) beans, SingletonSupplier.of(advisor::getObject)));
 	}
 
 	/** In force from the start, also where beans are made lazily. */
 	@Bean(destroyMethod = "close")
 	@Lazy(false)
 	@ConditionalOnMissingBean
-	SwitchCheck switchCheck(Routes routes, ObjectProvider<RoutingDataSource> router,
+	SwitchCheck multiDbSwitchCheck(Routes routes, ObjectProvider<TargetAccess> access,
 			ObjectProvider<BoundResourceReader> readers) {
-		// A test slice may have put an embedded database in its place: nothing to check.
-		return new SwitchCheck(routes, router.getIfAvailable(() -> new RoutingDataSource(routes)),
+		return new SwitchCheck(routes, access.getIfAvailable(),
 				SingletonSupplier.of(() -> readers.orderedStream().toList()));
 	}
 

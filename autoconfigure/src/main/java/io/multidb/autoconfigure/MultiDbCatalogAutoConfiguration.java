@@ -2,6 +2,8 @@ package io.multidb.autoconfigure;
 
 import java.time.Duration;
 
+import javax.sql.DataSource;
+
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
@@ -44,12 +46,12 @@ public final class MultiDbCatalogAutoConfiguration {
 
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
-	Catalog catalog(Datasources datasources, Environment environment, SourceRegistry registry,
-			ObjectProvider<RoutingDataSource> router, ObjectProvider<SourceMigrator> migrator,
+	Catalog multiDbCatalog(Datasources datasources, Environment environment, SourceRegistry registry,
+			ObjectProvider<DataSource> dataSources, ObjectProvider<SourceMigrator> migrator,
 			ApplicationEventPublisher events, ObjectProvider<ProvidedSources> provided, ObjectProvider<Watch> watch) {
 		Catalog catalog = new Catalog(datasources.tenancy().catalog().settings(environment::getProperty), registry,
-				router::getObject, migrator.getIfAvailable(() -> SourceMigrator.NONE), events::publishEvent,
-				(timeout) -> provided.getObject().awaitApplied(timeout));
+				() -> RouterBean.of(dataSources), migrator.getIfAvailable(() -> SourceMigrator.NONE),
+				events::publishEvent, (timeout) -> provided.getObject().awaitApplied(timeout));
 		watch.ifAvailable(catalog::watch);
 		return catalog;
 	}
@@ -57,33 +59,33 @@ public final class MultiDbCatalogAutoConfiguration {
 	/** After what the application itself provides, unless that says otherwise. */
 	@Bean
 	@Order(Ordered.LOWEST_PRECEDENCE - 100)
-	SourceProvider catalogSourceProvider(Catalog catalog) {
+	SourceProvider multiDbCatalogSourceProvider(Catalog catalog) {
 		return catalog.provider();
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
 	@ConditionalOnBooleanProperty("app.tenancy.catalog.permissions")
-	Grants catalogGrants(Catalog catalog) {
+	Grants multiDbCatalogGrants(Catalog catalog) {
 		return catalog.grants();
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	MappingStore catalogMappings(Catalog catalog) {
+	MappingStore multiDbCatalogMappings(Catalog catalog) {
 		return catalog.mappings();
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	ShardMap catalogShards(Catalog catalog) {
+	ShardMap multiDbCatalogShards(Catalog catalog) {
 		return catalog.shards();
 	}
 
 	/** Before the sources of all providers are applied, which waits for them. */
 	@Bean
 	@Lazy(false)
-	SmartInitializingSingleton catalogStarter(Catalog catalog) {
+	SmartInitializingSingleton multiDbCatalogStarter(Catalog catalog) {
 		return () -> catalog.start(STARTUP_TIMEOUT);
 	}
 

@@ -15,7 +15,6 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.autoconfigure.condition.NoneNestedConditions;
 import org.springframework.boot.data.jdbc.autoconfigure.DataJdbcRepositoriesAutoConfiguration;
 import org.springframework.boot.jdbc.DatabaseDriver;
-import org.springframework.boot.jdbc.DataSourceUnwrapper;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Conditional;
 import org.springframework.data.jdbc.core.dialect.DialectResolver;
@@ -41,7 +40,7 @@ public final class MultiDbDataJdbcAutoConfiguration {
 	@Bean
 	@ConditionalOnMissingBean
 	JdbcDialect jdbcDialect(Datasources datasources, DataSource dataSource) {
-		if (DataSourceUnwrapper.unwrap(dataSource, RoutingDataSource.class) == null) {
+		if (RoutingDataSource.behind(dataSource) == null) {
 			// A test slice has put one embedded database in the router's place.
 			return DialectResolver.getDialect(new JdbcTemplate(dataSource));
 		}

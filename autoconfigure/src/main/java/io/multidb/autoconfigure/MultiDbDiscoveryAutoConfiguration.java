@@ -32,14 +32,14 @@ public final class MultiDbDiscoveryAutoConfiguration {
 	@Bean(destroyMethod = "close")
 	@Lazy(false)
 	@ConditionalOnMissingBean
-	ProvidedSources providedSources(SourceRegistry registry, ObjectProvider<SourceProvider> providers) {
+	ProvidedSources multiDbProvidedSources(SourceRegistry registry, ObjectProvider<SourceProvider> providers) {
 		return new ProvidedSources(registry, providers.orderedStream().toList());
 	}
 
 	/** Before anything serves requests, which begins when all singletons are there. */
 	@Bean
 	@Lazy(false)
-	SmartInitializingSingleton providedSourcesStarter(ProvidedSources sources) {
+	SmartInitializingSingleton multiDbProvidedSourcesStarter(ProvidedSources sources) {
 		return () -> sources.start(STARTUP_TIMEOUT);
 	}
 
@@ -49,13 +49,13 @@ public final class MultiDbDiscoveryAutoConfiguration {
 	 */
 	@Bean
 	@Lazy(false)
-	static SmartInitializingSingleton shardCheck(ObjectProvider<Routes> routes) {
+	static SmartInitializingSingleton multiDbShardCheck(ObjectProvider<Routes> routes) {
 		return () -> routes.ifAvailable(Routes::checkShards);
 	}
 
 	/** Removed by others, it may have stood in the way of a provider's. */
 	@Bean
-	ApplicationListener<PayloadApplicationEvent<SourceEvent.Removed>> refusedSourcesRetry(
+	ApplicationListener<PayloadApplicationEvent<SourceEvent.Removed>> multiDbRefusedSourcesRetry(
 			ObjectProvider<ProvidedSources> sources) {
 		return new RefusedSourcesRetry(sources);
 	}

@@ -2,7 +2,10 @@ package io.multidb.autoconfigure;
 
 import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+
+import jakarta.servlet.Servlet;
 
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.actuate.audit.listener.AuditApplicationEvent;
@@ -15,14 +18,19 @@ import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
 import org.springframework.jdbc.core.JdbcTemplate;
+import org.springframework.web.servlet.HandlerMapping;
 
 import io.multidb.actuate.DatasourcesEndpoint;
 import io.multidb.actuate.DatasourcesEndpointJmxExtension;
 import io.multidb.actuate.DatasourcesEndpointWebExtension;
+import io.multidb.actuate.OperationHistory;
+import io.multidb.actuate.PathVariables;
 import io.multidb.actuate.SourceHistory;
 import io.multidb.actuate.SourceOperations;
 import io.multidb.actuate.SourcesView;
@@ -50,29 +58,40 @@ public final class MultiDbEndpointAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	SourceHistory sourceHistory() {
+	SourceHistory multiDbSourceHistory() {
 		return new SourceHistory(Clock.systemUTC());
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	SourcesView sourcesView(SourceRegistry registry, Routes routes, TenantMappings mappings, SourceHistory history,
-			ObjectProvider<SanitizingFunction> sanitizers) {
-		return new SourcesView(registry, routes, mappings, history, new Sanitizer(sanitizers.orderedStream().toList()));
+	OperationHistory multiDbOperationHistory() {
+		return new OperationHistory(Clock.systemUTC());
+	}
+
+	@Bean
+	@ConditionalOnMissingBean
+	SourcesView multiDbSourcesView(SourceRegistry registry, Routes routes, TenantMappings mappings,
+			SourceHistory history, OperationHistory operations, ObjectProvider<SanitizingFunction> sanitizers,
+			ObjectProvider<Catalog> catalog, ObjectProvider<ProvidedSources> provided) {
+		return new SourcesView(registry, routes, mappings, history, operations,
+				new Sanitizer(sanitizers.orderedStream().toList()),
+				() -> catalog.stream().findFirst().map(Catalog::status).orElse(null),
+				() -> provided.stream().findFirst().map(ProvidedSources::problems).orElseGet(Map::of));
 	}
 
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
 	@ConditionalOnBean(Datasources.class)
-	SourceOperations sourceOperations(SourceRegistry registry, TenantMappings mappings, ObjectProvider<Catalog> catalog,
-			Datasources datasources, ObjectProvider<MappingStore> store, ObjectProvider<SourceMigrator> migrator,
-			ObjectProvider<ProvidedSources> provided, ApplicationEventPublisher publisher) {
+	SourceOperations multiDbSourceOperations(SourceRegistry registry, TenantMappings mappings,
+			ObjectProvider<Catalog> catalog, Datasources datasources, ObjectProvider<MappingStore> store,
+			ObjectProvider<SourceMigrator> migrator, ObjectProvider<ProvidedSources> provided, OperationHistory history,
+			ApplicationEventPublisher publisher) {
 		SourceOperations.Settings settings = new SourceOperations.Settings(datasources.tenancy().catalog().urls(),
 				datasources.migration(), store.getIfAvailable() != null, PATIENCE);
 		return new SourceOperations(registry, mappings, catalog.getIfAvailable(), settings,
 				migrator.getIfAvailable(() -> SourceMigrator.NONE),
-				() -> provided.stream().findFirst().map(ProvidedSources::problems).orElseGet(Map::of),
-				(event) -> publisher.publishEvent(new AuditApplicationEvent(event)));
+				provided.stream().findFirst().orElseGet(() -> new ProvidedSources(registry, List.of())),
+				(event) -> publisher.publishEvent(new AuditApplicationEvent(event)), history);
 	}
 
 	@Bean
@@ -97,6 +116,19 @@ public final class MultiDbEndpointAutoConfiguration {
 	@ConditionalOnAvailableEndpoint(exposure = EndpointExposure.JMX)
 	DatasourcesEndpointJmxExtension datasourcesEndpointJmxExtension(SourcesView view, SourceOperations operations) {
 		return new DatasourcesEndpointJmxExtension(view, operations);
+	}
+
+	@Configuration(proxyBeanMethods = false)
+	@ConditionalOnClass({ HandlerMapping.class, Servlet.class })
+	@ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
+	@ConditionalOnAvailableEndpoint(endpoint = DatasourcesEndpoint.class, exposure = EndpointExposure.WEB)
+	static class WebMvcConfiguration {
+
+		@Bean
+		PathVariables datasourcesEndpointPathVariables() {
+			return new PathVariables();
+		}
+
 	}
 
 }

@@ -1,5 +1,7 @@
 package io.multidb.autoconfigure;
 
+import javax.sql.DataSource;
+
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
@@ -21,15 +23,16 @@ import io.multidb.source.Watch;
  */
 @AutoConfiguration(after = { MultiDbAutoConfiguration.class, MultiDbCatalogAutoConfiguration.class,
 		MultiDbAccessAutoConfiguration.class })
-@ConditionalOnBean({ SourceRegistry.class, RoutingDataSource.class })
+@ConditionalOnBean({ SourceRegistry.class, RoutingDataSource.class, Datasources.class })
 public final class MultiDbFanOutAutoConfiguration {
 
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
-	FanOut fanOut(SourceRegistry registry, RoutingDataSource router, Datasources datasources,
+	FanOut multiDbFanOut(SourceRegistry registry, ObjectProvider<DataSource> dataSources, Datasources datasources,
 			ObjectProvider<FanOutJournal> journal, ObjectProvider<Watch> watch) {
 		TenancyProperties.FanOut settings = datasources.tenancy().fanOut();
-		FanOut fanOut = new FanOut(registry, router, settings.timeout(), settings.threads(), journal.getIfAvailable());
+		FanOut fanOut = new FanOut(registry, RouterBean.of(dataSources), settings.timeout(), settings.threads(),
+				journal.getIfAvailable());
 		watch.ifAvailable(fanOut::watch);
 		return fanOut;
 	}
@@ -37,7 +40,7 @@ public final class MultiDbFanOutAutoConfiguration {
 	@Bean(destroyMethod = "close")
 	@ConditionalOnMissingBean
 	@ConditionalOnProperty("app.tenancy.fan-out.journal.source")
-	FanOutJournal fanOutJournal(SourceRegistry registry, Datasources datasources) {
+	FanOutJournal multiDbFanOutJournal(SourceRegistry registry, Datasources datasources) {
 		TenancyProperties.FanOut.Journal settings = datasources.tenancy().fanOut().journal();
 		return new FanOutJournal(registry, String.valueOf(settings.source()), settings.keep());
 	}
@@ -45,7 +48,7 @@ public final class MultiDbFanOutAutoConfiguration {
 	@Bean
 	@ConditionalOnBean(Catalog.class)
 	@ConditionalOnMissingBean
-	SearchableSources searchableSources(Catalog catalog, ObjectProvider<Access> access) {
+	SearchableSources multiDbSearchableSources(Catalog catalog, ObjectProvider<Access> access) {
 		return new SearchableSources(catalog, access.getIfAvailable());
 	}
 

@@ -16,7 +16,6 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean
 import org.springframework.boot.health.autoconfigure.contributor.ConditionalOnEnabledHealthIndicator;
 import org.springframework.boot.health.contributor.CompositeHealthContributor;
 import org.springframework.boot.health.contributor.HealthContributor;
-import org.springframework.boot.jdbc.DataSourceUnwrapper;
 import org.springframework.boot.jdbc.autoconfigure.health.DataSourceHealthContributorAutoConfiguration;
 import org.springframework.boot.jdbc.health.DataSourceHealthIndicator;
 import org.springframework.context.annotation.Bean;
@@ -71,8 +70,8 @@ public final class MultiDbHealthAutoConfiguration {
 		Map<String, DataSource> unrelated = new LinkedHashMap<>(
 				SimpleAutowireCandidateResolver.resolveAutowireCandidates(beanFactory, DataSource.class, false, true));
 		unrelated.values()
-			.removeIf((dataSource) -> DataSourceUnwrapper.unwrap(dataSource, RoutingDataSource.class) != null
-					|| DataSourceUnwrapper.unwrap(dataSource, SourceDataSource.class) != null);
+			.removeIf((dataSource) -> RoutingDataSource.behind(dataSource) != null
+					|| SourceDataSource.isBehind(dataSource));
 		return CompositeHealthContributor.fromMap(unrelated, DataSourceHealthIndicator::new);
 	}
 

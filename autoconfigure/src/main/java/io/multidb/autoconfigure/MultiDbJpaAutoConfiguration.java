@@ -40,7 +40,7 @@ public final class MultiDbJpaAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	RoutedHibernate routedHibernate(Routes routes, Datasources datasources,
+	RoutedHibernate multiDbRoutedHibernate(Routes routes, Datasources datasources,
 			ObjectProvider<CurrentTenantIdentifierResolver<?>> resolvers,
 			ObjectProvider<MultiTenantConnectionProvider<?>> providers) {
 		return new RoutedHibernate(routes, products(datasources), datasources.tenancy().jpa().properties(), resolvers,
@@ -49,16 +49,14 @@ public final class MultiDbJpaAutoConfiguration {
 
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
-	static RoutedEntityManagerFactoryPostProcessor routedEntityManagerFactoryPostProcessor(
+	static RoutedEntityManagerFactoryPostProcessor multiDbRoutedEntityManagerFactoryPostProcessor(
 			ObjectProvider<RoutedHibernate> hibernate) {
 		return new RoutedEntityManagerFactoryPostProcessor(hibernate::getObject);
 	}
 
 	@Bean
-	BoundSessionReader boundSessionReader(SourceRegistry registry, Routes routes,
-			ObjectProvider<RoutingDataSource> router) {
-		// A test slice may have put an embedded database in its place.
-		return new BoundSessionReader(registry, routes, router.getIfAvailable(() -> new RoutingDataSource(routes)));
+	BoundSessionReader multiDbBoundSessionReader(SourceRegistry registry, Routes routes) {
+		return new BoundSessionReader(registry, routes);
 	}
 
 	/** Those that were set, or else those of all that a tenant can reach. */

@@ -14,7 +14,6 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
-import org.springframework.boot.jdbc.DataSourceUnwrapper;
 import org.springframework.boot.liquibase.autoconfigure.LiquibaseAutoConfiguration;
 import org.springframework.boot.sql.init.dependency.DatabaseInitializationDependencyConfigurer;
 import org.springframework.context.annotation.Bean;
@@ -42,14 +41,14 @@ public final class MultiDbLiquibaseAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	SourceMigrator sourceMigrator(ResourceLoader resourceLoader) {
+	SourceMigrator multiDbSourceMigrator(ResourceLoader resourceLoader) {
 		return new LiquibaseMigrator(resourceLoader);
 	}
 
 	@Bean
 	@ConditionalOnMissingBean(StartupMigration.class)
-	SpringLiquibase startupMigration(SourceRegistry registry, DataSource dataSource, Datasources datasources) {
-		if (DataSourceUnwrapper.unwrap(dataSource, RoutingDataSource.class) == null) {
+	SpringLiquibase multiDbStartupMigration(SourceRegistry registry, DataSource dataSource, Datasources datasources) {
+		if (RoutingDataSource.behind(dataSource) == null) {
 			return migrationOfTestDatabase(dataSource, datasources);
 		}
 		TenancyProperties.Liquibase liquibase = datasources.tenancy().liquibase();

@@ -29,7 +29,7 @@ public final class MultiDbObservationAutoConfiguration {
 	/** The registry may need meters to be made, and these the sources. */
 	@Bean
 	@ConditionalOnMissingBean(Watch.class)
-	ObservedWork observedWork(ObjectProvider<ObservationRegistry> registry) {
+	ObservedWork multiDbObservedWork(ObjectProvider<ObservationRegistry> registry) {
 		SingletonSupplier<ObservationRegistry> observations = SingletonSupplier
 			.of(() -> registry.getIfAvailable(() -> ObservationRegistry.NOOP));
 		return new ObservedWork(observations::obtain);
@@ -41,7 +41,7 @@ public final class MultiDbObservationAutoConfiguration {
 
 		@Bean
 		@ConditionalOnMissingBean
-		RequestTenant requestTenant() {
+		RequestTenant multiDbRequestTenant() {
 			return new RequestTenant();
 		}
 

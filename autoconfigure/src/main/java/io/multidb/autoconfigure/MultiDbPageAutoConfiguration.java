@@ -4,9 +4,10 @@ import java.util.List;
 
 import jakarta.servlet.ServletContext;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import tools.jackson.databind.json.JsonMapper;
 
-import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.boot.actuate.autoconfigure.web.ManagementContextConfiguration;
@@ -14,6 +15,7 @@ import org.springframework.boot.actuate.autoconfigure.web.server.ManagementPortT
 import org.springframework.boot.actuate.endpoint.Access;
 import org.springframework.boot.actuate.endpoint.EndpointAccessResolver;
 import org.springframework.boot.actuate.endpoint.EndpointId;
+import org.springframework.boot.actuate.endpoint.web.PathMappedEndpoints;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
@@ -21,13 +23,16 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.diagnostics.FailureAnalyzedException;
+import org.springframework.boot.web.context.reactive.ReactiveWebApplicationContext;
 import org.springframework.boot.webmvc.autoconfigure.DispatcherServletPath;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.env.Environment;
 import org.springframework.security.web.access.WebInvocationPrivilegeEvaluator;
+import org.springframework.util.ClassUtils;
 import org.springframework.util.StringUtils;
+import org.springframework.web.context.WebApplicationContext;
 import org.springframework.web.servlet.DispatcherServlet;
 
 import io.multidb.actuate.SourceOperations;
@@ -45,16 +50,25 @@ import io.multidb.source.SourceRegistry;
 @AutoConfiguration(after = { MultiDbAutoConfiguration.class, MultiDbEndpointAutoConfiguration.class },
 		afterName = "org.springframework.boot.security.autoconfigure.web.servlet.ServletWebSecurityAutoConfiguration")
 @ConditionalOnBooleanProperty("app.tenancy.page.enabled")
-@ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
+@ConditionalOnBooleanProperty(name = "app.tenancy.enabled", matchIfMissing = true)
 public final class MultiDbPageAutoConfiguration {
+
+	private static final Logger logger = LoggerFactory.getLogger(MultiDbPageAutoConfiguration.class);
 
 	private static final String PAGE = "datasourcesPage";
 
 	/** Somebody who wants the page is told why there is none. */
 	@Bean
-	static SmartInitializingSingleton datasourcesPageComplete(ListableBeanFactory beans) {
+	static SmartInitializingSingleton datasourcesPageComplete(ApplicationContext context) {
 		return () -> {
-			if (!beans.containsBean(PAGE)) {
+			if (context instanceof ReactiveWebApplicationContext) {
+				throw new FailureAnalyzedException(
+						"'app.tenancy.page.enabled' is true, but this is an application with Spring WebFlux, and the page is"
+								+ " served by Spring MVC only.",
+						"Set 'app.tenancy.page.enabled' to false: '/actuator/datasources' shows and does the same. With"
+								+ " 'org.springframework.boot:spring-boot-starter-webmvc' the application has a page.");
+			}
+			if (!context.containsBean(PAGE) && !isWorker(context)) {
 				throw new FailureAnalyzedException(
 						"'app.tenancy.page.enabled' is true, but the page cannot be made: it shows what Spring Boot's Actuator"
 								+ " would, by Spring MVC, as JSON of Jackson's, and one of them is missing, or there is no"
@@ -66,7 +80,14 @@ public final class MultiDbPageAutoConfiguration {
 		};
 	}
 
+	/** It could serve a page, but serves nothing: somebody has said so. */
+	private static boolean isWorker(ApplicationContext context) {
+		return ClassUtils.isPresent("org.springframework.web.servlet.DispatcherServlet", context.getClassLoader())
+				&& !(context instanceof WebApplicationContext);
+	}
+
 	@Configuration(proxyBeanMethods = false)
+	@ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
 	@ConditionalOnClass({ EndpointAccessResolver.class, ManagementContextConfiguration.class, DispatcherServlet.class,
 			DispatcherServletPath.class, JsonMapper.class })
 	@ConditionalOnBean({ Datasources.class, SourcesView.class })
@@ -103,6 +124,24 @@ public final class MultiDbPageAutoConfiguration {
 					&& resolver.accessFor(EndpointId.of("datasources"), Access.READ_ONLY) == Access.UNRESTRICTED;
 		}
 
+		/** Both are on the same server: one would take the other's requests. */
+		@Bean
+		SmartInitializingSingleton datasourcesPageApartFromEndpoints(DatasourcesPage page,
+				ObjectProvider<PathMappedEndpoints> endpoints) {
+			return () -> endpoints.stream().flatMap((all) -> all.getAllPaths().stream()).forEach((path) -> {
+				if (isWithin(path, page.path()) || isWithin(page.path(), path)) {
+					throw new FailureAnalyzedException(
+							"The page of sources is to be at '" + page.path() + "', where the endpoint '" + path
+									+ "' is: one would take the other's requests.",
+							"Set 'app.tenancy.page.path' to a path of its own.");
+				}
+			});
+		}
+
+		private static boolean isWithin(String path, String other) {
+			return (path + "/").startsWith(other + "/");
+		}
+
 		@Bean
 		SmartInitializingSingleton datasourcesPageProtected(DatasourcesPage page, Datasources datasources,
 				Environment environment, ObjectProvider<ServletContext> servletContext,
@@ -112,16 +151,21 @@ public final class MultiDbPageAutoConfiguration {
 				if (port == ManagementPortType.DISABLED || datasources.tenancy().page().unprotected()) {
 					return;
 				}
-				String open = (port == ManagementPortType.DIFFERENT)
-						? page.findOpen(trimmed(environment.getProperty("management.server.base-path")), "")
-						: page.findOpen(
-								servletContext.stream().findFirst().map(ServletContext::getContextPath).orElse(""),
-								trimmed(dispatcherServlet.stream()
-									.findFirst()
-									.map(DispatcherServletPath::getPrefix)
-									.orElse("")));
+				boolean apart = port == ManagementPortType.DIFFERENT;
+				String contextPath = apart ? trimmed(environment.getProperty("management.server.base-path"))
+						: servletContext.stream().findFirst().map(ServletContext::getContextPath).orElse("");
+				String prefix = apart ? "" : trimmed(
+						dispatcherServlet.stream().findFirst().map(DispatcherServletPath::getPrefix).orElse(""));
+				String open = page.findOpen(contextPath, prefix);
 				if (open != null) {
 					throw unprotected(page.path(), open);
+				}
+				String openToUsers = page.findOpenToUsers(contextPath, prefix);
+				if (openToUsers != null) {
+					logger.warn(
+							"Every user who is logged in may change sources by the page '{}': '{}' needs no role. Let the"
+									+ " application's security ask for one, unless all of its users are operators.",
+							page.path(), openToUsers);
 				}
 			};
 		}
@@ -145,6 +189,7 @@ public final class MultiDbPageAutoConfiguration {
 	}
 
 	@Configuration(proxyBeanMethods = false)
+	@ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
 	@ConditionalOnClass({ WebInvocationPrivilegeEvaluator.class, DispatcherServlet.class })
 	static class SecurityConfiguration {
 

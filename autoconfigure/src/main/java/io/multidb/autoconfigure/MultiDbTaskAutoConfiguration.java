@@ -21,13 +21,13 @@ public final class MultiDbTaskAutoConfiguration {
 	@Bean
 	@Role(BeanDefinition.ROLE_INFRASTRUCTURE)
 	@ConditionalOnMissingBean
-	static TargetExecutorPostProcessor targetExecutorPostProcessor() {
+	static TargetExecutorPostProcessor multiDbTargetExecutorPostProcessor() {
 		return new TargetExecutorPostProcessor();
 	}
 
 	@Bean
 	@ConditionalOnMissingBean
-	ForEach forEach(SourceRegistry registry) {
+	ForEach multiDbForEach(SourceRegistry registry) {
 		return new ForEach(registry);
 	}
 

@@ -16,8 +16,10 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
+import org.springframework.boot.web.servlet.ServletListenerRegistrationBean;
 import org.springframework.boot.webmvc.autoconfigure.WebMvcAutoConfiguration;
 import org.springframework.context.annotation.Bean;
+import org.springframework.core.Ordered;
 import org.springframework.core.env.Environment;
 import org.springframework.util.ClassUtils;
 import org.springframework.util.StringUtils;
@@ -30,6 +32,7 @@ import io.multidb.routing.Routes;
 import io.multidb.routing.TargetAccess;
 import io.multidb.source.CallerSession;
 import io.multidb.web.ClaimTenantResolver;
+import io.multidb.web.ForgottenTarget;
 import io.multidb.web.HttpCallerSession;
 import io.multidb.web.TenantExceptionHandler;
 import io.multidb.web.TenantFilter;
@@ -50,13 +53,13 @@ public final class MultiDbWebAutoConfiguration {
 
 	@Bean
 	@ConditionalOnMissingBean
-	TenantExceptionHandler tenantExceptionHandler() {
+	TenantExceptionHandler multiDbTenantExceptionHandler() {
 		return new TenantExceptionHandler();
 	}
 
 	@Bean
 	@ConditionalOnMissingBean(CallerSession.class)
-	HttpCallerSession callerSession() {
+	HttpCallerSession multiDbCallerSession() {
 		return new HttpCallerSession();
 	}
 
@@ -66,7 +69,7 @@ public final class MultiDbWebAutoConfiguration {
 	 */
 	@Bean
 	@ConditionalOnMissingBean(value = TenantFilter.class, parameterizedContainer = FilterRegistrationBean.class)
-	FilterRegistrationBean<TenantFilter> tenantFilter(Datasources datasources, Environment environment,
+	FilterRegistrationBean<TenantFilter> multiDbTenantFilter(Datasources datasources, Environment environment,
 			BeanFactory beans, ObjectProvider<TenantResolver> resolvers, ObjectProvider<TargetAccess> access,
 			ObjectProvider<RequestTenant> observed,
 			@Qualifier("handlerExceptionResolver") ObjectProvider<HandlerExceptionResolver> exceptionResolver) {
@@ -83,7 +86,16 @@ public final class MultiDbWebAutoConfiguration {
 		FilterRegistrationBean<TenantFilter> registration = new FilterRegistrationBean<>(filter);
 		registration.setOrder(
 				environment.getProperty("spring.security.filter.order", Integer.class, SECURITY_FILTER_ORDER) + 10);
-		registration.setDispatcherTypes(DispatcherType.REQUEST, DispatcherType.ASYNC);
+		registration.setDispatcherTypes(DispatcherType.REQUEST, DispatcherType.ASYNC, DispatcherType.ERROR);
+		return registration;
+	}
+
+	/** Before the application's own listeners, which may enter a tenant. */
+	@Bean
+	ServletListenerRegistrationBean<ForgottenTarget> multiDbForgottenTarget() {
+		ServletListenerRegistrationBean<ForgottenTarget> registration = new ServletListenerRegistrationBean<>(
+				new ForgottenTarget());
+		registration.setOrder(Ordered.HIGHEST_PRECEDENCE);
 		return registration;
 	}
 

@@ -12,6 +12,7 @@ import javax.sql.DataSource;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import org.springframework.aop.framework.autoproxy.AutoProxyUtils;
 import org.springframework.aot.AotDetector;
 import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
@@ -113,6 +114,9 @@ class SourceDataSourceRegistrar implements BeanDefinitionRegistryPostProcessor {
 		definition.addQualifier(new AutowireCandidateQualifier(Qualifier.class, source));
 		definition.setDefaultCandidate(false);
 		definition.setLazyInit(true);
+		// The class is final.
+		definition.setAttribute(AutoProxyUtils.EXPOSED_INTERFACES_ATTRIBUTE,
+				AutoProxyUtils.ALL_INTERFACES_ATTRIBUTE_VALUE);
 		definition.setResourceDescription("source '" + source + "'");
 		String name = source;
 		if (registry.isBeanNameInUse(source)) {

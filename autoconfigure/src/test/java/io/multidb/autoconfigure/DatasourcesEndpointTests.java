@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -52,10 +53,15 @@ import org.springframework.web.filter.OncePerRequestFilter;
 
 import io.multidb.TenantContext;
 import io.multidb.actuate.DatasourcesEndpoint;
+import io.multidb.actuate.Operator;
+import io.multidb.actuate.OperationHistory;
 import io.multidb.actuate.SourceOperations;
 import io.multidb.actuate.SourcesView;
 import io.multidb.catalog.Catalog;
+import io.multidb.catalog.CatalogSource;
+import io.multidb.discovery.ProvidedSources;
 import io.multidb.routing.TenantMappings;
+import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceMigrator;
 import io.multidb.source.SourceRegistry;
@@ -365,6 +371,17 @@ class DatasourcesEndpointTests {
 	}
 
 	@Test
+	void whatIsUnavailableSinceItsMigrationFailedIsMigratedAtOnce() throws Exception {
+		Path changes = this.directory.resolve("changes.sql");
+		start(WRITABLE, "app.datasources.faro.url=" + file("faro"), "app.datasources.faro.essential=false",
+				"app.datasources.faro.liquibase.change-log=" + changes.toUri());
+		problem(503, send("POST", "/faro/migrate", null));
+		Files.writeString(changes, "--liquibase formatted sql\n--changeset a:1\ncreate table one (x int);\n");
+		assertThat(map(post("/faro/migrate", null), "migrations")).containsEntry("run", 1).containsEntry("pending", 0);
+		assertThat(Sources.query(registry().get("faro"), "select count(*) from one")).isEqualTo("0");
+	}
+
+	@Test
 	void aLongMigrationGoesOnInTheBackground() throws Exception {
 		start(List.of(SlowMigration.class), WRITABLE, "app.tenancy.liquibase.change-log=classpath:db/notes.yaml");
 		SlowMigration slow = this.application.bean(SlowMigration.class);
@@ -379,6 +396,206 @@ class DatasourcesEndpointTests {
 		await()
 			.until(() -> audited().stream().anyMatch((event) -> "up-to-date".equals(event.getData().get("outcome"))));
 		await().until(() -> Sources.threads("multidb-operation").isEmpty());
+	}
+
+	@Test
+	@SuppressWarnings("unchecked")
+	void whatHasBecomeOfAnOperationIsToldByTheSource() throws Exception {
+		start(List.of(SlowMigration.class), WRITABLE, "app.tenancy.liquibase.change-log=classpath:db/notes.yaml");
+		post("", "{'name':'faro','url':'" + file("faro") + "','migrated':true}");
+		Map<String, Object> accepted = accepted(send("POST", "/faro/migrate", null));
+		// Who joins it is told of the same.
+		assertThat(accepted(send("POST", "/faro/migrate", null))).containsEntry("id", accepted.get("id"));
+		List<Map<String, Object>> operations = (List<Map<String, Object>>) get("/faro").get("operations");
+		assertThat(operations).extracting((each) -> each.get("operation")).containsExactly("migrate", "add");
+		assertThat(operations.get(0)).containsEntry("id", accepted.get("id"))
+			.containsEntry("status", "running")
+			.containsEntry("via", "http")
+			.containsKey("since")
+			.doesNotContainKeys("ended", "outcome", "message");
+		this.application.bean(SlowMigration.class).goOn.countDown();
+		await().untilAsserted(() -> assertThat(((List<Map<String, Object>>) get("/faro").get("operations")).get(0))
+			.containsEntry("id", accepted.get("id"))
+			.containsEntry("status", "done")
+			.containsEntry("outcome", "up-to-date")
+			.containsKeys("ended", "message"));
+	}
+
+	@Test
+	@SuppressWarnings("unchecked")
+	void whyAnOperationFailedIsToldByTheSourceWithoutSecrets() throws Exception {
+		start(WRITABLE);
+		use("lisbon");
+		problem(503, send("POST", "/lisbon", "{'url':'jdbc:sqlite:/no/such/x.db','password':'" + SECRET + "'}"));
+		Map<String, Object> failed = ((List<Map<String, Object>>) get("/lisbon").get("operations")).get(0);
+		assertThat(failed).containsEntry("operation", "replace").containsEntry("status", "failed").containsKey("ended");
+		assertThat((String) failed.get("message")).contains("is as it was");
+		assertThat(get("/lisbon").toString()).doesNotContain(SECRET);
+	}
+
+	private Map<String, Object> accepted(HttpResponse<String> response) {
+		assertThat(response.statusCode()).as(response.body()).isEqualTo(202);
+		return json(response);
+	}
+
+	private void awaitAudited(String operation, String outcome) {
+		await().atMost(Duration.ofMinutes(1))
+			.until(() -> audited().stream()
+				.map(AuditEvent::getData)
+				.anyMatch((data) -> operation.equals(data.get("operation")) && outcome.equals(data.get("outcome"))));
+	}
+
+	@Test
+	void aLongReplacementGoesOnInTheBackground() throws Exception {
+		start(List.of(SlowMigration.class), WRITABLE, "app.tenancy.liquibase.change-log=classpath:db/notes.yaml");
+		post("", "{'name':'faro','url':'" + file("faro") + "','migrated':true}");
+		HttpResponse<String> answer = send("POST", "/faro", "{'url':'" + file("new") + "'}");
+		assertThat(accepted(answer)).containsEntry("outcome", "running").containsEntry("operation", "replace");
+		assertThat(registry().get("faro").definition().url().text()).isEqualTo(file("faro"));
+		this.application.bean(SlowMigration.class).goOn.countDown();
+		awaitAudited("replace", "replaced");
+		assertThat(registry().get("faro").definition().url().text()).isEqualTo(file("new"));
+	}
+
+	@Test
+	void aLongRetryGoesOnInTheBackground() throws Exception {
+		start(List.of(SlowMigration.class), WRITABLE, "app.tenancy.liquibase.change-log=classpath:db/notes.yaml");
+		post("", "{'name':'faro','url':'" + file("faro") + "','migrated':true}");
+		Files.createDirectory(this.directory.resolve("faro.db"));
+		assertThatException().isThrownBy(() -> use("faro"));
+		Files.delete(this.directory.resolve("faro.db"));
+		assertThat(accepted(send("POST", "/faro/retry", null))).containsEntry("outcome", "running");
+		this.application.bean(SlowMigration.class).goOn.countDown();
+		await().atMost(Duration.ofMinutes(1)).until(() -> registry().get("faro").state() instanceof SourceState.Cold);
+		await().until(() -> audited().size() == 2);
+	}
+
+	@Test
+	void whatHasNotBegunIsQueuedAndKeepsNoPasswordWaiting() throws Exception {
+		start(List.of(SlowMigration.class), WRITABLE, "app.tenancy.liquibase.change-log=classpath:db/notes.yaml");
+		for (int i = 0; i < 5; i++) {
+			post("", "{'name':'faro" + i + "','url':'" + file("faro" + i) + "','migrated':true}");
+		}
+		for (int i = 0; i < 4; i++) {
+			assertThat(accepted(send("POST", "/faro" + i + "/migrate", null))).containsEntry("outcome", "running");
+		}
+		assertThat(accepted(send("POST", "/faro4/migrate", null))).containsEntry("outcome", "queued");
+		use("lisbon");
+		assertThat(send("POST", "/lisbon", "{'password':'new'}").body()).containsAnyOf("replaced", "running");
+		awaitAudited("replace", "replaced");
+		this.application.bean(SlowMigration.class).goOn.countDown();
+		await().atMost(Duration.ofMinutes(1))
+			.until(() -> audited().stream()
+				.filter((event) -> "up-to-date".equals(event.getData().get("outcome")))
+				.count() == 5);
+	}
+
+	@Test
+	void whoJoinsAnOperationIsAuditedOnce() throws Exception {
+		start(List.of(SlowMigration.class), WRITABLE, "app.tenancy.liquibase.change-log=classpath:db/notes.yaml");
+		SourceOperations operations = this.application.bean(SourceOperations.class);
+		post("", "{'name':'faro','url':'" + file("faro") + "','migrated':true}");
+		Operator ada = new Operator("ada", "page");
+		Operator grace = new Operator("grace", "page");
+		for (Operator by : List.of(ada, grace, ada, grace, grace)) {
+			assertThat(operations.migrate(by, "faro").outcome()).isEqualTo("running");
+		}
+		this.application.bean(SlowMigration.class).goOn.countDown();
+		awaitAudited("migrate", "up-to-date");
+		assertThat(audited()).extracting((event) -> event.getPrincipal() + " " + event.getData().get("outcome"))
+			.containsExactly("ada added", "grace joined", "ada up-to-date");
+	}
+
+	@Test
+	void whatFailsIsInTheLogWithoutSecrets(CapturedOutput output) throws Exception {
+		start(WRITABLE);
+		send("DELETE", "/nowhere", null);
+		send("POST", "/lisbon", "{'url':'jdbc:postgresql://localhost:1/x?password=" + SECRET + "'}");
+		send("POST", "/lisbon",
+				"{'url':'jdbc:postgresql://localhost:1/x','username':'me','password':'" + SECRET + "'}");
+		send("POST", "", "{'name':'a\\nb','url':'" + file("x") + "'}");
+		assertThat(output.getAll()
+			.lines()
+			.filter((line) -> line.contains(" failed: ") && line.contains("WARN"))
+			.map((line) -> line.substring(line.indexOf(": ") + 2))).satisfiesExactly(
+					(line) -> assertThat(line).startsWith("nowhere: remove by ada (http) failed: Unknown source"),
+					(line) -> assertThat(line).startsWith("lisbon: replace by ada (http) failed: The URL"),
+					(line) -> assertThat(line).startsWith("lisbon: replace by ada (http) failed: Source 'lisbon' was"),
+					(line) -> assertThat(line).startsWith("a?b: add by ada (http) failed: 'a?b' is no name"));
+		assertThat(output.getAll()).doesNotContain(SECRET);
+	}
+
+	@Test
+	void anOpenTenantOfATemplateIsMigrated() throws Exception {
+		Path changes = this.directory.resolve("changes.sql");
+		Files.writeString(changes, "--liquibase formatted sql\n--changeset a:1\ncreate table one (x int);\n");
+		start(WRITABLE, "app.datasources.elections.url=jdbc:sqlite:" + this.directory.resolve("{id}.db"),
+				"app.datasources.elections.create=on-first-use",
+				"app.datasources.elections.liquibase.change-log=" + changes.toUri(),
+				"app.tenancy.routes[0].tenants=election-{id}", "app.tenancy.routes[0].source=elections",
+				"app.tenancy.routes[1].tenants=*", "app.tenancy.routes[1].source={tenant}");
+		use("election-7");
+		Files.writeString(changes, Files.readString(changes) + "--changeset a:2\ncreate table two (x int);\n");
+		assertThat(map(post("/election-7/migrate", null), "migrations")).containsEntry("run", 2)
+			.containsEntry("pending", 0);
+		assertThat(Sources.query(registry().get("election-7"), "select count(*) from two")).isEqualTo("0");
+		assertThat(post("/election-7/drain", null)).containsEntry("outcome", "draining");
+		await().until(() -> registry().find("election-7") == null);
+	}
+
+	@Test
+	void whatIsMisspelledIsNotDefined() throws Exception {
+		start(WRITABLE, "app.datasources.elections.url=jdbc:sqlite:" + this.directory.resolve("{id}.db"),
+				"app.tenancy.routes[0].tenants=election-{id}", "app.tenancy.routes[0].source=elections",
+				"app.tenancy.routes[1].tenants=*", "app.tenancy.routes[1].source={tenant}");
+		problem(409, send("POST", "/election-typo/migrate", null));
+		problem(404, send("POST", "/election-typo/retry", null));
+		problem(404, send("POST", "/election-typo", "{'password':'x'}"));
+		assertThat(registry().sources()).extracting(Source::name).containsExactly("lisbon", "porto");
+	}
+
+	/** Waits until so many operations wait for one that is under way. */
+	private static void awaitWaiting(int operations) {
+		await().atMost(Duration.ofMinutes(1))
+			.until(() -> Thread.getAllStackTraces()
+				.values()
+				.stream()
+				.map((stack) -> List.of(stack).toString())
+				.filter((stack) -> stack.contains("SourceOperations") && stack.contains("Transitions.awaitEnd"))
+				.count() == operations);
+	}
+
+	private CompletableFuture<HttpResponse<String>> sendAside(String method, String path, String json) {
+		return CompletableFuture.supplyAsync(() -> {
+			try {
+				return send(method, path, json);
+			}
+			catch (Exception ex) {
+				throw new IllegalStateException(ex);
+			}
+		}, (task) -> new Thread(task, "sends").start());
+	}
+
+	@ParameterizedTest
+	@CsvSource(delimiter = '|', textBlock = """
+			/faro/migrate |
+			/faro         | {'password':'new'}
+			""")
+	void whatIsDoneAfterAReplacementDoesNotUndoIt(String path, String json) throws Exception {
+		start(List.of(SlowOpening.class), WRITABLE, "app.datasources.faro.url=" + file("faro"),
+				"app.datasources.faro.liquibase.change-log=classpath:db/notes.yaml");
+		SlowOpening slow = this.application.bean(SlowOpening.class);
+		use("faro");
+		CompletableFuture<HttpResponse<String>> first = sendAside("POST", "/faro", "{'url':'" + file("slow") + "'}");
+		assertThat(slow.begun.await(1, TimeUnit.MINUTES)).isTrue();
+		CompletableFuture<HttpResponse<String>> second = sendAside("POST", path, json);
+		awaitWaiting(1);
+		slow.goOn.countDown();
+		assertThat(first.get(1, TimeUnit.MINUTES).statusCode()).isEqualTo(200);
+		assertThat(second.get(1, TimeUnit.MINUTES).statusCode()).isEqualTo(200);
+		assertThat(registry().get("faro").definition().url().text()).isEqualTo(file("slow"));
+		assertThat(registry().get("faro").definition().password()).isEqualTo((json != null) ? "new" : null);
+		use("faro");
 	}
 
 	@Test
@@ -555,6 +772,151 @@ class DatasourcesEndpointTests {
 		assertThat(delete("/lisbon")).containsEntry("scope", "this-node");
 	}
 
+	private Catalog startWithCatalog(String... properties) {
+		List<String> all = new ArrayList<>(List.of(properties));
+		all.addAll(List.of(WRITABLE, "app.datasources.main.url=" + file("main"), "app.tenancy.catalog.source=main",
+				"app.tenancy.catalog.credentials.plain-text=true"));
+		start(all.toArray(String[]::new));
+		return this.application.bean(Catalog.class);
+	}
+
+	@Test
+	void whatNodesWouldRefuseIsNotWrittenToTheCatalog() throws Exception {
+		Catalog catalog = startWithCatalog();
+		post("", "{'name':'faro','url':'" + file("faro") + "'}");
+		post("", "{'name':'tavira','url':'" + file("tavira") + "'}");
+		for (String taken : List.of("lisbon", "faro")) {
+			assertThat((String) problem(409, send("POST", "/tavira", "{'url':'" + file(taken) + "'}")).get("detail"))
+				.contains("The sources '" + taken + "' and 'tavira' have the same database");
+			assertThat((String) problem(409, send("POST", "", "{'name':'olhao','url':'" + file(taken) + "'}"))
+				.get("detail")).contains("The sources '" + taken + "' and 'olhao' have the same database");
+		}
+		assertThat((String) problem(409, send("POST", "", "{'name':'Fa-ro','url':'" + file("x") + "'}")).get("detail"))
+			.contains("are the same once case");
+		assertThat(catalog.find("tavira").url()).isEqualTo(file("tavira"));
+		assertThat(catalog.all()).extracting(CatalogSource::name).containsExactly("faro", "tavira");
+		assertThat(this.application.bean(ProvidedSources.class).problems()).isEmpty();
+	}
+
+	@Test
+	void whatThisNodeHasNotFollowedIsSavedAndNotSaidToBeInUse() throws Exception {
+		Catalog catalog = startWithCatalog();
+		post("", "{'name':'faro','url':'" + file("faro") + "'}");
+		catalog.close();
+		HttpResponse<String> answer = send("POST", "/faro", "{'url':'" + file("new") + "'}");
+		assertThat(answer.statusCode()).isEqualTo(202);
+		assertThat(json(answer)).containsEntry("outcome", "saved").containsEntry("scope", "all-nodes");
+		assertThat((String) json(answer).get("message")).contains("this node had not followed within 5 s");
+		assertThat(Sources.query(registry().get("main"), "select url from multidb_source")).isEqualTo(file("new"));
+		assertThat(registry().get("faro").definition().url().text()).isEqualTo(file("faro"));
+		assertThat(audited().get(1).getData()).containsEntry("outcome", "saved");
+	}
+
+	@Test
+	void aSourceThatIsRemovedAndNotFollowedIsNotSaidToBeRemoved() throws Exception {
+		Catalog catalog = startWithCatalog();
+		post("", "{'name':'faro','url':'" + file("faro") + "'}");
+		catalog.close();
+		HttpResponse<String> answer = send("DELETE", "/faro", null);
+		assertThat(answer.statusCode()).isEqualTo(202);
+		assertThat(json(answer)).containsEntry("outcome", "saved").containsEntry("scope", "all-nodes");
+		assertThat(Sources.query(registry().get("main"), "select count(*) from multidb_source")).isEqualTo("0");
+		assertThat(registry().find("faro")).isNotNull();
+	}
+
+	@Test
+	void aSourceThatIsAddedAndNotFollowedIsNotSaidToBeAdded() throws Exception {
+		startWithCatalog().close();
+		HttpResponse<String> answer = send("POST", "", "{'name':'faro','url':'" + file("faro") + "'}");
+		assertThat(json(answer)).containsEntry("outcome", "saved");
+		assertThat(Sources.query(registry().get("main"), "select name from multidb_source")).isEqualTo("faro");
+		assertThat(registry().find("faro")).isNull();
+	}
+
+	@Test
+	void onlyWhatIsGivenIsChangedInTheCatalog() throws Exception {
+		Catalog catalog = startWithCatalog("app.tenancy.catalog.poll-interval=1h");
+		post("", "{'name':'faro','url':'" + file("faro") + "','username':'me','password':'one'}");
+		Sources.execute(registry().get("main"),
+				"update multidb_source set active = 0, display_name = 'Faro' where name = 'faro'");
+		assertThat(catalog.find("faro").active()).as("not read yet").isTrue();
+		post("/faro", "{'password':'two'}");
+		assertThat(catalog.find("faro").active()).isFalse();
+		assertThat(catalog.find("faro").displayName()).isEqualTo("Faro");
+		assertThat(catalog.find("faro").password()).isEqualTo("two");
+		assertThat(catalog.find("faro").username()).isEqualTo("me");
+		post("/faro", "{'url':'" + file("new") + "'}");
+		assertThat(catalog.find("faro").active()).isFalse();
+		assertThat(catalog.find("faro").username()).isNull();
+		Sources.execute(registry().get("main"), "delete from multidb_source");
+		problem(404, send("POST", "/faro", "{'password':'three'}"));
+		assertThat(Sources.query(registry().get("main"), "select count(*) from multidb_source")).isEqualTo("0");
+	}
+
+	@Test
+	void aRowOfAnotherNodeIsNotOverwrittenByOneThatIsAdded() throws Exception {
+		Catalog catalog = startWithCatalog("app.tenancy.catalog.poll-interval=1h");
+		Sources.execute(registry().get("main"),
+				"insert into multidb_source (name, url, username) values ('faro', '" + file("theirs") + "', 'they')");
+		assertThat(catalog.find("faro")).as("not read yet").isNull();
+		assertThat(
+				(String) problem(409, send("POST", "", "{'name':'faro','url':'" + file("faro") + "'}")).get("detail"))
+			.contains("'faro'");
+		assertThat(Sources.query(registry().get("main"), "select url from multidb_source")).isEqualTo(file("theirs"));
+	}
+
+	@Test
+	void noOtherSourceTakesTheNameOfOneThatIsRemoved() throws Exception {
+		Catalog catalog = startWithCatalog();
+		ProvidedSources provided = this.application.bean(ProvidedSources.class);
+		catalog.save(CatalogSource.named("lisbon").url(file("another")).build());
+		assertThat(provided.problems()).containsOnlyKeys("lisbon");
+		Map<String, Object> answer = delete("/lisbon");
+		assertThat(answer).containsEntry("scope", "this-node").containsEntry("outcome", "removed");
+		assertThat((String) answer.get("message")).contains("until its next start", "app.datasources.lisbon",
+				"Nothing that is defined takes its name");
+		catalog.save(CatalogSource.named("lisbon").url(file("another")).username("me").build());
+		provided.retryRefused();
+		assertThat(provided.awaitApplied(Duration.ofMinutes(1))).isTrue();
+		assertThat(registry().find("lisbon")).isNull();
+		assertThatException().isThrownBy(() -> use("lisbon")).withStackTraceContaining("UnknownTenantException");
+		for (String method : List.of("DELETE", "POST")) {
+			assertThat((String) problem(404, send(method, "/lisbon", method.equals("POST") ? "{'password':'x'}" : null))
+				.get("detail")).contains("removed on this node");
+		}
+		assertThat((String) problem(409, send("POST", "", "{'name':'lisbon','url':'" + file("third") + "'}"))
+			.get("detail")).contains("removed on this node");
+		assertThat(catalog.find("lisbon").url()).as("its row stays").isEqualTo(file("another"));
+		assertThat(catalog.find("lisbon").password()).isNull();
+		assertThat(delete("/porto").get("message")).asString().contains("app.datasources.porto");
+	}
+
+	@Test
+	void whatWasOnlyAddedIsRemovedForGood() throws Exception {
+		start(WRITABLE);
+		post("", "{'name':'faro','url':'" + file("faro") + "'}");
+		assertThat(delete("/faro")).containsEntry("message",
+				"Removed on this node, which alone had it. Its database is left alone.");
+		delete("/lisbon");
+		assertThat(post("", "{'name':'lisbon','url':'" + file("faro") + "'}")).containsEntry("outcome", "added");
+		use("lisbon");
+		assertThat(Files.exists(this.directory.resolve("faro.db"))).isTrue();
+	}
+
+	@Test
+	void theCatalogsOwnSourceKeepsItsPlace() throws Exception {
+		Catalog catalog = startWithCatalog();
+		for (String body : List.of("{'url':'" + file("other") + "'}", "{'username':'me','password':'x'}")) {
+			assertThat((String) problem(409, send("POST", "/main", body)).get("detail"))
+				.contains("The catalog is in the source 'main'");
+		}
+		problem(409, send("DELETE", "/main", null));
+		assertThat(post("/main", "{'password':'x'}")).containsEntry("outcome", "replaced");
+		post("", "{'name':'faro','url':'" + file("faro") + "'}");
+		assertThat(catalog.find("faro")).isNotNull();
+		assertThat(registry().get("main").definition().url().text()).isEqualTo(file("main"));
+	}
+
 	@Test
 	void amongTenThousandOneIsFound() throws Exception {
 		start();
@@ -583,6 +945,53 @@ class DatasourcesEndpointTests {
 		assertThat(this.application.bean(TenantMappings.class)).isNotNull();
 		assertThatException().isThrownBy(() -> this.application.bean(DatasourcesEndpoint.class));
 		assertThat(this.application.bean(SourcesView.class)).isNotNull();
+	}
+
+	/** Spring Boot lets a query and a body take the place of what a path says. */
+	@ParameterizedTest
+	@CsvSource(delimiter = '|', nullValues = "-", textBlock = """
+			GET    | /lisbon?source=porto               | -
+			GET    | /lisbon?source=lisbon&source=porto | -
+			GET    | /tenants/lisbon?id=porto           | -
+			GET    | /tenants/lisbon?kind=porto         | -
+			POST   | /lisbon?source=porto               | {'password':'x'}
+			POST   | /lisbon                            | {'source':'porto','password':'x'}
+			POST   | /lisbon/drain?kind=porto           | {}
+			POST   | /lisbon/drain                      | {'kind':'porto'}
+			POST   | /lisbon/drain                      | {'id':'migrate'}
+			POST   | /lisbon/drain                      | {'id':null}
+			POST   | /tenants/ada                       | {'id':'eve','source':'lisbon'}
+			DELETE | /lisbon?source=porto               | -
+			DELETE | /tenants/ada?id=eve                | -
+			""")
+	void nothingTakesThePlaceOfThePath(String method, String path, String body) throws Exception {
+		start(WRITABLE);
+		use("lisbon");
+		use("porto");
+		assertThat((String) problem(400, send(method, path, body)).get("detail")).contains("the path");
+		assertThat(audited()).isEmpty();
+		assertThat(registry().stream()).hasSize(2)
+			.allSatisfy((source) -> assertThat(source.state()).isInstanceOf(SourceState.Open.class));
+	}
+
+	@Test
+	void whatSaysTheSameAsThePathIsNoHarm() throws Exception {
+		start(WRITABLE);
+		assertThat(map(get("/lisbon?source=lisbon"), "source")).containsEntry("name", "lisbon");
+		assertThat(post("/tenants/ada", "{'id':'ada','source':'lisbon'}")).containsEntry("tenant", "ada");
+		assertThat(delete("/tenants/ada?id=ada")).containsEntry("outcome", "unmapped");
+	}
+
+	@Test
+	void nothingTakesThePlaceOfThePathOnAPortOfItsOwn() throws Exception {
+		start(WRITABLE, "management.server.port=0");
+		HttpResponse<String> response = this.client.send(HttpRequest.newBuilder(URI
+			.create("http://localhost:" + this.application.bean(Environment.class).getProperty("local.management.port")
+					+ PATH + "/lisbon?source=porto"))
+			.DELETE()
+			.build(), HttpResponse.BodyHandlers.ofString());
+		problem(400, response);
+		assertThat(registry().stream()).hasSize(2);
 	}
 
 	@Test
@@ -669,6 +1078,29 @@ class DatasourcesEndpointTests {
 
 	}
 
+	/** Files whose names begin with 'slow' are not migrated before they may be. */
+	@Configuration(proxyBeanMethods = false)
+	static class SlowOpening {
+
+		final CountDownLatch begun = new CountDownLatch(1);
+
+		final CountDownLatch goOn = new CountDownLatch(1);
+
+		@Bean
+		SourceMigrator slowly() {
+			return (definition, connection) -> {
+				if (definition.url().text().contains("/slow")) {
+					this.begun.countDown();
+					if (!this.goOn.await(120, TimeUnit.SECONDS)) {
+						throw new IllegalStateException("Nobody let it go on");
+					}
+				}
+				return SourceMigrator.Outcome.UNTOUCHED;
+			};
+		}
+
+	}
+
 	@Configuration(proxyBeanMethods = false)
 	static class SlowMigration {
 
@@ -676,17 +1108,18 @@ class DatasourcesEndpointTests {
 
 		@Bean
 		SourceOperations impatient(SourceRegistry registry, TenantMappings mappings, Datasources datasources,
-				SourceMigrator migrator, ApplicationEventPublisher publisher) {
+				SourceMigrator migrator, ProvidedSources provided, OperationHistory history,
+				ApplicationEventPublisher publisher) {
 			return new SourceOperations(registry, mappings, null,
 					new SourceOperations.Settings(datasources.tenancy().catalog().urls(), datasources.migration(),
 							false, Duration.ofMillis(100)),
-					migrator, Map::of, (event) -> publisher.publishEvent(new AuditApplicationEvent(event)));
+					migrator, provided, (event) -> publisher.publishEvent(new AuditApplicationEvent(event)), history);
 		}
 
 		@Bean
 		SourceMigrator slowly() {
 			return (definition, connection) -> {
-				if (definition.name().equals("faro") && !this.goOn.await(120, TimeUnit.SECONDS)) {
+				if (definition.name().startsWith("faro") && !this.goOn.await(120, TimeUnit.SECONDS)) {
 					throw new IllegalStateException("Nobody let it go on");
 				}
 				return SourceMigrator.Outcome.UNTOUCHED;

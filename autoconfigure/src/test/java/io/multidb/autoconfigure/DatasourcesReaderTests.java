@@ -214,6 +214,17 @@ class DatasourcesReaderTests {
 	}
 
 	@Test
+	void aKeyOfTheCatalogThatNothingSetsIsNoWrongKey() {
+		assertThat(mistakes("""
+				app:
+				  datasources.main.url: jdbc:sqlite:main.db
+				  tenancy.catalog: { source: main, credentials: { keys: { k1: "${CATALOG_KEY}" }, active-key: k1 } }
+				""")).singleElement()
+			.asString()
+			.contains("'app.tenancy.catalog.credentials.keys.k1' refers to ${CATALOG_KEY}, which is set nowhere");
+	}
+
+	@Test
 	void aPasswordThatNothingSetsIsRefused() {
 		assertThat(mistakes("""
 				app.datasources.main: { url: "jdbc:postgresql://db/main", password: "${MAIN_PASSWORD}" }

@@ -3,6 +3,7 @@ package io.multidb.autoconfigure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.SQLException;
 
 import javax.sql.DataSource;
 
@@ -31,6 +32,7 @@ import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.entry;
 
 /**
@@ -89,6 +91,15 @@ class DefaultSourceTests {
 						() -> context.getBean(JdbcClient.class).sql("pragma busy_timeout").query(Long.class).single()))
 					.isEqualTo(77);
 			});
+	}
+
+	@Test
+	void whatIsWrongWithItIsSaidOfItsOwnProperties() {
+		this.contextRunner
+			.withPropertyValues("spring.datasource.url=jdbc:sqlite:" + this.directory.resolve("missing/boot.db"))
+			.run((context) -> assertThatExceptionOfType(SQLException.class)
+				.isThrownBy(() -> context.getBean("default", DataSource.class).getConnection())
+				.withMessageContaining("correct 'spring.datasource.url'."));
 	}
 
 	@Test

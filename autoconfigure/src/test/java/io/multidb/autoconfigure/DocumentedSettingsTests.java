@@ -1,9 +1,13 @@
 package io.multidb.autoconfigure;
 
 import java.io.IOException;
+import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -48,6 +52,26 @@ class DocumentedSettingsTests {
 	@MethodSource("settings")
 	void areReadWithoutAMistake(CodeBlock block) {
 		assertThatCode(() -> read(block)).doesNotThrowAnyException();
+	}
+
+	/** What another library read before, and what this one reads after. */
+	@Test
+	void whatStoodBeforeIsAllThereAfter() throws IOException {
+		List<CodeBlock> blocks = CodeBlock.of("docs/guide.md");
+		List<CodeBlock> before = blocks.stream().filter((block) -> block.language().equals("properties")).toList();
+		assertThat(before).isNotEmpty();
+		for (CodeBlock block : before) {
+			Properties properties = new Properties();
+			properties.load(new StringReader(block.text()));
+			assertThat(properties).hasSize((int) block.text().lines().count());
+			Collection<String> after = read(blocks.get(blocks.indexOf(block) + 1)).sources()
+				.stream()
+				.map((source) -> source.url().text())
+				.toList();
+			assertThat(properties.entrySet().stream().filter((each) -> each.getKey().toString().endsWith(".url")))
+				.isNotEmpty()
+				.allSatisfy((each) -> assertThat(after).as(block.toString()).contains(each.getValue().toString()));
+		}
 	}
 
 	@Test

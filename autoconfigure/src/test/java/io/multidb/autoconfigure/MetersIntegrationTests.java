@@ -152,7 +152,7 @@ class MetersIntegrationTests {
 	}
 
 	private static void haveEverythingHappen(ApplicationContext context) throws Exception {
-		DataSource router = context.getBean("routingDataSource", DataSource.class);
+		DataSource router = context.getBean("multiDbRoutingDataSource", DataSource.class);
 		SourceRegistry registry = context.getBean(SourceRegistry.class);
 		look(context);
 		routes(router, registry);
@@ -304,7 +304,7 @@ class MetersIntegrationTests {
 	@Test
 	void hikariCpsMetersOfAReplacedSourceAreTheNewPools() {
 		contextRunner().run((context) -> {
-			DataSource router = context.getBean("routingDataSource", DataSource.class);
+			DataSource router = context.getBean("multiDbRoutingDataSource", DataSource.class);
 			SourceRegistry registry = context.getBean(SourceRegistry.class);
 			MeterRegistry meters = context.getBean(MeterRegistry.class);
 			close(router, "t-pa");

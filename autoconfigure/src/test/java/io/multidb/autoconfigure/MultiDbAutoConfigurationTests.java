@@ -116,8 +116,9 @@ class MultiDbAutoConfigurationTests {
 	void theRouterIsTheOnlyDataSource() {
 		this.withSources.run((context) -> {
 			assertThat(context).getBean(DataSource.class).isInstanceOf(RoutingDataSource.class);
-			assertThat(context.getSourceApplicationContext().getBeanFactory().getBeanDefinition("routingDataSource"))
-				.matches((definition) -> definition.isPrimary());
+			assertThat(context.getSourceApplicationContext()
+				.getBeanFactory()
+				.getBeanDefinition("multiDbRoutingDataSource")).matches((definition) -> definition.isPrimary());
 		});
 	}
 

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -15,6 +16,9 @@ import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.health.contributor.Status;
 import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
 import org.springframework.boot.liquibase.autoconfigure.LiquibaseAutoConfiguration;
+import org.springframework.boot.micrometer.metrics.autoconfigure.CompositeMeterRegistryAutoConfiguration;
+import org.springframework.boot.micrometer.metrics.autoconfigure.MetricsAutoConfiguration;
+import org.springframework.boot.micrometer.metrics.autoconfigure.export.simple.SimpleMetricsExportAutoConfiguration;
 import org.springframework.boot.test.context.FilteredClassLoader;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.boot.test.system.CapturedOutput;
@@ -25,6 +29,7 @@ import org.springframework.jdbc.CannotGetJdbcConnectionException;
 import org.springframework.jdbc.core.simple.JdbcClient;
 
 import io.multidb.SourceAccessDeniedException;
+import io.multidb.SourceUnavailableException;
 import io.multidb.TenantContext;
 import io.multidb.access.CurrentUser;
 import io.multidb.access.Permission;
@@ -102,6 +107,34 @@ class MultiDbCatalogAutoConfigurationTests {
 				.isEqualTo("catalog 'main', row lisbon");
 			assertThat(output).contains("Sources added: 121 (lisbon, s0, s1, s10,");
 		});
+	}
+
+	@Test
+	void whatIsWrongWithARowsConnectionIsSaidOfTheRow() {
+		withMain("app.tenancy.catalog.source=main").run((context) -> {
+			context.getBean(Catalog.class)
+				.save(CatalogSource.named("lost").url("jdbc:sqlite:" + this.directory.resolve("missing/x.db")).build());
+			assertThatExceptionOfType(SourceUnavailableException.class)
+				.isThrownBy(() -> context.getBean(SourceRegistry.class).get("lost").getConnection())
+				.withMessageContaining("correct 'url' of catalog 'main', row lost.");
+		});
+	}
+
+	@Test
+	void rowsThatAreNotUsedAreCountedByTheMeterAsByHealth() {
+		withMain("app.tenancy.catalog.source=main")
+			.withConfiguration(
+					AutoConfigurations.of(MultiDbMetricsAutoConfiguration.class, MetricsAutoConfiguration.class,
+							CompositeMeterRegistryAutoConfiguration.class, SimpleMetricsExportAutoConfiguration.class))
+			.run((context) -> {
+				Catalog catalog = context.getBean(Catalog.class);
+				catalog.save(court("lisbon"));
+				Sources.execute(context.getBean(SourceRegistry.class).get("main"),
+						"insert into multidb_source (name, url) values ('bad', 'nonsense'), ('main', 'jdbc:sqlite:a.db')");
+				catalog.save(court("porto"));
+				assertThat(context.getBean(MeterRegistry.class).get("datasources.catalog.refused").gauge().value())
+					.isEqualTo(2);
+			});
 	}
 
 	@Test

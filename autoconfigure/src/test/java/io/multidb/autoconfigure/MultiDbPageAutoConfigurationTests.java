@@ -12,6 +12,7 @@ import org.springframework.boot.diagnostics.FailureAnalyzedException;
 import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
 import org.springframework.boot.test.context.FilteredClassLoader;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.boot.test.context.runner.ReactiveWebApplicationContextRunner;
 import org.springframework.boot.test.context.runner.WebApplicationContextRunner;
 import org.springframework.web.servlet.DispatcherServlet;
 
@@ -40,10 +41,43 @@ class MultiDbPageAutoConfigurationTests {
 		page().run((context) -> assertThat(context).hasSingleBean(DatasourcesPage.class));
 		page("app.tenancy.page.enabled=false")
 			.run((context) -> assertThat(context).hasNotFailed().doesNotHaveBean(DatasourcesPage.class));
-		new ApplicationContextRunner().withConfiguration(CONFIGURATIONS)
-			.withPropertyValues("app.datasources.main.url=jdbc:sqlite:" + this.directory.resolve("main.db"),
-					"app.tenancy.page.enabled=true")
+		page("app.tenancy.enabled=false", "spring.datasource.url=jdbc:sqlite::memory:")
 			.run((context) -> assertThat(context).hasNotFailed().doesNotHaveBean(DatasourcesPage.class));
+	}
+
+	/** A worker with the settings of the application that it belongs to. */
+	@Test
+	void isNotThereWhereTheApplicationServesNothing() {
+		worker().run((context) -> assertThat(context).hasNotFailed().doesNotHaveBean(DatasourcesPage.class));
+	}
+
+	@Test
+	void saysWhatToAddWhereTheApplicationCannotServeIt() {
+		worker().withClassLoader(new FilteredClassLoader(DispatcherServlet.class))
+			.run((context) -> assertThat(context).getFailure()
+				.isInstanceOfSatisfying(FailureAnalyzedException.class,
+						(ex) -> assertThat(ex.analysis().getAction()).contains("spring-boot-starter-webmvc")));
+	}
+
+	private ApplicationContextRunner worker() {
+		return new ApplicationContextRunner().withConfiguration(CONFIGURATIONS)
+			.withPropertyValues("app.datasources.main.url=jdbc:sqlite:" + this.directory.resolve("main.db"),
+					"app.tenancy.page.enabled=true");
+	}
+
+	@Test
+	void saysThatAReactiveApplicationHasNone() {
+		ReactiveWebApplicationContextRunner reactive = new ReactiveWebApplicationContextRunner()
+			.withConfiguration(CONFIGURATIONS)
+			.withPropertyValues("app.datasources.main.url=jdbc:sqlite:" + this.directory.resolve("main.db"));
+		reactive.run((context) -> assertThat(context).hasNotFailed());
+		reactive.withPropertyValues("app.tenancy.page.enabled=true")
+			.run((context) -> assertThat(context).getFailure()
+				.isInstanceOfSatisfying(FailureAnalyzedException.class, (ex) -> {
+					assertThat(ex.analysis().getDescription()).contains("WebFlux");
+					assertThat(ex.analysis().getAction()).contains("'app.tenancy.page.enabled'",
+							"/actuator/datasources");
+				}));
 	}
 
 	@Test

@@ -77,7 +77,7 @@ class SourceDataSourceTests {
 	void everyDeclaredSourceIsABeanOfItsNameAndATemplateIsNone() {
 		this.contextRunner.withPropertyValues("spring.datasource.url=" + url("boot"))
 			.run((context) -> assertThat(context.getBeanNamesForType(DataSource.class))
-				.containsExactlyInAnyOrder("routingDataSource", "main", "Acme.Corp", "default"));
+				.containsExactlyInAnyOrder("multiDbRoutingDataSource", "main", "Acme.Corp", "default"));
 	}
 
 	@Test
