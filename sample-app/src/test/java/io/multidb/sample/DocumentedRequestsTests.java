@@ -32,14 +32,14 @@ import org.springframework.test.context.DynamicPropertySource;
 import static org.assertj.core.api.Assertions.assertThat;
 
 /**
- * The requests of {@code requests.http} and of the README are answered as they are
- * written, in their order.
+ * The requests of {@code requests.http}, of the README and of the guide are answered as
+ * they are written, in their order.
  */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT)
 @DirtiesContext
 class DocumentedRequestsTests {
 
-	private static final Pattern ADDRESS = Pattern.compile("(?:http://)?localhost:8080(/\\S*)");
+	private static final Pattern ADDRESS = Pattern.compile("(?:http://)?localhost:8080(/[^\\s']*)");
 
 	/** An option with its value, in quotes or without. */
 	private static final Pattern OPTION = Pattern.compile("-([a-zA-Z]+) (?:'([^']*)'|(\\S+))");
@@ -65,6 +65,10 @@ class DocumentedRequestsTests {
 	@DynamicPropertySource
 	static void useTemporaryFolder(DynamicPropertyRegistry registry) {
 		new SampleFiles(data).properties().forEach((name, value) -> registry.add(name, () -> value));
+		// The guide adds a source with a password, and says before how a catalog keeps
+		// it.
+		registry.add("app.tenancy.catalog.credentials.keys.k1", () -> "MDEyMzQ1Njc4OWFiY2RlZg==");
+		registry.add("app.tenancy.catalog.credentials.active-key", () -> "k1");
 	}
 
 	@Test
@@ -87,12 +91,28 @@ class DocumentedRequestsTests {
 
 	@Test
 	void thoseOfTheReadme() throws Exception {
-		List<Request> requests = ofTheReadme();
+		List<Request> requests = ofShellBlocks("README.md");
 		assertThat(requests).hasSizeGreaterThan(3);
 		for (Request request : requests) {
 			assertThat(send(request).statusCode()).as(request.toString()).isBetween(200, 204);
 		}
 		assertThat(new SampleFiles(data).list()).contains("elections/42.db");
+	}
+
+	/** The sample is in the place of the reader's application, and asks for a login. */
+	@Test
+	void thoseOfTheGuide() throws Exception {
+		List<Request> requests = ofShellBlocks("docs/guide.md");
+		assertThat(requests).hasSizeGreaterThan(5);
+		for (Request request : requests) {
+			Map<String, String> headers = new LinkedHashMap<>(request.headers());
+			headers.put("Authorization", basic("operator:operator"));
+			// There is no server db2 here.
+			String body = request.body().replace("jdbc:postgresql://db2/faro", "jdbc:sqlite:" + data + "/faro.db");
+			HttpResponse<String> answer = send(
+					new Request(request.title(), request.method(), request.path(), headers, body));
+			assertThat(answer.statusCode()).as(request + " " + answer.body()).isEqualTo(200);
+		}
 	}
 
 	private HttpResponse<String> send(Request request) throws IOException, InterruptedException {
@@ -127,9 +147,9 @@ class DocumentedRequestsTests {
 		return requests;
 	}
 
-	private static List<Request> ofTheReadme() {
+	private static List<Request> ofShellBlocks(String file) {
 		List<Request> requests = new ArrayList<>();
-		CodeBlock.of("README.md").stream().flatMap((block) -> block.text().lines()).forEach((line) -> {
+		CodeBlock.of(file).stream().flatMap((block) -> block.text().lines()).forEach((line) -> {
 			if (!line.startsWith("curl ")) {
 				return;
 			}

@@ -44,8 +44,12 @@ public record SampleClient(String address, RestTestClient http) {
 		return get("/apps/" + app + "/records");
 	}
 
+	/** As an operator, who sees what it is made of. */
 	public ResponseSpec health() {
-		return get("/actuator/health");
+		return this.http.get()
+			.uri(URI.create(this.address + "/actuator/health"))
+			.headers((headers) -> headers.setBasicAuth("operator", "operator"))
+			.exchange();
 	}
 
 	/**

@@ -216,7 +216,7 @@ class AppsTests {
 			.lines()
 			.filter((line) -> !line.strip().startsWith("#"))
 			.reduce("", (all, line) -> all + line + "\n");
-		assertThat(yaml).doesNotContain("auth", "driver", "user");
+		assertThat(yaml).doesNotContainPattern("\\b(auth|driver|user)\\b");
 	}
 
 }
