@@ -371,7 +371,7 @@ abstract class Competitor implements AutoCloseable {
 			if (timed > 0) {
 				measure(hikari, timed);
 			}
-			this.switches = new SwitchCheck(routes, this.router, List::of);
+			this.switches = new SwitchCheck(routes, null, List::of);
 		}
 
 		private void measure(HikariMeters hikari, int timed) {
