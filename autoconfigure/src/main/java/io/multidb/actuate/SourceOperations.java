@@ -293,14 +293,17 @@ public final class SourceOperations implements AutoCloseable {
 				(password != null) ? password : former.password());
 	}
 
-	private static OperationDescriptor replaceInCatalog(Catalog kept, String name, @Nullable String url,
+	private OperationDescriptor replaceInCatalog(Catalog kept, String name, @Nullable String url,
 			@Nullable String username, @Nullable String password) {
-		if (!kept.replace(name, url, username, password).followed()) {
-			return saved("replace", name);
+		if (kept.replace(name, url, username, password).followed()) {
+			return OperationDescriptor.of("replace", name, "replaced", OperationDescriptor.ALL_NODES,
+					"Changed in the catalog, for all nodes, and used on this one. Where it is open on another, it is"
+							+ " opened anew, and serves as before until that has succeeded.");
 		}
-		return OperationDescriptor.of("replace", name, "replaced", OperationDescriptor.ALL_NODES,
-				"Changed in the catalog, for all nodes. Where it is open, it is opened anew, and serves as before until"
-						+ " that has succeeded.");
+		String problem = problem(kept, name);
+		return (problem != null) ? OperationDescriptor.of("replace", name, "saved", OperationDescriptor.ALL_NODES,
+				"Saved in the catalog, for all nodes. This node cannot use it yet, and goes on as before: " + problem)
+				: saved("replace", name);
 	}
 
 	/**

@@ -51,7 +51,7 @@ public final class MultiDbCatalogAutoConfiguration {
 			ApplicationEventPublisher events, ObjectProvider<ProvidedSources> provided, ObjectProvider<Watch> watch) {
 		Catalog catalog = new Catalog(datasources.tenancy().catalog().settings(environment::getProperty), registry,
 				() -> RouterBean.of(dataSources), migrator.getIfAvailable(() -> SourceMigrator.NONE),
-				events::publishEvent, (timeout) -> provided.getObject().awaitApplied(timeout));
+				events::publishEvent, provided::getObject);
 		watch.ifAvailable(catalog::watch);
 		return catalog;
 	}

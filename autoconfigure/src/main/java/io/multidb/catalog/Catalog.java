@@ -40,6 +40,7 @@ import io.multidb.SourceUnavailableException;
 import io.multidb.UnknownSourceException;
 import io.multidb.access.Grants;
 import io.multidb.access.Permission;
+import io.multidb.discovery.ProvidedSources;
 import io.multidb.discovery.SourceProvider;
 import io.multidb.routing.MappingStore;
 import io.multidb.routing.NumberedMappingStore.Revision;
@@ -61,13 +62,15 @@ import io.multidb.source.Watch;
  * <b>Changing</b> is work on the catalog's source, as inside of
  * {@code SourceContext.enter(source)}. Without a transaction on that source it has one of
  * its own, and when the method returns this node knows of the change and its sources can
- * be used. Inside of one it takes part in it: nothing is seen before it is committed, and
- * nothing is changed if it is rolled back; mappings are in force when the commit returns,
- * and sources follow soon afterwards. Inside of a transaction on another source it is
- * refused with {@link io.multidb.SourceSwitchException}, as every switch is. One change
- * waits for another as long as for a connection, or as {@code lock_timeout} says where
- * that is set. Other nodes follow within milliseconds where the database tells them
- * (PostgreSQL), or else within {@code app.tenancy.catalog.poll-interval}.
+ * be used: one that is open has been opened anew, unless its server does not let it be
+ * opened, or has not within 5 s, and it serves as before until then. Inside of one it
+ * takes part in it: nothing is seen before it is committed, and nothing is changed if it
+ * is rolled back; mappings are in force when the commit returns, and sources follow soon
+ * afterwards. Inside of a transaction on another source it is refused with
+ * {@link io.multidb.SourceSwitchException}, as every switch is. One change waits for
+ * another as long as for a connection, or as {@code lock_timeout} says where that is set.
+ * Other nodes follow within milliseconds where the database tells them (PostgreSQL), or
+ * else within {@code app.tenancy.catalog.poll-interval}.
  * <p>
  * Thread-safe. Failures of the database are {@code DataAccessException}s.
  */
@@ -93,7 +96,7 @@ public final class Catalog implements AutoCloseable {
 
 	private final CatalogShards shards;
 
-	private final Predicate<Duration> awaitApplied;
+	private final Supplier<ProvidedSources> provided;
 
 	/**
 	 * Creates the catalog; nothing is read or started.
@@ -103,10 +106,11 @@ public final class Catalog implements AutoCloseable {
 	 * be made
 	 * @param migrator makes the tables, if it makes any
 	 * @param events is told what happens to the catalog
-	 * @param awaitApplied waits until sources are as definitions say, so long at most
+	 * @param provided makes sources of this catalog's rows, and needs this catalog to be
+	 * made
 	 */
 	public Catalog(CatalogSettings settings, SourceRegistry registry, Supplier<? extends DataSource> router,
-			SourceMigrator migrator, Consumer<CatalogEvent> events, Predicate<Duration> awaitApplied) {
+			SourceMigrator migrator, Consumer<CatalogEvent> events, Supplier<ProvidedSources> provided) {
 		this.settings = settings;
 		this.registry = registry;
 		this.jdbc = SingletonSupplier.of(() -> new JdbcTemplate(router.get()));
@@ -114,7 +118,7 @@ public final class Catalog implements AutoCloseable {
 		this.grants = new CatalogGrants(this.reader, registry);
 		this.mappings = new CatalogMappings(this::write, this.reader, settings.source());
 		this.shards = new CatalogShards(settings, registry);
-		this.awaitApplied = awaitApplied;
+		this.provided = provided;
 	}
 
 	/**
@@ -225,7 +229,7 @@ public final class Catalog implements AutoCloseable {
 	 */
 	public void save(CatalogSource source) {
 		String password = stored(source);
-		boolean unused = write(null, (tables, connection) -> {
+		boolean unused = write(source.name(), null, (tables, connection) -> {
 			tables.save(connection, source, password);
 			return true;
 		});
@@ -236,7 +240,8 @@ public final class Catalog implements AutoCloseable {
 	 *
 	 * @param revision of the row, until it is changed again
 	 * @param followed whether this node knows of it, and has taken it in; {@code false}
-	 * inside of a transaction, and if that takes longer than 5 s
+	 * inside of a transaction, if that takes longer than 5 s, and if the source is open
+	 * and could not be opened as it is now, so that it serves as before
 	 */
 	public record Saved(long revision, boolean followed) {
 	}
@@ -401,14 +406,15 @@ public final class Catalog implements AutoCloseable {
 			Revision known = alone ? follow() : this.reader.told();
 			Change change = look.look();
 			try {
-				return saved(write(null, (tables, connection) -> {
+				Written written = write(null, (tables, connection) -> {
 					Revision last = this.reader.found(known, tables.revision(connection).revision() - 1);
 					if (alone && isOutdated(known, last, tables, connection)) {
 						throw new OutdatedException(last);
 					}
 					return change.apply(tables, connection);
 				}, (revision) -> {
-				}));
+				});
+				return new Saved(written.revision().number(), isFollowed(name, written));
 			}
 			catch (OutdatedException ex) {
 				if (!this.reader.awaitRevision(ex.revision, FOLLOWED)) {
@@ -440,13 +446,16 @@ public final class Catalog implements AutoCloseable {
 				.awaitRevision(this.reader.found(before, Objects.requireNonNull(now).revision()), FOLLOWED);
 		}
 		Revision known = this.reader.told();
-		boolean unused = this.awaitApplied.test(FOLLOWED);
+		boolean unused = this.provided.get().awaitApplied(FOLLOWED);
 		return known;
 	}
 
-	private Saved saved(Written written) {
-		return new Saved(written.revision().number(), written.committed()
-				&& this.reader.awaitRevision(written.revision(), FOLLOWED) && this.awaitApplied.test(FOLLOWED));
+	private boolean isFollowed(@Nullable String source, Written written) {
+		if (!written.committed() || !this.reader.awaitRevision(written.revision(), FOLLOWED)) {
+			return false;
+		}
+		ProvidedSources sources = this.provided.get();
+		return (source != null) ? sources.awaitApplied(source, FOLLOWED) : sources.awaitApplied(FOLLOWED);
 	}
 
 	/**
@@ -456,7 +465,7 @@ public final class Catalog implements AutoCloseable {
 	 * @return whether there is such a row
 	 */
 	public boolean deactivate(String name) {
-		return write(null, (tables, connection) -> tables.change(connection, name, Map.of("active", false)));
+		return write(name, null, (tables, connection) -> tables.change(connection, name, Map.of("active", false)));
 	}
 
 	/**
@@ -465,7 +474,7 @@ public final class Catalog implements AutoCloseable {
 	 * @return whether there is such a row
 	 */
 	public boolean activate(String name) {
-		return write(null, (tables, connection) -> tables.change(connection, name, Map.of("active", true)));
+		return write(name, null, (tables, connection) -> tables.change(connection, name, Map.of("active", true)));
 	}
 
 	/**
@@ -475,7 +484,7 @@ public final class Catalog implements AutoCloseable {
 	 * @return whether there was such a row
 	 */
 	public boolean remove(String name) {
-		return write("source", (tables, connection) -> tables.delete(connection, "source", name));
+		return write(name, "source", (tables, connection) -> tables.delete(connection, "source", name));
 	}
 
 	/**
@@ -485,7 +494,7 @@ public final class Catalog implements AutoCloseable {
 	 * @return whether it was there, and as it was
 	 */
 	public boolean remove(String name, long revision) {
-		return write("source", (tables, connection) -> tables.deleteAsOf(connection, name, revision));
+		return write(name, "source", (tables, connection) -> tables.deleteAsOf(connection, name, revision));
 	}
 
 	/**
@@ -498,7 +507,7 @@ public final class Catalog implements AutoCloseable {
 	 * @throws IllegalArgumentException if the catalog has no such source
 	 */
 	public void grant(String source, String user, Permission.Level level, @Nullable String by) {
-		boolean granted = write(null, (tables, connection) -> {
+		boolean granted = write(null, null, (tables, connection) -> {
 			boolean there = tables.isThere(connection, source);
 			if (there) {
 				tables.savePermission(connection, source, user, level.name().toLowerCase(Locale.ROOT), by,
@@ -519,7 +528,7 @@ public final class Catalog implements AutoCloseable {
 	 * @return whether there was one
 	 */
 	public boolean revoke(String source, String user) {
-		return write("permission", (tables, connection) -> tables.delete(connection, "permission", source, user));
+		return write(null, "permission", (tables, connection) -> tables.delete(connection, "permission", source, user));
 	}
 
 	/**
@@ -582,10 +591,11 @@ public final class Catalog implements AutoCloseable {
 	record Written(boolean result, Revision revision, boolean committed) {
 	}
 
-	private boolean write(@Nullable String removedFrom, Change change) {
+	/** Waits for what becomes of a source, if it is about one. */
+	private boolean write(@Nullable String source, @Nullable String removedFrom, Change change) {
 		Written written = write(removedFrom, change, (revision) -> {
 		});
-		Saved unused = saved(written);
+		boolean unused = isFollowed(source, written);
 		return written.result();
 	}
 

@@ -85,6 +85,9 @@ public final class ProvidedSources implements AutoCloseable {
 	/** Looked at again when that has ended; the worker's alone. */
 	private final Set<String> again = new HashSet<>();
 
+	/** Who waits for a replacement to end; the worker's alone. */
+	private final Map<String, List<CompletableFuture<Boolean>>> waiting = new HashMap<>();
+
 	/** Replacements that failed in a row; the worker's alone. */
 	private final Map<String, Integer> failures = new HashMap<>();
 
@@ -175,7 +178,7 @@ public final class ProvidedSources implements AutoCloseable {
 			if (!done.complete(null) && added) {
 				this.keptOut.remove(name);
 			}
-		}, done);
+		}, () -> done.complete(null));
 		return await(done, KEPT_OUT) || !done.cancel(false);
 	}
 
@@ -190,14 +193,35 @@ public final class ProvidedSources implements AutoCloseable {
 
 	/**
 	 * Waits until everything that providers told before this call has been applied, save
-	 * for sources that are being opened anew.
+	 * for sources that are being opened anew, which may wait for a server.
 	 * @param timeout how long to wait at most
 	 * @return whether it has
 	 */
 	public boolean awaitApplied(Duration timeout) {
-		CompletableFuture<Void> done = new CompletableFuture<>();
-		submit(() -> done.complete(null), done);
-		return await(done, timeout);
+		CompletableFuture<Boolean> applied = new CompletableFuture<>();
+		submit(() -> applied.complete(true), () -> applied.complete(true));
+		return await(applied, timeout);
+	}
+
+	/**
+	 * Waits until everything that providers told before this call has been applied, and
+	 * if one source is being opened anew for that, until it serves as it is defined.
+	 * @param name the source's name
+	 * @param timeout how long to wait at most
+	 * @return whether it has; {@code false} also if it could not be opened, and serves as
+	 * before
+	 */
+	public boolean awaitApplied(String name, Duration timeout) {
+		CompletableFuture<Boolean> applied = new CompletableFuture<>();
+		submit(() -> {
+			if (this.replacing.contains(name)) {
+				this.waiting.computeIfAbsent(name, (waiting) -> new ArrayList<>()).add(applied);
+			}
+			else {
+				applied.complete(!this.failures.containsKey(name));
+			}
+		}, () -> applied.complete(true));
+		return await(applied, timeout) && applied.join();
 	}
 
 	/**
@@ -208,7 +232,7 @@ public final class ProvidedSources implements AutoCloseable {
 		return Map.copyOf(this.problems);
 	}
 
-	private static boolean await(CompletableFuture<Void> done, Duration timeout) {
+	private static boolean await(CompletableFuture<?> done, Duration timeout) {
 		try {
 			done.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
 			return true;
@@ -235,17 +259,17 @@ public final class ProvidedSources implements AutoCloseable {
 			finally {
 				done.complete(null);
 			}
-		}, done);
+		}, () -> done.complete(null));
 		return done;
 	}
 
-	private void submit(Runnable task, CompletableFuture<Void> done) {
+	/** Has the worker do something, or else, as the application ends, what is given. */
+	private void submit(Runnable task, Runnable ended) {
 		try {
 			this.worker.execute(task);
 		}
 		catch (RejectedExecutionException ex) {
-			// The application ends.
-			done.complete(null);
+			ended.run();
 		}
 	}
 
@@ -433,7 +457,8 @@ public final class ProvidedSources implements AutoCloseable {
 					failure = new IllegalStateException("It could not be replaced: " + ex, ex);
 				}
 				RuntimeException why = failure;
-				submit(() -> replaced(name, definition, why), new CompletableFuture<>());
+				submit(() -> replaced(name, definition, why), () -> {
+				});
 			});
 		}
 		catch (RejectedExecutionException ex) {
@@ -464,8 +489,17 @@ public final class ProvidedSources implements AutoCloseable {
 		else {
 			notReplaced(name, definition, failure);
 		}
-		if (changed) {
-			apply(Set.of(name));
+		try {
+			if (changed) {
+				apply(Set.of(name));
+			}
+		}
+		finally {
+			List<CompletableFuture<Boolean>> waited = this.replacing.contains(name) ? null : this.waiting.remove(name);
+			if (waited != null) {
+				boolean applied = !this.failures.containsKey(name);
+				waited.forEach((each) -> each.complete(applied));
+			}
 		}
 	}
 

@@ -854,6 +854,23 @@ class DatasourcesEndpointTests {
 	}
 
 	@Test
+	void whatIsReplacedInTheCatalogIsUsedOnThisNodeOrSaidNotToBe() throws Exception {
+		startWithCatalog();
+		post("", "{'name':'faro','url':'" + file("faro") + "'}");
+		Source faro = registry().get("faro");
+		assertThat(Sources.query(faro, "select file from pragma_database_list")).endsWith("faro.db");
+		assertThat(json(send("POST", "/faro", "{'url':'" + file("new") + "'}"))).containsEntry("outcome", "replaced");
+		assertThat(Sources.query(faro, "select file from pragma_database_list")).endsWith("new.db");
+		HttpResponse<String> answer = send("POST", "/faro", "{'url':'" + file("nowhere/newer") + "'}");
+		assertThat(answer.statusCode()).isEqualTo(202);
+		assertThat(json(answer)).containsEntry("outcome", "saved");
+		assertThat((String) json(answer).get("message"))
+			.startsWith("Saved in the catalog, for all nodes. This node cannot use it yet, and goes on as before: ")
+			.contains("nowhere");
+		assertThat(Sources.query(faro, "select file from pragma_database_list")).endsWith("new.db");
+	}
+
+	@Test
 	void aRowOfAnotherNodeIsNotOverwrittenByOneThatIsAdded() throws Exception {
 		Catalog catalog = startWithCatalog("app.tenancy.catalog.poll-interval=1h");
 		Sources.execute(registry().get("main"),

@@ -74,14 +74,14 @@ class CatalogIntegrationTests {
 					new CatalogCredentials(List.of(), (name) -> null, Map.of(), null, true));
 			this.catalog = new Catalog(settings, this.registry,
 					() -> new RoutingDataSource(new Routes(List.of(), null, this.registry)),
-					new LiquibaseMigrator(new DefaultResourceLoader()), this.events::add, this::awaitApplied);
+					new LiquibaseMigrator(new DefaultResourceLoader()), this.events::add, this::provided);
 			this.provided = new ProvidedSources(this.registry, List.of(this.catalog.provider()));
 			this.catalog.start(LONG);
 			this.provided.start(LONG);
 		}
 
-		private boolean awaitApplied(Duration timeout) {
-			return this.provided.awaitApplied(timeout);
+		private ProvidedSources provided() {
+			return this.provided;
 		}
 
 		void close() {

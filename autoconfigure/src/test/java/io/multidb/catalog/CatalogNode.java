@@ -56,7 +56,7 @@ final class CatalogNode implements AutoCloseable {
 				new CatalogCredentials(List.of(), (name) -> null, Map.of(), null, true));
 		this.catalog = new Catalog(settings, this.registry, this::router,
 				new LiquibaseMigrator(new DefaultResourceLoader()), (event) -> {
-				}, this::awaitApplied);
+				}, this::provided);
 		this.provided = new ProvidedSources(this.registry, List.of(this.catalog.provider()));
 		this.mappings = new TenantMappings(this.registry, this.catalog.mappings(), this.events::add);
 		this.routes = new Routes(routes, null, this.registry, this.mappings, this.catalog.shards());
@@ -70,8 +70,8 @@ final class CatalogNode implements AutoCloseable {
 		return this.router;
 	}
 
-	private boolean awaitApplied(Duration timeout) {
-		return this.provided.awaitApplied(timeout);
+	private ProvidedSources provided() {
+		return this.provided;
 	}
 
 	/** Something that is done in a transaction on the catalog's source. */

@@ -102,7 +102,7 @@ class CatalogTests {
 				(event) -> {
 					this.events.add(event);
 					this.listener.accept(event);
-				}, (timeout) -> this.provided.awaitApplied(timeout));
+				}, () -> this.provided);
 		this.provided = new ProvidedSources(registry, List.of(this.catalog.provider()));
 		this.catalog.start(LONG);
 		this.provided.start(LONG);
@@ -147,6 +147,35 @@ class CatalogTests {
 		assertThat(this.catalog.find("ny_appeals").attributes()).containsEntry("since", "1847");
 		assertThat(this.events).contains(new CatalogEvent.Loaded(0),
 				new CatalogEvent.Changed(java.util.Set.of("ny_appeals"), java.util.Set.of()));
+	}
+
+	@Test
+	void aSourceThatIsOpenIsAtItsNewAddressWhenTheMethodReturns() throws Exception {
+		SourceRegistry registry = start((definition, connection) -> {
+			if (definition.name().equals("ny_appeals")) {
+				Thread.sleep(200);
+			}
+			return new io.multidb.migration.LiquibaseMigrator(new org.springframework.core.io.DefaultResourceLoader())
+				.migrate(definition, connection);
+		});
+		this.catalog.save(court("ny_appeals").build());
+		Source source = registry.get("ny_appeals");
+		assertThat(file(source)).isEqualTo("ny_appeals.db");
+		this.catalog.save(CatalogSource.named("ny_appeals").url(court("second").build().url()).build());
+		assertThat(file(source)).isEqualTo("second.db");
+		assertThat(this.catalog.replace("ny_appeals", court("third").build().url(), null, null).followed()).isTrue();
+		assertThat(file(source)).isEqualTo("third.db");
+		assertThat(this.catalog
+			.replace("ny_appeals", "jdbc:sqlite:" + this.directory.resolve("nowhere/fourth.db"), null, null)
+			.followed()).isFalse();
+		assertThat(file(source)).as("it serves as before").isEqualTo("third.db");
+		assertThat(this.provided.problems()).containsOnlyKeys("ny_appeals");
+	}
+
+	private static String file(Source source) throws Exception {
+		return Path.of(Sources.query(source, "select file from pragma_database_list where name = 'main'"))
+			.getFileName()
+			.toString();
 	}
 
 	@Test
@@ -413,7 +442,7 @@ class CatalogTests {
 				(event) -> {
 					this.events.add(event);
 					this.listener.accept(event);
-				}, (timeout) -> this.provided.awaitApplied(timeout));
+				}, () -> this.provided);
 		this.provided = new ProvidedSources(registry, List.of(this.catalog.provider()));
 		this.catalog.start(LONG);
 		this.provided.start(LONG);

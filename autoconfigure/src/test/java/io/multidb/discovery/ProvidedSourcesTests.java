@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -494,6 +495,51 @@ class ProvidedSourcesTests {
 		release.countDown();
 		await().untilAsserted(() -> assertThat(file(registry.get("s1"))).isEqualTo("s1-after.db"));
 		await().untilAsserted(() -> assertThat(file(registry.get("s2"))).isEqualTo("slow-s2.db"));
+	}
+
+	@Test
+	void whoWaitsForASourceFindsItOpenedAnewAndNobodyElseWaits() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		this.sources.with((definition, connection) -> {
+			if (definition.url().text().contains("slow")) {
+				release.await();
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		});
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		provider.put(at("b", "b.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "slow-a.db"));
+		provider.put(at("b", "b2.db"));
+		assertThat(this.provided.awaitApplied(LONG)).isTrue();
+		assertThat(this.provided.awaitApplied("b", LONG)).isTrue();
+		assertThat(this.provided.awaitApplied("a", Duration.ofMillis(50))).as("still being opened").isFalse();
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		// Decided on when the former replacement has ended, and waited for as well.
+		provider.put(at("a", "slow-a2.db"));
+		CompletableFuture<Boolean> applied = CompletableFuture.supplyAsync(() -> this.provided.awaitApplied("a", LONG));
+		release.countDown();
+		assertThat(applied.get(1, TimeUnit.MINUTES)).isTrue();
+		assertThat(file(registry.get("a"))).isEqualTo("slow-a2.db");
+	}
+
+	@Test
+	void whoWaitsForASourceThatCannotBeOpenedIsToldSo() throws Exception {
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = start(provider);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "later/a2.db"));
+		assertThat(this.provided.awaitApplied("a", LONG)).isFalse();
+		assertThat(this.provided.problems()).containsKey("a");
+		java.nio.file.Files.createDirectory(this.directory.resolve("later"));
+		provider.tell("a");
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+		assertThat(file(registry.get("a"))).isEqualTo("a2.db");
 	}
 
 	@Test
