@@ -154,7 +154,7 @@ class DocumentedCommandsTests {
 				assertThat(word).as(line).matches("[^=]+=(\"datasources .+\"|--\\S+=\\S+)");
 			}
 			else if (word.startsWith("-")) {
-				assertThat(word).as(line).isIn("-am", "-DskipTests", "-DskipITs");
+				assertThat(word).as(line).isIn("-am", "-DskipTests");
 			}
 			else {
 				tasks.add(word);
