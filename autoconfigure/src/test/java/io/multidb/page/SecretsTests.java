@@ -6,9 +6,7 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Driver;
 import java.sql.DriverManager;
-import java.sql.DriverPropertyInfo;
 import java.sql.SQLException;
-import java.sql.SQLFeatureNotSupportedException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -16,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.logging.Logger;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.observation.Observation;
@@ -43,6 +40,7 @@ import io.multidb.fanout.FanOutResult;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceEvent;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.TestDriver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
@@ -272,7 +270,11 @@ class SecretsTests {
 	}
 
 	/** Is never reached, and says everything it knows, in several forms. */
-	private static final class QuotingDriver implements Driver {
+	private static final class QuotingDriver extends TestDriver {
+
+		QuotingDriver() {
+			super("jdbc:quoting:");
+		}
 
 		@Override
 		public Connection connect(String url, Properties info) throws SQLException {
@@ -282,36 +284,6 @@ class SecretsTests {
 			String parameters = url.replaceFirst("^[^?;(]*", "");
 			SQLException cause = new SQLException("near '" + parameters + "' with " + info);
 			throw new SQLException("No way to " + url + " as " + info.getProperty("password"), "08001", cause);
-		}
-
-		@Override
-		public boolean acceptsURL(String url) {
-			return url.startsWith("jdbc:quoting:");
-		}
-
-		@Override
-		public DriverPropertyInfo[] getPropertyInfo(String url, Properties info) {
-			return new DriverPropertyInfo[0];
-		}
-
-		@Override
-		public int getMajorVersion() {
-			return 1;
-		}
-
-		@Override
-		public int getMinorVersion() {
-			return 0;
-		}
-
-		@Override
-		public boolean jdbcCompliant() {
-			return false;
-		}
-
-		@Override
-		public Logger getParentLogger() throws SQLFeatureNotSupportedException {
-			throw new SQLFeatureNotSupportedException();
 		}
 
 	}

@@ -5,13 +5,9 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;
-import java.sql.Driver;
 import java.sql.DriverManager;
-import java.sql.DriverPropertyInfo;
 import java.sql.SQLException;
-import java.sql.SQLFeatureNotSupportedException;
 import java.util.Properties;
-import java.util.logging.Logger;
 
 import org.jspecify.annotations.Nullable;
 
@@ -20,11 +16,15 @@ import org.jspecify.annotations.Nullable;
  * {@code jdbc:hint:<file>} says so as H2 and SQL Server do, {@code jdbc:hint:mariadb:…}
  * does not, as MariaDB Connector/J 3.5.6.
  */
-public final class HintDriver implements Driver {
+public final class HintDriver extends TestDriver {
 
 	private static final String PREFIX = "jdbc:hint:";
 
 	private static final String MARIADB = "mariadb:";
+
+	public HintDriver() {
+		super(PREFIX);
+	}
 
 	static SourceDefinition.Builder source(String name, String file) {
 		return SourceDefinition.named(name).url(PREFIX + file).driverClassName(HintDriver.class.getName());
@@ -37,36 +37,6 @@ public final class HintDriver implements Driver {
 		return new Hinted(
 				DriverManager.getConnection("jdbc:sqlite:" + (mariaDb ? file.substring(MARIADB.length()) : file)),
 				mariaDb);
-	}
-
-	@Override
-	public boolean acceptsURL(String url) {
-		return url.startsWith(PREFIX);
-	}
-
-	@Override
-	public DriverPropertyInfo[] getPropertyInfo(String url, Properties info) {
-		return new DriverPropertyInfo[0];
-	}
-
-	@Override
-	public int getMajorVersion() {
-		return 1;
-	}
-
-	@Override
-	public int getMinorVersion() {
-		return 0;
-	}
-
-	@Override
-	public boolean jdbcCompliant() {
-		return false;
-	}
-
-	@Override
-	public Logger getParentLogger() throws SQLFeatureNotSupportedException {
-		throw new SQLFeatureNotSupportedException();
 	}
 
 	private static final class Hinted extends ForwardingConnection {

@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Driver;
 import java.sql.DriverManager;
-import java.sql.DriverPropertyInfo;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,7 +22,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.logging.Logger;
 
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AutoClose;
@@ -638,7 +636,7 @@ class SourceLifeTests {
 	}
 
 	/** A driver in front of SQLite that connects when it is let. */
-	private static final class SlowDriver implements Driver {
+	private static final class SlowDriver extends TestDriver {
 
 		private final List<Connection> made = new CopyOnWriteArrayList<>();
 
@@ -647,6 +645,10 @@ class SourceLifeTests {
 		private volatile String refusedPassword;
 
 		private final AtomicInteger refused = new AtomicInteger();
+
+		SlowDriver() {
+			super("jdbc:slow:");
+		}
 
 		long open() throws SQLException {
 			long open = 0;
@@ -681,36 +683,6 @@ class SourceLifeTests {
 			Connection connection = DriverManager.getConnection(url.replace("jdbc:slow:", "jdbc:sqlite:"));
 			this.made.add(connection);
 			return connection;
-		}
-
-		@Override
-		public boolean acceptsURL(String url) {
-			return url.startsWith("jdbc:slow:");
-		}
-
-		@Override
-		public DriverPropertyInfo[] getPropertyInfo(String url, Properties properties) {
-			return new DriverPropertyInfo[0];
-		}
-
-		@Override
-		public int getMajorVersion() {
-			return 1;
-		}
-
-		@Override
-		public int getMinorVersion() {
-			return 0;
-		}
-
-		@Override
-		public boolean jdbcCompliant() {
-			return false;
-		}
-
-		@Override
-		public Logger getParentLogger() {
-			return Logger.getGlobal();
 		}
 
 	}
