@@ -154,7 +154,7 @@ class DocumentedCommandsTests {
 				assertThat(word).as(line).matches("[^=]+=(\"datasources .+\"|--\\S+=\\S+)");
 			}
 			else if (word.startsWith("-")) {
-				assertThat(word).as(line).isIn("-am", "-DskipTests");
+				assertThat(word).as(line).isIn("-am", "-DskipTests", "-DskipITs=false");
 			}
 			else {
 				tasks.add(word);
