@@ -1,6 +1,10 @@
 package io.multidb.source;
 
+import java.io.EOFException;
 import java.io.IOException;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
+import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -25,6 +29,9 @@ final class ConnectFailure {
 
 	/** Of a URL, up to its end: a driver may quote only these. */
 	private static final Pattern PARAMETERS = Pattern.compile("[?;][^@]*=.*", Pattern.DOTALL);
+
+	/** PostgreSQL's admin_shutdown, crash_shutdown and cannot_connect_now. */
+	private static final Set<String> SERVER_STARTS_OR_ENDS = Set.of("57P01", "57P02", "57P03");
 
 	private static final int SHORTEST_SECRET = 4;
 
@@ -205,6 +212,26 @@ final class ConnectFailure {
 	static boolean isOfNetwork(SQLException failure) {
 		String state = String.valueOf(failure.getSQLState());
 		return state.startsWith("08") || state.startsWith("57P") || failure.getCause() instanceof IOException;
+	}
+
+	/**
+	 * The server was not to be reached, or starts or ends, for whichever source: none of
+	 * the refusals that have an SQLState of connections too, such as a driver's for lack
+	 * of a password or PgBouncer's, and no certificate that does not fit.
+	 */
+	static boolean isUnreached(SQLException failure) {
+		if (SERVER_STARTS_OR_ENDS.contains(String.valueOf(failure.getSQLState()))) {
+			return true;
+		}
+		Throwable cause = failure.getCause();
+		for (int depth = 0; cause != null && depth < DEEPEST_CAUSE; depth++) {
+			if (cause instanceof SocketException || cause instanceof SocketTimeoutException
+					|| cause instanceof UnknownHostException || cause instanceof EOFException) {
+				return true;
+			}
+			cause = cause.getCause();
+		}
+		return false;
 	}
 
 	/** PostgreSQL's invalid_catalog_name, which PgBouncer passes on as text only. */

@@ -12,6 +12,11 @@ import org.jspecify.annotations.Nullable;
  * by chance, so that the sources of one server do not come back to it all at once.
  * Changed under the source's lock; {@link #left()} and {@link #isRetryLost()} need none.
  * <p>
+ * Whoever uses it may try before that time, if its server could not be reached and
+ * another source has reached it since. If that fails, it is not done again until a try at
+ * its time, or an operator's, has failed as well: so a server that comes and goes makes
+ * at most twice as many tries of each source, and the time between them grows as it does.
+ * <p>
  * What is decided here goes by {@link System#nanoTime()}: the clock on the wall may be
  * set, and is only for those who read it.
  */
@@ -34,8 +39,28 @@ final class Failures {
 
 	private volatile long nextTryAt = System.nanoTime();
 
-	/** Adds one. */
-	void add(Instant now) {
+	/** Whether what is being tried was not waited for. */
+	private boolean early;
+
+	/** See {@link #unreachedAt()}. */
+	private @Nullable Long unreachedAt;
+
+	/**
+	 * A try begins, or is over.
+	 * @param early whether it is made for whoever uses the source, and not at its time or
+	 * by an operator
+	 */
+	void trying(boolean early) {
+		this.early = early;
+	}
+
+	/**
+	 * Adds one.
+	 * @param unreachedAt when the server was asked, in {@link System#nanoTime()};
+	 * {@code null} if it was reached, and the failure is the source's own
+	 */
+	void add(Instant now, @Nullable Long unreachedAt) {
+		this.unreachedAt = this.early ? null : unreachedAt;
 		Duration doubled = FIRST_RETRY.multipliedBy(1L << Math.min(this.count, 10));
 		long millis = ((doubled.compareTo(LAST_RETRY) < 0) ? doubled : LAST_RETRY).toMillis();
 		this.retryIn = Duration.ofMillis(millis + ThreadLocalRandom.current().nextLong(millis / 2));
@@ -56,6 +81,7 @@ final class Failures {
 		boolean failed = this.since != null;
 		this.since = null;
 		this.count = 0;
+		this.unreachedAt = null;
 		return failed ? Duration.ofNanos(System.nanoTime() - this.beganAt) : null;
 	}
 
@@ -73,6 +99,15 @@ final class Failures {
 	Duration left() {
 		long left = this.nextTryAt - System.nanoTime();
 		return (left >= 0) ? Duration.ofNanos(left) : FIRST_RETRY;
+	}
+
+	/**
+	 * When the server was asked that could not be reached: if another source has reached
+	 * it since, this one may be tried before its time.
+	 * @return in {@link System#nanoTime()}; {@code null} if its time is to be waited for
+	 */
+	@Nullable Long unreachedAt() {
+		return this.unreachedAt;
 	}
 
 	/** A retry that is long overdue was lost; the next caller makes up for it. */

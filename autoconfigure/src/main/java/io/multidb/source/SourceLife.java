@@ -379,7 +379,10 @@ final class SourceLife {
 			if (isGone()) {
 				return null;
 			}
-			this.transition = (this.transition != null) ? this.transition : mine;
+			if (this.transition == null) {
+				this.transition = mine;
+				this.failures.trying(false);
+			}
 			return this.transition;
 		}
 		finally {
@@ -388,7 +391,9 @@ final class SourceLife {
 	}
 
 	/**
-	 * Begins a transition of a source that is not open, unless another is under way.
+	 * Begins a transition of a source that is not open, unless another is under way. What
+	 * failed because its server could not be reached is tried before its time, if another
+	 * source has reached that since.
 	 * @return the one that is under way now; {@code null} if the source is open, or gone
 	 * @throws SourceUnavailableException if it failed before, and is not tried again yet
 	 */
@@ -398,11 +403,13 @@ final class SourceLife {
 			if (isGone() || this.source.pool() != null) {
 				return null;
 			}
-			if (this.state instanceof SourceState.Unavailable unavailable && !this.failures.isRetryLost()) {
+			if (this.state instanceof SourceState.Unavailable unavailable && !this.failures.isRetryLost()
+					&& !isServerBack()) {
 				throw new SourceUnavailableException(this.source.name(), unavailable.reason(), retryIn(), null);
 			}
 			if (this.transition == null) {
 				this.transition = mine;
+				this.failures.trying(this.state instanceof SourceState.Unavailable);
 				if (!(this.state instanceof SourceState.Unavailable)) {
 					this.state = new SourceState.Opening(now());
 				}
@@ -428,11 +435,19 @@ final class SourceLife {
 				return false;
 			}
 			this.transition = mine;
+			this.failures.trying(false);
 			return true;
 		}
 		finally {
 			this.lock.unlock();
 		}
+	}
+
+	/** Under the lock. */
+	private boolean isServerBack() {
+		Long unreachedAt = this.failures.unreachedAt();
+		return unreachedAt != null
+				&& this.registry.reachedServers().isReachedSince(this.source.definition(), unreachedAt);
 	}
 
 	/** A transition is over: another one may begin. */
@@ -441,6 +456,7 @@ final class SourceLife {
 		try {
 			if (mine.equals(this.transition)) {
 				this.transition = null;
+				this.failures.trying(false);
 			}
 			if (this.state instanceof SourceState.Opening) {
 				this.state = COLD;
@@ -456,12 +472,14 @@ final class SourceLife {
 
 	/**
 	 * It failed, and is tried again by itself.
+	 * @param unreachedAt when its server was asked, in {@link System#nanoTime()};
+	 * {@code null} if the failure is its own
 	 * @return how long until then
 	 */
-	Duration failed(String reason) {
+	Duration failed(String reason, @Nullable Long unreachedAt) {
 		this.lock.lock();
 		try {
-			becomeUnavailable(reason);
+			becomeUnavailable(reason, unreachedAt);
 			return this.failures.retryIn();
 		}
 		finally {
@@ -497,8 +515,8 @@ final class SourceLife {
 	}
 
 	/** Under the lock. */
-	private void becomeUnavailable(String reason) {
-		this.failures.add(now());
+	private void becomeUnavailable(String reason, @Nullable Long unreachedAt) {
+		this.failures.add(now(), unreachedAt);
 		if (!isGone()) {
 			if (!(this.state instanceof SourceState.Unavailable before && before.reason().equals(reason))) {
 				this.events.add(new SourceEvent.Unavailable(this.source.name(), reason, this.failures.retryIn()));
@@ -523,7 +541,8 @@ final class SourceLife {
 			kept = this.registry.keepsUnavailable(this.source);
 			startDraining(failed, PoolEnd.LOST);
 			if (kept) {
-				becomeUnavailable(reason);
+				// Its pool does not say when it began to ask; now is not too early.
+				becomeUnavailable(reason, ConnectFailure.isUnreached(failure) ? System.nanoTime() : null);
 				if (this.transition == null) {
 					this.registry.background().retryLater(this.source, this.failures.count(), this.failures.retryIn());
 				}

@@ -52,8 +52,16 @@ final class SourceOpener implements AutoCloseable {
 
 		private static final long serialVersionUID = 1L;
 
+		/** {@code null} if it was reached, or nobody knows. */
+		private final @Nullable Long unreachedAt;
+
 		CannotConnectException(SourceDefinition definition, SQLException cause) {
+			this(definition, cause, null);
+		}
+
+		CannotConnectException(SourceDefinition definition, SQLException cause, @Nullable Long unreachedAt) {
 			super(ConnectFailure.explain(definition, cause), cause);
+			this.unreachedAt = unreachedAt;
 		}
 
 		/**
@@ -63,6 +71,15 @@ final class SourceOpener implements AutoCloseable {
 		CannotConnectException(SourceDefinition definition, String reason) {
 			super("Source '" + definition.name() + "' cannot be connected at " + definition.url().masked() + ": "
 					+ reason, null, false, false);
+			this.unreachedAt = null;
+		}
+
+		/**
+		 * When its server was asked, if that could not be reached.
+		 * @return in {@link System#nanoTime()}; {@code null} if something else is wrong
+		 */
+		@Nullable Long unreachedAt() {
+			return this.unreachedAt;
 		}
 
 	}
@@ -77,6 +94,8 @@ final class SourceOpener implements AutoCloseable {
 	private final Supplier<ScheduledExecutorService> poolScheduler;
 
 	private final ServerBudgets budgets;
+
+	private final ReachedServers reached;
 
 	/** By the source's name. */
 	private final Predicate<String> replicas;
@@ -95,9 +114,11 @@ final class SourceOpener implements AutoCloseable {
 	private volatile Function<String, @Nullable MetricsTrackerFactory> trackers = (name) -> null;
 
 	SourceOpener(Map<DatabaseProduct, DatabaseCreator> creators, SourceMigrator migrator,
-			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets, Predicate<String> replicas) {
+			Supplier<ScheduledExecutorService> poolScheduler, ServerBudgets budgets, ReachedServers reached,
+			Predicate<String> replicas) {
 		this.replicas = replicas;
 		this.budgets = budgets;
+		this.reached = reached;
 		this.creators = creators;
 		this.migrator = migrator;
 		this.poolScheduler = poolScheduler;
@@ -358,8 +379,10 @@ final class SourceOpener implements AutoCloseable {
 
 	private Connection connect(SourceDefinition definition, PhysicalDataSource physical) throws Exception {
 		Connection connection;
+		long askedAt = System.nanoTime();
 		try {
 			connection = physical.connect();
+			this.reached.reached(definition);
 		}
 		catch (NoPermitException ex) {
 			throw ex;
@@ -371,7 +394,11 @@ final class SourceOpener implements AutoCloseable {
 			if (definition.template() != null && isMissing(definition, ex)) {
 				throw new MissingDatabaseException();
 			}
-			throw new CannotConnectException(definition, ex);
+			boolean unreached = ConnectFailure.isUnreached(ex);
+			if (unreached) {
+				this.reached.unreached(definition, askedAt);
+			}
+			throw new CannotConnectException(definition, ex, unreached ? askedAt : null);
 		}
 		this.underWay.put(connection, definition.product());
 		if (this.closed) {

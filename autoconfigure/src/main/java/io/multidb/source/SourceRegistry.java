@@ -95,6 +95,8 @@ public final class SourceRegistry implements AutoCloseable {
 
 	private final ServerBudgets budgets;
 
+	private final ReachedServers reachedServers = new ReachedServers();
+
 	private final AtomicInteger attention = new AtomicInteger();
 
 	/** Whether the next look for idle pools is scheduled. */
@@ -189,7 +191,7 @@ public final class SourceRegistry implements AutoCloseable {
 		creators.put(DatabaseProduct.SQLITE, new SqliteCreator());
 		creators.put(DatabaseProduct.POSTGRESQL, new PostgresCreator((name) -> get(name).getConnection()));
 		this.budgets = new ServerBudgets(limits.servers(), this.attention::addAndGet, this.background::run);
-		this.opener = new SourceOpener(creators, migrator, this.background::pools, this.budgets,
+		this.opener = new SourceOpener(creators, migrator, this.background::pools, this.budgets, this.reachedServers,
 				this.conflicts::isReplica);
 		List<String> mistakes = new ArrayList<>();
 		for (SourceTemplate template : templates) {
@@ -1027,6 +1029,10 @@ public final class SourceRegistry implements AutoCloseable {
 
 	ServerBudgets budgets() {
 		return this.budgets;
+	}
+
+	ReachedServers reachedServers() {
+		return this.reachedServers;
 	}
 
 	/**

@@ -30,10 +30,12 @@ public sealed interface SourceState {
 
 	/**
 	 * It failed; its users are refused at once until a retry in the background succeeds.
+	 * If it could not reach its server, its next use tries as soon as another source of
+	 * that server could be connected.
 	 *
 	 * @param since when it failed first
 	 * @param reason what happened and what to do, without secrets
-	 * @param nextTry when it is tried again
+	 * @param nextTry when it is tried again in the background
 	 */
 	record Unavailable(Instant since, String reason, Instant nextTry) implements SourceState {
 	}

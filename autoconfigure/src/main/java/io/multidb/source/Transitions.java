@@ -483,7 +483,8 @@ final class Transitions {
 			this.life.forget();
 			return new SourceUnavailableException(this.source.name(), reason, Failures.FIRST_RETRY, cause);
 		}
-		return new SourceUnavailableException(this.source.name(), reason, this.life.failed(reason), cause);
+		Long unreachedAt = (failure instanceof SourceOpener.CannotConnectException ex) ? ex.unreachedAt() : null;
+		return new SourceUnavailableException(this.source.name(), reason, this.life.failed(reason, unreachedAt), cause);
 	}
 
 	private String notOpened(NoPermitException none) {

@@ -97,6 +97,46 @@ class BreakerIntegrationTests {
 	}
 
 	@Test
+	void asSoonAsOneIsBackSoAreTheOthersOfItsServer() throws Exception {
+		List<Source> others = new ArrayList<>();
+		for (int i = 0; i < 4; i++) {
+			SourceRegistry registry = this.sources.registry();
+			registry.add(SourceDefinition.named("mortal" + i)
+				.url(server.url("postgres") + "?currentSchema=s" + i)
+				.username("postgres")
+				.build());
+			others.add(registry.get("mortal" + i));
+			assertThat(ask(others.get(i))).isEqualTo("1");
+		}
+		server.kill();
+		for (Source each : others) {
+			await().until(() -> ask(each).equals("unavailable"));
+			// So that none of them comes back by itself.
+			await().until(() -> waitsLong(each));
+		}
+		await().until(() -> ask(this.mortal).equals("unavailable"));
+		server.restart();
+		for (Source each : others) {
+			assertThat(ask(each)).isEqualTo("unavailable");
+		}
+		this.sources.registry().retry("mortal");
+		assertThat(ask(this.mortal)).isEqualTo("1");
+		for (Source each : others) {
+			assertThat(ask(each)).isEqualTo("1");
+		}
+	}
+
+	private boolean waitsLong(Source source) {
+		try {
+			this.sources.registry().retry(source.name());
+			return true;
+		}
+		catch (SourceUnavailableException ex) {
+			return ex.retryAfter().compareTo(Duration.ofSeconds(30)) >= 0;
+		}
+	}
+
+	@Test
 	void thoseWhoWaitAreSentAwayToo() throws Exception {
 		List<CompletableFuture<String>> waiting = new ArrayList<>();
 		try (Connection one = this.mortal.getConnection(); Connection two = this.mortal.getConnection()) {
