@@ -41,11 +41,12 @@ public final class EarlyBeans implements BeanPostProcessor {
 		if (this.early && !isLeftAlone(bean) && isEarly()) {
 			Class<?> type = ClassUtils.getUserClass(bean);
 			if (AopUtils.canApply(this.advisor.get(), type)) {
-				throw new IllegalStateException("@Tenant or @UseSource on " + type.getName()
+				throw new TargetMistakeException("@Tenant or @UseSource on " + type.getName()
 						+ ", its methods or package would be ignored: bean '" + beanName
-						+ "' is made before there are proxies, as a BeanPostProcessor, or what one needs, needs it. Let"
-						+ " that ask for it later, by an ObjectProvider or a @Lazy parameter, or enter the tenant in its"
-						+ " methods' bodies with TenantContext.");
+						+ "' is made before there are proxies, as a BeanPostProcessor, or what one needs, needs it.",
+						"Let that ask for it later, by an ObjectProvider or a @Lazy parameter, or enter the tenant in its"
+								+ " methods' bodies with TenantContext.")
+					.of(type);
 			}
 		}
 		return bean;

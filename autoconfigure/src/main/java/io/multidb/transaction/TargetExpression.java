@@ -10,6 +10,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 
@@ -87,6 +89,9 @@ final class TargetExpression {
 
 	private final String where;
 
+	/** Without its class, for messages. */
+	private final String method;
+
 	private final SpelNode root;
 
 	/** Which argument each variable is. */
@@ -108,20 +113,25 @@ final class TargetExpression {
 	 * @param where the annotation and its place, for messages
 	 * @param method the method whose arguments it sees
 	 * @param annotated where the annotation stands: for its names of the arguments
-	 * @throws IllegalStateException if it cannot be parsed, uses what is not allowed, or
+	 * @throws TargetMistakeException if it cannot be parsed, uses what is not allowed, or
 	 * names an unknown argument
 	 */
 	TargetExpression(String text, String where, Method method, Method annotated) {
 		this.where = where;
+		this.method = method.getName() + Stream.of(method.getParameterTypes())
+			.map(Class::getSimpleName)
+			.collect(Collectors.joining(", ", "(", ")"));
 		if (text.contains("${")) {
-			throw new IllegalStateException(where + " has a placeholder ${…} inside an expression, where it is not"
-					+ " resolved: use it in a constant, or pass the value as an argument.");
+			throw new TargetMistakeException(
+					where + " has a placeholder ${…} inside an expression, where it is not resolved.",
+					"Use it in a constant, or pass the value as an argument.");
 		}
 		try {
 			this.root = new SpelExpressionParser(INTERPRETED).parseRaw(text).getAST();
 		}
 		catch (ParseException | IllegalStateException ex) {
-			throw new IllegalStateException(where + " is no SpEL expression: " + ex.getMessage(), ex);
+			throw new TargetMistakeException(where + " is no SpEL expression: " + ex.getMessage(),
+					"Put text into quotes and a # before an argument, as in 'election-' + #id.", ex);
 		}
 		this.variables = arguments(method);
 		this.variables.putAll(arguments(annotated));
@@ -154,22 +164,25 @@ final class TargetExpression {
 		if (node instanceof TypeReference || node instanceof BeanReference || node instanceof ConstructorReference
 				|| node instanceof Assign || node instanceof OpInc || node instanceof OpDec
 				|| node instanceof FunctionReference || node instanceof Selection || node instanceof Projection) {
-			throw new IllegalStateException(this.where + " uses '" + node.toStringAST()
+			throw new TargetMistakeException(this.where + " uses '" + node.toStringAST()
 					+ "': an expression may read the method's arguments, but name no types, beans or functions, construct,"
-					+ " assign, select or project.");
+					+ " assign, select or project.",
+					"Do that in a method of the argument, or enter the tenant in the body with TenantContext.");
 		}
 		if (node instanceof VariableReference) {
 			checkArgument(node.toStringAST().substring(1));
 		}
 		if (!hasSubject && (node instanceof PropertyOrFieldReference || node instanceof MethodReference
 				|| node instanceof Indexer)) {
-			throw new IllegalStateException(this.where + " uses '" + node.toStringAST() + "', which belongs to nothing:"
-					+ " put text into quotes and a # before an argument, as in 'election-' + #id.");
+			throw new TargetMistakeException(
+					this.where + " uses '" + node.toStringAST() + "', which belongs to nothing.",
+					"Put text into quotes and a # before an argument, as in 'election-' + #id.");
 		}
 		if (node instanceof OpPlus && !outermost && joinsText(node)) {
-			throw new IllegalStateException(this.where + " joins '" + node.toStringAST()
-					+ "' inside of something else, where a null could become text: use + for text at the outermost level"
-					+ " only, or do it in a method of the argument.");
+			throw new TargetMistakeException(
+					this.where + " joins '" + node.toStringAST()
+							+ "' inside of something else, where a null could become text.",
+					"Use + for text at the outermost level only, or do it in a method of the argument.");
 		}
 		for (int i = 0; i < node.getChildCount(); i++) {
 			SpelNode child = node.getChild(i);
@@ -184,9 +197,12 @@ final class TargetExpression {
 		if (name.equals("this") || name.equals("root") || !this.variables.containsKey(name)) {
 			String known = this.variables.isEmpty() ? "it has none"
 					: "its arguments are #" + String.join(", #", new TreeSet<>(this.variables.keySet()));
-			throw new IllegalStateException(this.where + " uses '#" + name + "', which is no argument of the method; "
-					+ known + ". Names are known only when the class is compiled with -parameters; without,"
-					+ " use #a0 for the first argument.");
+			throw new TargetMistakeException(
+					this.where + " uses '#" + name + "', which is no argument of " + this.method + "; " + known + ".",
+					this.variables.isEmpty()
+							? "Put the annotation on a method that has such an argument, or write a constant."
+							: "Correct the name. Names are known only when the class is compiled with -parameters; without, use #a0"
+									+ " for the first argument.");
 		}
 	}
 

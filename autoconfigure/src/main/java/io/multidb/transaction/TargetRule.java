@@ -33,26 +33,39 @@ record TargetRule(Kind kind, @Nullable String constant, @Nullable TargetExpressi
 
 	/**
 	 * Reads an annotation's value.
-	 * @throws IllegalStateException if it can never work
+	 * @throws TargetMistakeException if it can never work
 	 */
 	static TargetRule of(Kind kind, String value, boolean create, boolean suspend, String where, Method method,
 			Method annotated, StringValueResolver placeholders) {
 		if (value.isEmpty()) {
 			if (kind == Kind.SOURCE || create) {
-				throw new IllegalStateException(where + " needs a value.");
+				throw new TargetMistakeException(where + " needs a value.", (kind == Kind.SOURCE) ? "Name the source."
+						: "Name the tenant whose database is created when it is missing.");
 			}
 			return new TargetRule(kind, null, null, false, suspend);
 		}
 		if (value.contains("#")) {
 			return new TargetRule(kind, null, new TargetExpression(value, where, method, annotated), create, suspend);
 		}
-		String constant = Objects.requireNonNullElse(placeholders.resolveStringValue(value), "");
+		String constant = resolve(value, where, placeholders);
 		try {
 			return new TargetRule(kind, TenantContext.check(constant), null, create, suspend);
 		}
 		catch (InvalidTenantException ex) {
 			String what = (kind == Kind.TENANT) ? "tenant" : "source";
-			throw new IllegalStateException(where + " names no valid " + what + ". " + ex.getMessage());
+			throw new TargetMistakeException(where + " names no valid " + what + ". " + ex.getMessage(),
+					"Correct the name; an expression has a # before each argument, as in 'election-' + #id.");
+		}
+	}
+
+	private static String resolve(String value, String where, StringValueResolver placeholders) {
+		try {
+			return Objects.requireNonNullElse(placeholders.resolveStringValue(value), "");
+		}
+		catch (IllegalArgumentException ex) {
+			throw new TargetMistakeException(
+					where + " has a placeholder that nothing resolves. " + ex.getMessage() + ".",
+					"Set the property, or write a default, as in ${city:lisbon}.", ex);
 		}
 	}
 

@@ -68,17 +68,26 @@ final class TargetRules {
 	 * are read then, so that a mistake fails the start and not a later call.
 	 * @param type the class of a bean
 	 * @return whether it is concerned
-	 * @throws IllegalStateException if an annotation can never work, or would be ignored
+	 * @throws TargetMistakeException if an annotation can never work, or would be ignored
 	 * because a proxy cannot intercept its method
 	 */
 	boolean concern(Class<?> type) {
 		Class<?> userClass = ClassUtils.getUserClass(type);
 		Boolean known = this.types.get(userClass);
 		if (known == null) {
-			known = read(userClass);
+			known = readOrRefuse(userClass);
 			this.types.put(userClass, known);
 		}
 		return known;
+	}
+
+	private boolean readOrRefuse(Class<?> type) {
+		try {
+			return read(type);
+		}
+		catch (TargetMistakeException ex) {
+			throw ex.of(type);
+		}
 	}
 
 	private boolean read(Class<?> type) {
@@ -89,14 +98,23 @@ final class TargetRules {
 			return false;
 		}
 		if (speaker != null && PackageTargets.isFinal(type) && type.getInterfaces().length == 0) {
-			throw new IllegalStateException("Package " + speaker.its().getName() + " says whose work " + type.getName()
-					+ " does, but no proxy can be made of a final class: remove 'final', or put it in another package"
-					+ " and enter the tenant with TenantContext.");
+			throw new TargetMistakeException(
+					"Package " + speaker.its().getName() + " says whose work " + type.getName()
+							+ " does, but no proxy can be made of a final class.",
+					"Remove 'final', or put it in another package and enter the tenant with TenantContext.");
 		}
+		boolean applies = false;
 		for (Class<?> each : hierarchy) {
 			for (Method method : ReflectionUtils.getDeclaredMethods(each)) {
-				checkInterceptable(method, find(method, type));
+				TargetRule rule = find(method, type);
+				checkInterceptable(method, rule);
+				applies |= rule != null;
 			}
+		}
+		if (applies && PackageTargets.isFinal(type) && ClassUtils.getAllInterfacesForClass(type).length == 0) {
+			throw new TargetMistakeException(
+					"@Tenant or @UseSource concerns " + type.getName() + ", but no proxy can be made of a final class.",
+					"Remove 'final', or enter the tenant in its methods' bodies with TenantContext.");
 		}
 		return true;
 	}
@@ -141,14 +159,15 @@ final class TargetRules {
 		boolean ignored = isHidden(method) ? isAnnotated(method) : Modifier.isFinal(method.getModifiers())
 				&& rule != null && !method.isSynthetic() && !isSprings(method.getDeclaringClass());
 		if (ignored) {
-			throw new IllegalStateException("@Tenant or @UseSource on " + method
-					+ ", its type or package would be ignored: a proxy cannot intercept a private, static or final method. Make it"
-					+ " overridable, or enter the tenant in its body with TenantContext.");
+			throw new TargetMistakeException("@Tenant or @UseSource on " + method
+					+ ", its type or package would be ignored: a proxy cannot intercept a private, static or final method.",
+					"Make it overridable, or enter the tenant in its body with TenantContext.");
 		}
 		if (isAnnotated(method) && isCalledOnBareBean(method)) {
-			throw new IllegalStateException("@Tenant or @UseSource on " + method
-					+ " would be ignored: Spring calls it on the bean itself, before there is a proxy. Enter the tenant in its"
-					+ " body with TenantContext.");
+			throw new TargetMistakeException(
+					"@Tenant or @UseSource on " + method
+							+ " would be ignored: Spring calls it on the bean itself, before there is a proxy.",
+					"Enter the tenant in its body with TenantContext.");
 		}
 	}
 
@@ -167,7 +186,7 @@ final class TargetRules {
 	 * @param method the method, of the class or of an interface of it
 	 * @param type the class, or a proxy's
 	 * @return the rule, or {@code null} if neither annotation is there
-	 * @throws IllegalStateException if an annotation can never work
+	 * @throws TargetMistakeException if an annotation can never work
 	 */
 	@Nullable TargetRule find(Method method, Class<?> type) {
 		MethodClassKey key = new MethodClassKey(method, type);
@@ -259,8 +278,8 @@ final class TargetRules {
 		boolean rivals = one.getType() != other.getType()
 				|| (one.getDistance() == other.getDistance() && !one.asMap().equals(other.asMap()));
 		if (rivals) {
-			throw new IllegalStateException(
-					describe(one) + " and " + describe(other) + " exclude each other: choose one.");
+			throw new TargetMistakeException(describe(one) + " and " + describe(other) + " exclude each other.",
+					"Choose one.");
 		}
 		return (other.getDistance() < one.getDistance()) ? other : one;
 	}

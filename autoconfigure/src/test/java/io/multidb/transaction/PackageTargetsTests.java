@@ -206,7 +206,7 @@ class PackageTargetsTests {
 			.run((context) -> assertThat(context).getFailure()
 				.rootCause()
 				.hasMessageContainingAll("io.multidb.transaction.apps.auth", FinalService.class.getName(),
-						"remove 'final'"));
+						"Remove 'final'"));
 	}
 
 	@Test

@@ -310,6 +310,17 @@ class TargetAdvisorTests {
 	}
 
 	@Test
+	void finalClassThatHasAnInterfaceMayHaveAnInterfacesProxy() {
+		run(this.contextRunner.withPropertyValues("spring.aop.proxy-target-class=false"), FinalCity.class,
+				(context) -> assertThat(context.getBean(AnnotatedMethod.class).method()).isEqualTo("tenant 'lisbon'"));
+	}
+
+	@Test
+	void finalClassOfWhichNothingIsInterceptedIsLeftAlone() {
+		run(FinalMarker.class, (context) -> assertThat(context).hasSingleBean(FinalMarker.class));
+	}
+
+	@Test
 	void mistakeOfAnInterfaceProxysBeanFailsTheStart() {
 		ApplicationContextRunner jdk = this.contextRunner.withPropertyValues("spring.aop.proxy-target-class=false");
 		jdk.withBean(LateMistake.class)
@@ -1119,6 +1130,20 @@ class TargetAdvisorTests {
 		public final String method() {
 			return here();
 		}
+
+	}
+
+	static final class FinalCity implements AnnotatedMethod {
+
+		@Override
+		public String method() {
+			return here();
+		}
+
+	}
+
+	@Tenant("lisbon")
+	static final class FinalMarker {
 
 	}
 

@@ -216,7 +216,7 @@ class TargetExpressionTests {
 	@ValueSource(strings = { "'t-' + #this", "'t-' + #root", "#this.name + #id", "#environment" })
 	void variableThatIsNoArgumentFailsTheStart(String expression) {
 		assertThatIllegalStateException().isThrownBy(() -> expression(expression))
-			.withMessageContaining("no argument of the method");
+			.withMessageContaining("no argument of one(Object)");
 	}
 
 	@Test
@@ -230,7 +230,7 @@ class TargetExpressionTests {
 	@ValueSource(strings = { "election-#id", "election + #id", "'t-' + #id + name", "tenantOf(#id)", "[0] + #id" })
 	void textWithoutQuotesFailsTheStart(String expression) {
 		assertThatIllegalStateException().isThrownBy(() -> expression(expression))
-			.withMessageContaining("put text into quotes");
+			.withMessageContaining("Put text into quotes");
 	}
 
 	@ParameterizedTest
@@ -243,7 +243,7 @@ class TargetExpressionTests {
 	@Test
 	void placeholderInAnExpressionFailsTheStart() {
 		assertThatIllegalStateException().isThrownBy(() -> expression("'${app.prefix}-' + #id"))
-			.withMessageContaining("use it in a constant");
+			.withMessageContaining("Use it in a constant");
 	}
 
 	@Test
