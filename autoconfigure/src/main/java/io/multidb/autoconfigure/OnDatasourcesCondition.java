@@ -1,5 +1,8 @@
 package io.multidb.autoconfigure;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import org.springframework.beans.factory.ListableBeanFactory;
 import org.springframework.boot.autoconfigure.condition.ConditionMessage;
 import org.springframework.boot.autoconfigure.condition.ConditionOutcome;
@@ -14,9 +17,12 @@ import io.multidb.source.SourceDefinition;
 /**
  * Matches when sources are declared, or known, and {@code app.tenancy.enabled} is not
  * false: until then the starter changes nothing. Asked once the application's own beans
- * are registered, of which one may declare a source.
+ * are registered, of which one may declare a source. There is no bean of ours that could
+ * say that one was misspelled, so this does.
  */
 class OnDatasourcesCondition extends SpringBootCondition implements ConfigurationCondition {
+
+	private static final Logger logger = LoggerFactory.getLogger(MultiDbAutoConfiguration.class);
 
 	static boolean matches(Environment environment) {
 		return isEnabled(environment) && hasNames(environment);
@@ -47,6 +53,10 @@ class OnDatasourcesCondition extends SpringBootCondition implements Configuratio
 			return ConditionOutcome.noMatch(message.because("app.tenancy.enabled is false"));
 		}
 		if (!hasNames(context.getEnvironment()) && !hasBeans(context)) {
+			String misspelled = MisspelledDatasources.warning(context.getEnvironment());
+			if (misspelled != null) {
+				logger.warn(misspelled);
+			}
 			return ConditionOutcome.noMatch(message.didNotFind("a source")
 				.items("app.datasources.*", "app.tenancy.discovery.names", "app.tenancy.packages",
 						"SourceDefinition beans"));

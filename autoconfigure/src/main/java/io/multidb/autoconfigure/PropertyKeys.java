@@ -64,7 +64,7 @@ final class PropertyKeys {
 	 * The known key nearest to an unknown one.
 	 * @return the key, or {@code null} if none is near
 	 */
-	private static @Nullable String nearest(String unknown, Collection<String> known) {
+	static @Nullable String nearest(String unknown, Collection<String> known) {
 		String nearest = null;
 		int best = Math.max(2, unknown.length() / 3) + 1;
 		for (String key : known) {
