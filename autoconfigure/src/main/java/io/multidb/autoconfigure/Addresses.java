@@ -76,6 +76,11 @@ final class Addresses {
 		return this.mistaken.contains(source);
 	}
 
+	/** Whether the address is what code says, and so may be the driver. */
+	boolean isOfBean(String source) {
+		return !this.foundAt.containsKey(source) && this.properties.origin(source) instanceof OwnDefinitions.BeanOrigin;
+	}
+
 	/** Where a source was found, for its definition. */
 	String origin(String source) {
 		Origin origin = this.properties.origin(source);

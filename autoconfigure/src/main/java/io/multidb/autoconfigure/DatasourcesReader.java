@@ -34,6 +34,7 @@ import io.multidb.routing.Shards;
 import io.multidb.source.CreatePolicy;
 import io.multidb.source.DatabaseProduct;
 import io.multidb.source.FallbackSettings;
+import io.multidb.source.JdbcUrl;
 import io.multidb.source.LiquibaseSettings;
 import io.multidb.source.NamePattern;
 import io.multidb.source.PoolSettings;
@@ -97,6 +98,9 @@ final class DatasourcesReader {
 	/** Names that other sources give as their replicas. */
 	private final Set<String> replicas = new HashSet<>();
 
+	/** The properties of URLs without a driver, by the dependency that has one. */
+	private final Map<String, List<String>> driverless = new TreeMap<>();
+
 	private final Addresses addresses;
 
 	/** The routes that spread their tenants over a source, by its name. */
@@ -143,6 +147,7 @@ final class DatasourcesReader {
 		checkNames();
 		this.properties.sources().values().forEach((source) -> this.replicas.addAll(source.replicas()));
 		this.properties.sources().forEach(this::define);
+		this.driverless.forEach(this::refuseWithoutDriver);
 		defineDefault();
 		this.addresses.check();
 		List<Route> routes = this.addresses.route(routes());
@@ -231,6 +236,13 @@ final class DatasourcesReader {
 					+ " is a SQLite database in memory, of which every connection has its own. Use a file.");
 		}
 		boolean template = isTemplate(url);
+		if (!template && !StringUtils.hasText(source.driverClassName()) && !this.addresses.isOfBean(name)) {
+			String missing = new JdbcUrl(url).missingDriver();
+			if (missing != null) {
+				this.driverless.computeIfAbsent(missing, (any) -> new ArrayList<>())
+					.add("'" + property + ".url'" + this.addresses.at(name));
+			}
+		}
 		String forTemplates = (source.maintenance() != null) ? "maintenance"
 				: (source.create() != CreatePolicy.NEVER) ? "create" : (source.copy() != null) ? "copy" : null;
 		if (!template && forTemplates != null) {
@@ -261,6 +273,13 @@ final class DatasourcesReader {
 					.attributes(source.attributes())
 					.origin(this.addresses.origin(name))
 					.build());
+	}
+
+	private void refuseWithoutDriver(String dependency, List<String> urls) {
+		this.mistakes
+			.add(urls.get(0) + ((urls.size() > 1) ? " and " + (urls.size() - 1) + " more like it have" : " has")
+					+ " no JDBC driver on the class path: add the dependency " + dependency
+					+ ", or name another driver as 'driver-class-name'.");
 	}
 
 	private @Nullable String server(String name, SourceProperties source, String url) {

@@ -265,7 +265,7 @@ final class OwnDefinitions {
 
 	}
 
-	private record BeanOrigin(String bean) implements Origin {
+	record BeanOrigin(String bean) implements Origin {
 
 		@Override
 		public String toString() {

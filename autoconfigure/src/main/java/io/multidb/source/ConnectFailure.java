@@ -152,7 +152,12 @@ final class ConnectFailure {
 	private static String advice(SourceDefinition definition, Throwable failure) {
 		String state = (failure instanceof SQLException ex && ex.getSQLState() != null) ? ex.getSQLState() : "";
 		if (String.valueOf(failure.getMessage()).contains("No suitable driver")) {
-			return "Add the JDBC driver to the class path, or correct " + definition.property("url") + ".";
+			return adviceForDriver(definition);
+		}
+		if (definition.driverClassName() != null && failure.getCause() instanceof ClassNotFoundException) {
+			String missing = definition.url().missingDriver();
+			return "Add the dependency that has it" + ((missing != null) ? ", such as " + missing : "")
+					+ ", or correct " + definition.property("driver-class-name") + ".";
 		}
 		return switch (definition.product()) {
 			case SQLITE -> adviceForFile(definition);
@@ -172,6 +177,19 @@ final class ConnectFailure {
 			case OTHER -> "Check that the server runs and that " + definition.property("url")
 					+ ", user and password are" + " right.";
 		};
+	}
+
+	private static String adviceForDriver(SourceDefinition definition) {
+		String url = definition.property("url");
+		String missing = definition.url().missingDriver();
+		if (missing != null) {
+			return "Add the JDBC driver to the class path, the dependency " + missing + ", or correct " + url + ".";
+		}
+		JdbcDriver known = JdbcDriver.of(definition.url().text());
+		return (known != null)
+				? "Correct " + url + ", which the driver " + known.className()
+						+ " does not accept; where nobody has registered that, name it as 'driver-class-name'."
+				: "Add the JDBC driver to the class path, or correct " + url + ".";
 	}
 
 	private static String adviceForFile(SourceDefinition definition) {

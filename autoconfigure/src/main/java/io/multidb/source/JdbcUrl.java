@@ -106,6 +106,17 @@ public record JdbcUrl(String text) {
 	}
 
 	/**
+	 * What is to be added for the URL to have a driver. Nothing is connected.
+	 * @return the group and artifact of the product's driver; {@code null} if that is on
+	 * the class path, if another driver that is registered accepts the URL, or if the
+	 * product is not known
+	 */
+	public @Nullable String missingDriver() {
+		JdbcDriver driver = JdbcDriver.of(this.text);
+		return (driver != null && driver.isMissing(this.text)) ? driver.dependency() : null;
+	}
+
+	/**
 	 * The URL with every secret in it replaced by {@code ***}. White space in its
 	 * parameters is encoded, so that in a sentence it is seen where the URL ends.
 	 * @return a URL that may be logged and shown

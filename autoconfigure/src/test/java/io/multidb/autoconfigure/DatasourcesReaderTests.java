@@ -4,10 +4,18 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.Driver;
+import java.sql.DriverManager;
+import java.sql.DriverPropertyInfo;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
+import java.util.logging.Logger;
 
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -54,6 +62,8 @@ class DatasourcesReaderTests {
 	private Map<String, Object> variables = Map.of();
 
 	private Map<String, Object> arguments = Map.of();
+
+	private Map<String, SourceDefinition> beans = Map.of();
 
 	/** Whether variables come with their origin, as a SpringApplication has it. */
 	private boolean originAware;
@@ -114,7 +124,7 @@ class DatasourcesReaderTests {
 				app:
 				  datasources:
 				    a: { url: "jdbc:postgresql://db1/a", server: big }
-				    b: { url: "jdbc:mysql://db2/b", server: reports }
+				    b: { url: "jdbc:mysql://db2/b", server: reports, driver-class-name: com.mysql.cj.jdbc.Driver }
 				  tenancy.servers:
 				    big: { nodes: 3, max-open: 50 }
 				    reports: { max-open: 5 }
@@ -130,7 +140,7 @@ class DatasourcesReaderTests {
 				app:
 				  datasources:
 				    a: { url: "jdbc:postgresql://db1/a", server: smal }
-				    b: { url: "jdbc:mysql://db2/b", server: unknown }
+				    b: { url: "jdbc:mysql://db2/b", server: unknown, driver-class-name: com.mysql.cj.jdbc.Driver }
 				    c: { url: "jdbc:sqlite:c.db", server: small }
 				  tenancy.servers:
 				    small: { max-connections: 5, reserve: 5 }
@@ -1098,6 +1108,79 @@ class DatasourcesReaderTests {
 					&& mistake.contains("is not for templates"));
 	}
 
+	@Test
+	void sourcesWithoutADriverAreToldTheDependencyTogetherWithOtherMistakes() {
+		assertThat(mistakes("""
+				app:
+				  datasources:
+				    lisbon: { url: "jdbc:mysql://ada:secret@db/lisbon" }
+				    porto: { url: "jdbc:mysql://db/porto", driver-class-name: "" }
+				    faro: { url: "mariadb://ada:secret@db/faro" }
+				    evora: { url: "jdbc:h2:mem:evora", essential: false }
+				    braga: { url: "jdbc:oracle:thin:@db:1521/braga" }
+				    tomar: { url: "jdbc:sqlserver://db;databaseName=tomar" }
+				    sines: { url: "jdbc:sqlite:sines.db" }
+				    beja: { url: "jdbc:postgresql://db/beja", unknown: x }
+				""")).hasSize(6)
+			.anySatisfy((mistake) -> assertThat(mistake)
+				.startsWith("'app.datasources.lisbon.url' (Byte array resource [application.yaml] - 3:20)")
+				.contains("and 1 more like it have no JDBC driver on the class path")
+				.contains("com.mysql:mysql-connector-j"))
+			.anySatisfy((mistake) -> assertThat(mistake).startsWith("'app.datasources.faro.url'")
+				.contains("org.mariadb.jdbc:mariadb-java-client"))
+			.anySatisfy((mistake) -> assertThat(mistake).startsWith("'app.datasources.evora.url'")
+				.contains("com.h2database:h2"))
+			.anySatisfy((mistake) -> assertThat(mistake).startsWith("'app.datasources.braga.url'")
+				.contains("com.oracle.database.jdbc:ojdbc17"))
+			.anySatisfy((mistake) -> assertThat(mistake).startsWith("'app.datasources.tomar.url'")
+				.contains("com.microsoft.sqlserver:mssql-jdbc"))
+			.anySatisfy((mistake) -> assertThat(mistake).contains("'app.datasources.beja.unknown'"))
+			.noneSatisfy((mistake) -> assertThat(mistake).contains("secret"));
+	}
+
+	@Test
+	void addressOfTheEnvironmentWithoutADriverIsToldItsVariable() {
+		this.variables = Map.of("LISBON_DATABASE_URL", "mysql://ada:secret@db/lisbon");
+		assertThat(mistakes("app.tenancy.discovery.names: [ lisbon ]")).singleElement()
+			.asString()
+			.contains("environment variable LISBON_DATABASE_URL", "com.mysql:mysql-connector-j")
+			.doesNotContain("secret");
+	}
+
+	@ParameterizedTest
+	@ValueSource(strings = { "{ url: 'jdbc:mysql://db/a', driver-class-name: com.acme.Driver }",
+			"{ url: 'jdbc:acme://db/a' }", "{ url: 'jdbc:p6spy:mysql://db/a' }" })
+	void driverOfWhichNobodyKnowsIsNotMissed(String source) {
+		assertThat(read("app.datasources.a: " + source).sources()).hasSize(1);
+	}
+
+	@Test
+	void templateMayStillGetItsDriver() {
+		assertThat(read("""
+				app:
+				  datasources.a: { url: "jdbc:mysql://db/{id}" }
+				  tenancy.routes: [ { tenants: "a-{id}", source: a } ]
+				""").templates()).hasSize(1);
+	}
+
+	@Test
+	void anotherDriverThatAcceptsTheUrlIsOne() throws SQLException {
+		Driver driver = new MySqlCompatible();
+		DriverManager.registerDriver(driver);
+		try {
+			assertThat(read("app.datasources.a: { url: 'jdbc:mysql://db/a' }").sources()).hasSize(1);
+		}
+		finally {
+			DriverManager.deregisterDriver(driver);
+		}
+	}
+
+	@Test
+	void sourceOfABeanMayRegisterItsDriverItself() {
+		this.beans = Map.of("archive", SourceDefinition.named("archive").url("jdbc:mysql://db/a").build());
+		assertThat(read("app.tenancy.max-open: 5").sources()).hasSize(1);
+	}
+
 	private List<String> mistakes(String yaml) {
 		InvalidDatasourcesException failure = catchThrowableOfType(InvalidDatasourcesException.class, () -> read(yaml));
 		assertThat(failure).as("mistakes").isNotNull();
@@ -1132,7 +1215,47 @@ class DatasourcesReaderTests {
 		};
 		resourceLoader.addProtocolResolver((location, loader) -> location.startsWith("classpath:/")
 				? loader.getResource(location.substring("classpath:".length())) : null);
-		return new DatasourcesReader(environment, resourceLoader, null, Map.of(), "byToken"::equals).read();
+		return new DatasourcesReader(environment, resourceLoader, null, this.beans, "byToken"::equals).read();
+	}
+
+	/** A driver for another's URLs. */
+	private static final class MySqlCompatible implements Driver {
+
+		@Override
+		public @Nullable Connection connect(String url, Properties info) {
+			return null;
+		}
+
+		@Override
+		public boolean acceptsURL(String url) {
+			return url.startsWith("jdbc:mysql:");
+		}
+
+		@Override
+		public DriverPropertyInfo[] getPropertyInfo(String url, Properties info) {
+			return new DriverPropertyInfo[0];
+		}
+
+		@Override
+		public int getMajorVersion() {
+			return 1;
+		}
+
+		@Override
+		public int getMinorVersion() {
+			return 0;
+		}
+
+		@Override
+		public boolean jdbcCompliant() {
+			return false;
+		}
+
+		@Override
+		public Logger getParentLogger() {
+			return Logger.getGlobal();
+		}
+
 	}
 
 }

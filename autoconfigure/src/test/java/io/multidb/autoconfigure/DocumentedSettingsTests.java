@@ -88,8 +88,8 @@ class DocumentedSettingsTests {
 
 	private static Datasources read(CodeBlock block) throws IOException {
 		StandardEnvironment environment = new StandardEnvironment();
-		// The reader's packages are none of ours.
-		String text = block.text().replace("com.acme.apps.", "io.multidb.");
+		// The reader's packages and drivers are none of ours.
+		String text = block.text().replace("com.acme.apps.", "io.multidb.").replace("jdbc:mysql:", "jdbc:acme:");
 		for (PropertySource<?> source : new YamlPropertySourceLoader().load(block.toString(),
 				new ByteArrayResource(text.getBytes(StandardCharsets.UTF_8), block.toString()))) {
 			environment.getPropertySources().addLast(source);

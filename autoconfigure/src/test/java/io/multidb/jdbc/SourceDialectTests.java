@@ -129,7 +129,9 @@ class SourceDialectTests {
 
 	@Test
 	void productsWithoutACommonDialectFailTheStart() {
-		sqlite().withPropertyValues("app.datasources.faro.url=jdbc:h2:mem:faro")
+		sqlite()
+			.withPropertyValues("app.datasources.faro.url=jdbc:h2:mem:faro",
+					"app.datasources.faro.driver-class-name=org.h2.Driver")
 			.run((context) -> assertThat(context).getFailure()
 				.rootCause()
 				.isInstanceOf(InvalidDatasourcesException.class)
