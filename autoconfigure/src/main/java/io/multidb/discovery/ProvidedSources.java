@@ -214,12 +214,8 @@ public final class ProvidedSources implements AutoCloseable {
 	public boolean awaitApplied(String name, Duration timeout) {
 		CompletableFuture<Boolean> applied = new CompletableFuture<>();
 		submit(() -> {
-			if (this.replacing.contains(name)) {
-				this.waiting.computeIfAbsent(name, (waiting) -> new ArrayList<>()).add(applied);
-			}
-			else {
-				applied.complete(!this.failures.containsKey(name));
-			}
+			this.waiting.computeIfAbsent(name, (waiting) -> new ArrayList<>()).add(applied);
+			answer();
 		}, () -> applied.complete(true));
 		return await(applied, timeout) && applied.join();
 	}
@@ -257,6 +253,7 @@ public final class ProvidedSources implements AutoCloseable {
 						JdbcUrl.mask(ex));
 			}
 			finally {
+				answer();
 				done.complete(null);
 			}
 		}, () -> done.complete(null));
@@ -359,11 +356,21 @@ public final class ProvidedSources implements AutoCloseable {
 			this.failures.remove(name);
 			return;
 		}
+		SourceDefinition current = this.applied.get(name);
 		if (this.replacing.contains(name)) {
 			this.again.add(name);
+			if (definition == null) {
+				this.problems.remove(name);
+				if (current != null) {
+					// Its server may be waited for, and it is to be used no more.
+					changes.removals.add(name);
+				}
+			}
+			else if (current == null) {
+				this.problems.put(name, "the one that had this name before is still being opened.");
+			}
 			return;
 		}
-		SourceDefinition current = this.applied.get(name);
 		if (definition == null) {
 			this.problems.remove(name);
 			this.failures.remove(name);
@@ -469,7 +476,11 @@ public final class ProvidedSources implements AutoCloseable {
 	private void replaced(String name, SourceDefinition definition, @Nullable RuntimeException failure) {
 		this.replacing.remove(name);
 		boolean changed = this.again.remove(name);
-		if (failure == null) {
+		if (!this.applied.containsKey(name)) {
+			// Taken out of use meanwhile.
+			changed = true;
+		}
+		else if (failure == null) {
 			this.applied.put(name, definition);
 			this.problems.remove(name);
 			if (this.failures.remove(name) != null) {
@@ -495,12 +506,26 @@ public final class ProvidedSources implements AutoCloseable {
 			}
 		}
 		finally {
-			List<CompletableFuture<Boolean>> waited = this.replacing.contains(name) ? null : this.waiting.remove(name);
-			if (waited != null) {
-				boolean applied = !this.failures.containsKey(name);
-				waited.forEach((each) -> each.complete(applied));
-			}
+			answer();
 		}
+	}
+
+	/** Tells those who wait for nothing any more what has become of it. */
+	private void answer() {
+		this.waiting.entrySet().removeIf((each) -> {
+			String name = each.getKey();
+			if (isPending(name)) {
+				return false;
+			}
+			boolean applied = !this.failures.containsKey(name);
+			each.getValue().forEach((who) -> who.complete(applied));
+			return true;
+		});
+	}
+
+	/** Not where it is out of use, whatever still waits for its server. */
+	private boolean isPending(String name) {
+		return this.replacing.contains(name) && (this.applied.containsKey(name) || this.problems.containsKey(name));
 	}
 
 	private void notReplaced(String name, SourceDefinition definition, RuntimeException failure) {

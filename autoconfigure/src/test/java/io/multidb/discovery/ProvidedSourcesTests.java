@@ -543,6 +543,46 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void aSourceIsTakenOutOfUseAtOnceThoughItIsBeingOpenedAnew() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		slowUntil(release);
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		Source a = registry.get("a");
+		assertThat(file(a)).isEqualTo("a.db");
+		provider.put(at("a", "slow-a.db"));
+		assertThat(this.provided.awaitApplied("a", Duration.ofMillis(50))).isFalse();
+		provider.remove("a");
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(a::getConnection);
+		assertThatExceptionOfType(UnknownSourceException.class).isThrownBy(() -> registry.get("a"));
+		// It may come back when that has ended.
+		provider.put(at("a", "a2.db"));
+		applied();
+		assertThatExceptionOfType(SourceUnavailableException.class).isThrownBy(() -> registry.get("a"))
+			.withMessageContaining("still being opened");
+		CompletableFuture<Boolean> back = CompletableFuture.supplyAsync(() -> this.provided.awaitApplied("a", LONG));
+		release.countDown();
+		assertThat(back.get(1, TimeUnit.MINUTES)).isTrue();
+		assertThat(file(registry.get("a"))).isEqualTo("a2.db");
+		assertThat(this.provided.problems()).isEmpty();
+		assertThat(warnings()).isEmpty();
+		assertThat(told("Sources removed")).hasSize(1);
+	}
+
+	private void slowUntil(CountDownLatch release) {
+		this.sources.with((definition, connection) -> {
+			if (definition.url().text().contains("slow")) {
+				release.await();
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		});
+	}
+
+	@Test
 	void aReplacementThatCannotBeOpenedIsTriedAgain() throws Exception {
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
