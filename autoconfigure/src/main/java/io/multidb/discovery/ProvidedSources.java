@@ -34,6 +34,7 @@ import io.multidb.source.DaemonThreads;
 import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
+import io.multidb.source.SourceState;
 
 /**
  * Keeps the registry as all {@link SourceProvider}s together have it: what they add,
@@ -44,8 +45,9 @@ import io.multidb.source.SourceRegistry;
  * known to it alone and needs no lock; providers, listeners of source events and callers
  * only leave names for it. A source that is open is replaced by opening it anew, which
  * may wait for a server: that is done by a few other threads, one at a time for each
- * source, and what has changed about it meanwhile is looked at afterwards. Threads live
- * for a few seconds after the last change.
+ * source, and what has changed about it meanwhile is looked at afterwards. One that is
+ * not open has a thread for which nobody's server is waited for. Threads live for a few
+ * seconds after the last change.
  */
 public final class ProvidedSources implements AutoCloseable {
 
@@ -75,6 +77,9 @@ public final class ProvidedSources implements AutoCloseable {
 	private final ScheduledThreadPoolExecutor worker;
 
 	private final ExecutorService replacers;
+
+	/** Apart, as nothing of these is opened: they wait for nobody's server. */
+	private final ExecutorService replacerOfCold;
 
 	/** What this has put into the registry; the worker's alone. */
 	private final Map<String, SourceDefinition> applied = new HashMap<>();
@@ -116,13 +121,18 @@ public final class ProvidedSources implements AutoCloseable {
 		this.worker.setKeepAliveTime(KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS);
 		this.worker.allowCoreThreadTimeOut(true);
 		this.worker.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
-		ThreadPoolExecutor executor = new ThreadPoolExecutor(REPLACING, REPLACING, KEEP_ALIVE.toMillis(),
-				TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), DaemonThreads.named("multidb-replace"));
-		executor.allowCoreThreadTimeOut(true);
-		this.replacers = executor;
+		this.replacers = replacers(REPLACING);
+		this.replacerOfCold = replacers(1);
 		if (!this.providers.isEmpty()) {
 			registry.explainAbsences(this::whyAbsent);
 		}
+	}
+
+	private static ExecutorService replacers(int threads) {
+		ThreadPoolExecutor executor = new ThreadPoolExecutor(threads, threads, KEEP_ALIVE.toMillis(),
+				TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), DaemonThreads.named("multidb-replace"));
+		executor.allowCoreThreadTimeOut(true);
+		return executor;
 	}
 
 	/**
@@ -451,7 +461,7 @@ public final class ProvidedSources implements AutoCloseable {
 	private void replace(String name, SourceDefinition definition) {
 		this.replacing.add(name);
 		try {
-			this.replacers.execute(() -> {
+			(isCold(name) ? this.replacerOfCold : this.replacers).execute(() -> {
 				RuntimeException failure = null;
 				try {
 					this.registry.redefine(definition);
@@ -471,6 +481,12 @@ public final class ProvidedSources implements AutoCloseable {
 		catch (RejectedExecutionException ex) {
 			this.replacing.remove(name);
 		}
+	}
+
+	/** It may be used meanwhile, and then others wait for it for once. */
+	private boolean isCold(String name) {
+		Source source = this.registry.find(name);
+		return source != null && source.state() instanceof SourceState.Cold && source.drainState() == null;
 	}
 
 	private void replaced(String name, SourceDefinition definition, @Nullable RuntimeException failure) {
@@ -597,6 +613,7 @@ public final class ProvidedSources implements AutoCloseable {
 	public void close() {
 		this.worker.shutdownNow();
 		this.replacers.shutdownNow();
+		this.replacerOfCold.shutdownNow();
 	}
 
 }

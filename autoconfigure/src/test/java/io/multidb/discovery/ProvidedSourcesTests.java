@@ -583,6 +583,28 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void aSourceThatIsNotOpenDoesNotWaitForTheServersOfOthers() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		slowUntil(release);
+		Provider provider = new Provider("list");
+		for (int i = 0; i < 5; i++) {
+			provider.put(at("s" + i, "s" + i + ".db"));
+		}
+		provider.put(at("cold", "cold.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		for (int i = 0; i < 5; i++) {
+			assertThat(file(registry.get("s" + i))).isEqualTo("s" + i + ".db");
+			provider.put(at("s" + i, "slow-s" + i + ".db"));
+		}
+		provider.put(at("cold", "moved.db"));
+		assertThat(this.provided.awaitApplied("cold", Duration.ofSeconds(5))).isTrue();
+		assertThat(file(registry.get("cold"))).isEqualTo("moved.db");
+		release.countDown();
+	}
+
+	@Test
 	void aReplacementThatCannotBeOpenedIsTriedAgain() throws Exception {
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
