@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -92,6 +93,15 @@ public final class ProvidedSources implements AutoCloseable {
 
 	/** Who waits for a replacement to end; the worker's alone. */
 	private final Map<String, List<CompletableFuture<Boolean>>> waiting = new HashMap<>();
+
+	/** What is waited for now, by any thread. */
+	private final Set<CompletableFuture<?>> awaited = ConcurrentHashMap.newKeySet();
+
+	/** The worker's thread, whose listeners must not wait for it. */
+	private volatile @Nullable Thread working;
+
+	/** What the calling thread replaces, whose listeners must not wait for that. */
+	private final ThreadLocal<@Nullable String> replacedHere = new ThreadLocal<>();
 
 	/** Replacements that failed in a row; the worker's alone. */
 	private final Map<String, Integer> failures = new HashMap<>();
@@ -205,12 +215,14 @@ public final class ProvidedSources implements AutoCloseable {
 	 * Waits until everything that providers told before this call has been applied, save
 	 * for sources that are being opened anew, which may wait for a server.
 	 * @param timeout how long to wait at most
-	 * @return whether it has
+	 * @return whether it has; {@code false} at once where that would wait for the very
+	 * thread that calls, as of a listener that is told of an addition, and when the
+	 * application ends
 	 */
 	public boolean awaitApplied(Duration timeout) {
 		CompletableFuture<Boolean> applied = new CompletableFuture<>();
-		submit(() -> applied.complete(true), () -> applied.complete(true));
-		return await(applied, timeout);
+		submit(() -> applied.complete(true), () -> applied.complete(false));
+		return await(applied, timeout) && applied.join();
 	}
 
 	/**
@@ -219,14 +231,17 @@ public final class ProvidedSources implements AutoCloseable {
 	 * @param name the source's name
 	 * @param timeout how long to wait at most
 	 * @return whether it has; {@code false} also if it could not be opened, and serves as
-	 * before
+	 * before, and at once as with {@link #awaitApplied(Duration)}
 	 */
 	public boolean awaitApplied(String name, Duration timeout) {
+		if (name.equals(this.replacedHere.get())) {
+			return false;
+		}
 		CompletableFuture<Boolean> applied = new CompletableFuture<>();
 		submit(() -> {
 			this.waiting.computeIfAbsent(name, (waiting) -> new ArrayList<>()).add(applied);
 			answer();
-		}, () -> applied.complete(true));
+		}, () -> applied.complete(false));
 		return await(applied, timeout) && applied.join();
 	}
 
@@ -238,17 +253,24 @@ public final class ProvidedSources implements AutoCloseable {
 		return Map.copyOf(this.problems);
 	}
 
-	private static boolean await(CompletableFuture<?> done, Duration timeout) {
+	private boolean await(CompletableFuture<?> done, Duration timeout) {
+		this.awaited.add(done);
 		try {
+			if (this.worker.isShutdown() || Thread.currentThread().equals(this.working)) {
+				return done.isDone();
+			}
 			done.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
 			return true;
 		}
-		catch (TimeoutException | ExecutionException ex) {
+		catch (TimeoutException | ExecutionException | CancellationException ex) {
 			return false;
 		}
 		catch (InterruptedException ex) {
 			Thread.currentThread().interrupt();
 			return false;
+		}
+		finally {
+			this.awaited.remove(done);
 		}
 	}
 
@@ -273,7 +295,10 @@ public final class ProvidedSources implements AutoCloseable {
 	/** Has the worker do something, or else, as the application ends, what is given. */
 	private void submit(Runnable task, Runnable ended) {
 		try {
-			this.worker.execute(task);
+			this.worker.execute(() -> {
+				this.working = Thread.currentThread();
+				task.run();
+			});
 		}
 		catch (RejectedExecutionException ex) {
 			ended.run();
@@ -463,6 +488,7 @@ public final class ProvidedSources implements AutoCloseable {
 		try {
 			(isCold(name) ? this.replacerOfCold : this.replacers).execute(() -> {
 				RuntimeException failure = null;
+				this.replacedHere.set(name);
 				try {
 					this.registry.redefine(definition);
 				}
@@ -472,6 +498,9 @@ public final class ProvidedSources implements AutoCloseable {
 				catch (Error ex) {
 					// It is tried again: whoever follows must not end.
 					failure = new IllegalStateException("It could not be replaced: " + ex, ex);
+				}
+				finally {
+					this.replacedHere.remove();
 				}
 				RuntimeException why = failure;
 				submit(() -> replaced(name, definition, why), () -> {
@@ -608,12 +637,17 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 	}
 
-	/** Ends its threads; what they are doing is ended with the registry. */
+	/**
+	 * Ends its threads, and waiting for them; what they are doing is ended with the
+	 * registry.
+	 */
 	@Override
 	public void close() {
 		this.worker.shutdownNow();
 		this.replacers.shutdownNow();
 		this.replacerOfCold.shutdownNow();
+		// What would answer is not done any more.
+		this.awaited.forEach((each) -> each.cancel(false));
 	}
 
 }

@@ -605,6 +605,47 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void aListenerThatIsToldOfAChangeDoesNotWaitForItself() throws Exception {
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		List<Boolean> answers = new CopyOnWriteArrayList<>();
+		this.sources.onEvent((event) -> {
+			if (event instanceof SourceEvent.Replaced || event instanceof SourceEvent.Added) {
+				answers.add(this.provided.awaitApplied(event.source(), LONG));
+				answers.add(this.provided.awaitApplied(Duration.ofSeconds(20)));
+			}
+		});
+		long begun = System.nanoTime();
+		SourceRegistry registry = start(provider);
+		assertThat(answers).as("on the thread that decides").containsExactly(false, false);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "a2.db"));
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+		assertThat(answers).as("on the thread that replaces it").containsExactly(false, false, false, true);
+		assertThat(file(registry.get("a"))).isEqualTo("a2.db");
+		assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(15));
+	}
+
+	@Test
+	void nobodyWaitsForWhatHasEnded() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		slowUntil(release);
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "slow-a.db"));
+		CompletableFuture<Boolean> waiting = CompletableFuture.supplyAsync(() -> this.provided.awaitApplied("a", LONG));
+		assertThat(this.provided.awaitApplied("a", Duration.ofMillis(200))).isFalse();
+		this.provided.close();
+		assertThat(waiting.get(10, TimeUnit.SECONDS)).isFalse();
+		assertThat(this.provided.awaitApplied("a", LONG)).isFalse();
+		assertThat(this.provided.awaitApplied(LONG)).isFalse();
+	}
+
+	@Test
 	void aReplacementThatCannotBeOpenedIsTriedAgain() throws Exception {
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
