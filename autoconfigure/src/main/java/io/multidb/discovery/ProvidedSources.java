@@ -106,6 +106,12 @@ public final class ProvidedSources implements AutoCloseable {
 	/** Replacements that failed in a row; the worker's alone. */
 	private final Map<String, Integer> failures = new HashMap<>();
 
+	/**
+	 * Whether a provider failed when it was asked, so that everything is looked at next
+	 * time; the worker's alone.
+	 */
+	private boolean partly;
+
 	/** Why definitions are not, or not yet, applied; written by the worker alone. */
 	private final Map<String, String> problems = new ConcurrentHashMap<>();
 
@@ -221,7 +227,7 @@ public final class ProvidedSources implements AutoCloseable {
 	 */
 	public boolean awaitApplied(Duration timeout) {
 		CompletableFuture<Boolean> applied = new CompletableFuture<>();
-		submit(() -> applied.complete(true), () -> applied.complete(false));
+		submit(() -> applied.complete(!this.partly), () -> applied.complete(false));
 		return await(applied, timeout) && applied.join();
 	}
 
@@ -278,11 +284,7 @@ public final class ProvidedSources implements AutoCloseable {
 		CompletableFuture<Void> done = new CompletableFuture<>();
 		submit(() -> {
 			try {
-				apply(names);
-			}
-			catch (RuntimeException ex) {
-				logger.error("Definitions of sources could not be applied; the next change tries again",
-						JdbcUrl.mask(ex));
+				tryApply(names);
 			}
 			finally {
 				answer();
@@ -338,7 +340,18 @@ public final class ProvidedSources implements AutoCloseable {
 
 	}
 
+	private void tryApply(Set<String> names) {
+		try {
+			apply(names);
+		}
+		catch (RuntimeException | LinkageError | AssertionError ex) {
+			logger.error("Definitions of sources could not be applied; the next change tries again", JdbcUrl.mask(ex));
+		}
+	}
+
 	private void apply(Set<String> wanted) {
+		boolean all = wanted.isEmpty() || this.partly;
+		this.partly = true;
 		List<SourceProvider> read = new ArrayList<>();
 		List<Map<String, SourceDefinition>> definitions = new ArrayList<>();
 		for (SourceProvider provider : this.providers) {
@@ -349,7 +362,7 @@ public final class ProvidedSources implements AutoCloseable {
 			}
 		}
 		Set<String> names = wanted;
-		if (wanted.isEmpty() || !this.known.containsAll(read)) {
+		if (all || !this.known.containsAll(read)) {
 			names = new LinkedHashSet<>(this.applied.keySet());
 			names.addAll(this.problems.keySet());
 			for (Map<String, SourceDefinition> some : definitions) {
@@ -372,6 +385,7 @@ public final class ProvidedSources implements AutoCloseable {
 		tell(changes);
 		this.known.addAll(read);
 		sayWhatIsDefinedTwice(names, read, definitions);
+		this.partly = false;
 	}
 
 	private static @Nullable SourceDefinition first(String name, List<Map<String, SourceDefinition>> definitions) {
@@ -547,7 +561,7 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 		try {
 			if (changed) {
-				apply(Set.of(name));
+				tryApply(Set.of(name));
 			}
 		}
 		finally {
@@ -562,7 +576,7 @@ public final class ProvidedSources implements AutoCloseable {
 			if (isPending(name)) {
 				return false;
 			}
-			boolean applied = !this.failures.containsKey(name);
+			boolean applied = !this.partly && !this.failures.containsKey(name);
 			each.getValue().forEach((who) -> who.complete(applied));
 			return true;
 		});

@@ -646,6 +646,53 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void whatCouldNotBeLookedAtIsWithTheNextChange() throws Exception {
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		provider.put(at("b", "b.db"));
+		SourceRegistry registry = start(provider);
+		provider.asked = () -> {
+			throw new IllegalStateException("broken");
+		};
+		provider.put(at("a", "a2.db"));
+		assertThat(this.provided.awaitApplied("a", LONG)).as("nobody knows how it is defined").isFalse();
+		provider.asked = () -> {
+		};
+		provider.put(at("b", "b2.db"));
+		assertThat(this.provided.awaitApplied("b", LONG)).isTrue();
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+		assertThat(file(registry.get("a"))).isEqualTo("a2.db");
+	}
+
+	@Test
+	void whatChangedWhileASourceWasBeingOpenedAnewIsNotLostThoughItCouldNotBeLookedAt() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		slowUntil(release);
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "slow-a.db"));
+		applied();
+		provider.put(at("a", "a3.db"));
+		CompletableFuture<Boolean> waiting = CompletableFuture.supplyAsync(() -> this.provided.awaitApplied("a", LONG));
+		assertThat(this.provided.awaitApplied("a", Duration.ofMillis(200))).isFalse();
+		provider.asked = () -> {
+			throw new IllegalStateException("broken");
+		};
+		release.countDown();
+		assertThat(waiting.get(1, TimeUnit.MINUTES)).isFalse();
+		await().untilAsserted(() -> assertThat(told("could not be applied")).isNotEmpty());
+		provider.asked = () -> {
+		};
+		provider.tell("other");
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+		assertThat(file(registry.get("a"))).isEqualTo("a3.db");
+	}
+
+	@Test
 	void aReplacementThatCannotBeOpenedIsTriedAgain() throws Exception {
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
