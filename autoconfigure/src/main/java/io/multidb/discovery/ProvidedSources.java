@@ -103,8 +103,8 @@ public final class ProvidedSources implements AutoCloseable {
 	/** What the calling thread replaces, whose listeners must not wait for that. */
 	private final ThreadLocal<@Nullable String> replacedHere = new ThreadLocal<>();
 
-	/** Replacements that failed in a row; the worker's alone. */
-	private final Map<String, Integer> failures = new HashMap<>();
+	/** What could not be replaced, and serves as before; the worker's alone. */
+	private final Map<String, Failed> failures = new HashMap<>();
 
 	/**
 	 * Whether a provider failed when it was asked, so that everything is looked at next
@@ -137,6 +137,7 @@ public final class ProvidedSources implements AutoCloseable {
 		this.worker.setKeepAliveTime(KEEP_ALIVE.toMillis(), TimeUnit.MILLISECONDS);
 		this.worker.allowCoreThreadTimeOut(true);
 		this.worker.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
+		this.worker.setRemoveOnCancelPolicy(true);
 		this.replacers = replacers(REPLACING);
 		this.replacerOfCold = replacers(1);
 		if (!this.providers.isEmpty()) {
@@ -328,6 +329,15 @@ public final class ProvidedSources implements AutoCloseable {
 		return null;
 	}
 
+	/**
+	 * A definition that could not be used in place of the former.
+	 *
+	 * @param times how often in a row
+	 * @param retry when it is tried again; {@code null} if it is not
+	 */
+	private record Failed(SourceDefinition definition, int times, @Nullable Future<?> retry) {
+	}
+
 	/** What is to be done in one look. */
 	private static final class Changes {
 
@@ -402,7 +412,7 @@ public final class ProvidedSources implements AutoCloseable {
 		if (this.keptOut.contains(name)) {
 			this.applied.remove(name);
 			this.problems.remove(name);
-			this.failures.remove(name);
+			forgetFailure(name);
 			return;
 		}
 		SourceDefinition current = this.applied.get(name);
@@ -422,7 +432,7 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 		if (definition == null) {
 			this.problems.remove(name);
-			this.failures.remove(name);
+			forgetFailure(name);
 			if (current != null) {
 				changes.removals.add(name);
 			}
@@ -435,7 +445,7 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 		else {
 			this.problems.remove(name);
-			this.failures.remove(name);
+			forgetFailure(name);
 		}
 	}
 
@@ -443,6 +453,7 @@ public final class ProvidedSources implements AutoCloseable {
 		// One that was removed by others, and perhaps added again, is not ours any more.
 		List<String> ours = names.stream().filter((name) -> isOurs(name)).toList();
 		names.forEach(this.applied::remove);
+		names.forEach(this::forgetFailure);
 		this.registry.removeAll(ours);
 	}
 
@@ -499,6 +510,7 @@ public final class ProvidedSources implements AutoCloseable {
 
 	private void replace(String name, SourceDefinition definition) {
 		this.replacing.add(name);
+		cancelRetry(name);
 		try {
 			(isCold(name) ? this.replacerOfCold : this.replacers).execute(() -> {
 				RuntimeException failure = null;
@@ -554,6 +566,7 @@ public final class ProvidedSources implements AutoCloseable {
 		else if (failure instanceof UnknownSourceException) {
 			// Removed by others meanwhile: defined anew now.
 			this.applied.remove(name);
+			forgetFailure(name);
 			changed = true;
 		}
 		else {
@@ -587,8 +600,24 @@ public final class ProvidedSources implements AutoCloseable {
 		return this.replacing.contains(name) && (this.applied.containsKey(name) || this.problems.containsKey(name));
 	}
 
+	private void forgetFailure(String name) {
+		cancelRetry(name);
+		this.failures.remove(name);
+	}
+
+	/** There is never more than one. */
+	private void cancelRetry(String name) {
+		Failed failed = this.failures.get(name);
+		Future<?> retry = (failed != null) ? failed.retry() : null;
+		if (retry != null) {
+			retry.cancel(false);
+		}
+	}
+
 	private void notReplaced(String name, SourceDefinition definition, RuntimeException failure) {
-		int count = this.failures.merge(name, 1, Integer::sum);
+		Failed former = this.failures.get(name);
+		int times = (former != null && former.definition().equals(definition)) ? former.times() + 1 : 1;
+		this.failures.put(name, new Failed(definition, times, null));
 		String problem = definition.masked(String.valueOf(failure.getMessage()));
 		if (!problem.equals(this.problems.put(name, problem))) {
 			logger.warn("{}: its definition from {} is not used yet: {}", name, definition.origin(), problem);
@@ -600,11 +629,12 @@ public final class ProvidedSources implements AutoCloseable {
 		if (!(failure instanceof SourceUnavailableException)) {
 			logger.error("{}: it could not be replaced", name, definition.masked(failure));
 		}
-		Duration delay = FIRST_RETRY.multipliedBy(1L << Math.min(count - 1, 5));
+		Duration delay = FIRST_RETRY.multipliedBy(1L << Math.min(times - 1, 5));
 		delay = (delay.compareTo(LAST_RETRY) > 0) ? LAST_RETRY : delay;
 		try {
-			Future<?> unused = this.worker.schedule(() -> changed(Set.of(name)), delay.toMillis(),
+			Future<?> retry = this.worker.schedule(() -> changed(Set.of(name)), delay.toMillis(),
 					TimeUnit.MILLISECONDS);
+			this.failures.put(name, new Failed(definition, times, retry));
 		}
 		catch (RejectedExecutionException ex) {
 			// The application ends.
@@ -634,9 +664,10 @@ public final class ProvidedSources implements AutoCloseable {
 		List<String> parts = new ArrayList<>();
 		part("added", changes.additions.keySet(), parts);
 		// Of what is only tried again, it is told when it has succeeded.
-		part("changed",
-				changes.replacements.keySet().stream().filter((name) -> !this.failures.containsKey(name)).toList(),
-				parts);
+		part("changed", changes.replacements.keySet().stream().filter((name) -> {
+			Failed failed = this.failures.get(name);
+			return failed == null || !failed.definition().equals(changes.replacements.get(name));
+		}).toList(), parts);
 		part("removed", changes.removals, parts);
 		if (!parts.isEmpty()) {
 			logger.info("Sources {}", String.join("; ", parts));

@@ -693,6 +693,36 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void aSourceThatCouldNotBeOpenedAnewAndIsAddedAgainIsNotTakenForAFailure() throws Exception {
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = start(provider);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "nowhere/a.db"));
+		assertThat(this.provided.awaitApplied("a", LONG)).isFalse();
+		registry.remove("a");
+		provider.put(at("a", "a2.db"));
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+		assertThat(file(registry.get("a"))).isEqualTo("a2.db");
+	}
+
+	@Test
+	void aSourceThatCannotBeOpenedHasOneRetryHoweverOftenItIsChanged() throws Exception {
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = start(provider);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		for (int i = 0; i < 8; i++) {
+			provider.put(at("a", "nowhere/a" + i + ".db"));
+			assertThat(this.provided.awaitApplied("a", LONG)).isFalse();
+		}
+		AtomicInteger looks = new AtomicInteger();
+		provider.asked = looks::incrementAndGet;
+		await().pollDelay(Duration.ofMillis(4500)).atMost(LONG).until(() -> true);
+		assertThat(looks).as("after 1 and 3 s, and not after 1, 2 and 4 s, one of each change").hasValue(2);
+	}
+
+	@Test
 	void aReplacementThatCannotBeOpenedIsTriedAgain() throws Exception {
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
