@@ -63,7 +63,9 @@ import io.multidb.source.Watch;
  * {@code SourceContext.enter(source)}. Without a transaction on that source it has one of
  * its own, and when the method returns this node knows of the change and its sources can
  * be used: one that is open has been opened anew, unless its server does not let it be
- * opened, or has not within 5 s, and it serves as before until then. Inside of one it
+ * opened, or has not within 5 s, and it serves as before until then; and one that is
+ * taken out of use is refused from then on. A listener of what happens to sources or to
+ * the catalog is not kept waiting for itself. Inside of a transaction on that source it
  * takes part in it: nothing is seen before it is committed, and nothing is changed if it
  * is rolled back; mappings are in force when the commit returns, and sources follow soon
  * afterwards. Inside of a transaction on another source it is refused with

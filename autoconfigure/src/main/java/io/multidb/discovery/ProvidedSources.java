@@ -85,8 +85,8 @@ public final class ProvidedSources implements AutoCloseable {
 	/** What this has put into the registry; the worker's alone. */
 	private final Map<String, SourceDefinition> applied = new HashMap<>();
 
-	/** Being replaced by another thread; the worker's alone. */
-	private final Set<String> replacing = new HashSet<>();
+	/** By what others are being replaced by another thread; the worker's alone. */
+	private final Map<String, SourceDefinition> replacing = new HashMap<>();
 
 	/** Looked at again when that has ended; the worker's alone. */
 	private final Set<String> again = new HashSet<>();
@@ -416,7 +416,7 @@ public final class ProvidedSources implements AutoCloseable {
 			return;
 		}
 		SourceDefinition current = this.applied.get(name);
-		if (this.replacing.contains(name)) {
+		if (this.replacing.containsKey(name)) {
 			this.again.add(name);
 			if (definition == null) {
 				this.problems.remove(name);
@@ -459,8 +459,12 @@ public final class ProvidedSources implements AutoCloseable {
 
 	private boolean isOurs(String name) {
 		Source source = this.registry.find(name);
-		SourceDefinition definition = this.applied.get(name);
-		return source != null && definition != null && source.definition().origin().equals(definition.origin());
+		return source != null
+				&& (hasOrigin(this.applied.get(name), source) || hasOrigin(this.replacing.get(name), source));
+	}
+
+	private static boolean hasOrigin(@Nullable SourceDefinition definition, Source source) {
+		return definition != null && source.definition().origin().equals(definition.origin());
 	}
 
 	private void add(Map<String, SourceDefinition> additions, List<SourceProvider> read) {
@@ -509,7 +513,7 @@ public final class ProvidedSources implements AutoCloseable {
 	}
 
 	private void replace(String name, SourceDefinition definition) {
-		this.replacing.add(name);
+		this.replacing.put(name, definition);
 		cancelRetry(name);
 		try {
 			(isCold(name) ? this.replacerOfCold : this.replacers).execute(() -> {
@@ -550,6 +554,7 @@ public final class ProvidedSources implements AutoCloseable {
 		if (!this.applied.containsKey(name)) {
 			// Taken out of use meanwhile.
 			changed = true;
+			lookAtRefused();
 		}
 		else if (failure == null) {
 			this.applied.put(name, definition);
@@ -557,11 +562,7 @@ public final class ProvidedSources implements AutoCloseable {
 			if (this.failures.remove(name) != null) {
 				logger.info("{}: its definition from {} is used now", printable(name), definition.origin());
 			}
-			// It has given up a database that one of them may want.
-			Set<String> refused = new HashSet<>(this.problems.keySet());
-			if (!refused.isEmpty()) {
-				changed(refused);
-			}
+			lookAtRefused();
 		}
 		else if (failure instanceof UnknownSourceException) {
 			// Removed by others meanwhile: defined anew now.
@@ -582,6 +583,14 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 	}
 
+	/** It has given up a database that one of them may want. */
+	private void lookAtRefused() {
+		Set<String> refused = new HashSet<>(this.problems.keySet());
+		if (!refused.isEmpty()) {
+			changed(refused);
+		}
+	}
+
 	/** Tells those who wait for nothing any more what has become of it. */
 	private void answer() {
 		this.waiting.entrySet().removeIf((each) -> {
@@ -597,7 +606,7 @@ public final class ProvidedSources implements AutoCloseable {
 
 	/** Not where it is out of use, whatever still waits for its server. */
 	private boolean isPending(String name) {
-		return this.replacing.contains(name) && (this.applied.containsKey(name) || this.problems.containsKey(name));
+		return this.replacing.containsKey(name) && (this.applied.containsKey(name) || this.problems.containsKey(name));
 	}
 
 	private void forgetFailure(String name) {

@@ -9,7 +9,10 @@ import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -151,13 +154,13 @@ class CatalogTests {
 
 	@Test
 	void aSourceThatIsOpenIsAtItsNewAddressWhenTheMethodReturns() throws Exception {
-		SourceRegistry registry = start((definition, connection) -> {
+		this.sources.with((definition, connection) -> {
 			if (definition.name().equals("ny_appeals")) {
 				Thread.sleep(200);
 			}
-			return new io.multidb.migration.LiquibaseMigrator(new org.springframework.core.io.DefaultResourceLoader())
-				.migrate(definition, connection);
+			return SourceMigrator.Outcome.UNTOUCHED;
 		});
+		SourceRegistry registry = start();
 		this.catalog.save(court("ny_appeals").build());
 		Source source = registry.get("ny_appeals");
 		assertThat(file(source)).isEqualTo("ny_appeals.db");
@@ -170,6 +173,36 @@ class CatalogTests {
 			.followed()).isFalse();
 		assertThat(file(source)).as("it serves as before").isEqualTo("third.db");
 		assertThat(this.provided.problems()).containsOnlyKeys("ny_appeals");
+	}
+
+	@Test
+	void aSourceThatIsDeactivatedIsRefusedAtOnceInScopesThatWereEnteredBefore() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		this.sources.with((definition, connection) -> {
+			if (definition.url().text().contains("slow")) {
+				release.await();
+			}
+			return SourceMigrator.Outcome.UNTOUCHED;
+		});
+		SourceRegistry registry = start();
+		this.catalog.save(court("ny_appeals").build());
+		assertThat(file(registry.get("ny_appeals"))).isEqualTo("ny_appeals.db");
+		try (var scope = SourceContext.enter("ny_appeals")) {
+			try (Connection connection = this.router.getConnection()) {
+				assertThat(Sources.query(connection, "select 1")).isEqualTo("1");
+			}
+			assertThat(CompletableFuture
+				.supplyAsync(() -> this.catalog.replace("ny_appeals", court("slow").build().url(), null, null))
+				.get(1, TimeUnit.MINUTES)
+				.followed()).as("it takes longer than 5 s").isFalse();
+			assertThat(CompletableFuture.supplyAsync(() -> this.catalog.deactivate("ny_appeals"))
+				.get(1, TimeUnit.MINUTES)).isTrue();
+			assertThatExceptionOfType(SQLException.class).isThrownBy(this.router::getConnection)
+				.withCauseInstanceOf(UnknownSourceException.class);
+		}
+		finally {
+			release.countDown();
+		}
 	}
 
 	private static String file(Source source) throws Exception {

@@ -723,6 +723,56 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void whatASourceLeftWhileItWasBeingOpenedAnewIsFreeWhenThatHasEnded() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		slowUntil(release);
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "slow.db"));
+		await().until(() -> Sources.openFiles(this.directory).stream().anyMatch((file) -> file.endsWith("slow.db")));
+		provider.put(at("b", "slow.db"));
+		applied();
+		assertThat(this.provided.problems()).containsOnlyKeys("b");
+		provider.remove("a");
+		applied();
+		release.countDown();
+		await().atMost(LONG).untilAsserted(() -> assertThat(this.provided.problems()).isEmpty());
+		assertThat(file(registry.get("b"))).isEqualTo("slow.db");
+	}
+
+	@Test
+	void aSourceThatHasJustBecomeAnotherProvidersIsTakenOutOfUse() throws Exception {
+		CountDownLatch told = new CountDownLatch(1);
+		CountDownLatch release = new CountDownLatch(1);
+		this.sources.onEvent((event) -> {
+			if (event instanceof SourceEvent.Replaced) {
+				told.countDown();
+				try {
+					release.await();
+				}
+				catch (InterruptedException ex) {
+					Thread.currentThread().interrupt();
+				}
+			}
+		});
+		Provider first = new Provider("first");
+		Provider second = new Provider("second");
+		second.put(at("a", "a.db"));
+		SourceRegistry registry = start(first, second);
+		first.put(at("a", "a1.db"));
+		told.await();
+		first.definitions.remove("a");
+		second.remove("a");
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+		assertThat(registry.find("a")).isNull();
+		release.countDown();
+	}
+
+	@Test
 	void aReplacementThatCannotBeOpenedIsTriedAgain() throws Exception {
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
