@@ -515,6 +515,11 @@ public final class ProvidedSources implements AutoCloseable {
 	private void replace(String name, SourceDefinition definition) {
 		this.replacing.put(name, definition);
 		cancelRetry(name);
+		Failed failed = this.failures.get(name);
+		if (failed != null && !failed.definition().equals(definition)) {
+			// It is of another definition.
+			this.problems.remove(name);
+		}
 		try {
 			(isCold(name) ? this.replacerOfCold : this.replacers).execute(() -> {
 				RuntimeException failure = null;

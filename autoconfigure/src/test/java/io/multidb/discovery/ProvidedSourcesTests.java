@@ -745,6 +745,26 @@ class ProvidedSourcesTests {
 	}
 
 	@Test
+	void whyAFormerDefinitionCouldNotBeUsedIsNotSaidOfTheNextOne() throws Exception {
+		CountDownLatch release = new CountDownLatch(1);
+		slowUntil(release);
+		Provider provider = new Provider("list");
+		provider.put(at("a", "a.db"));
+		SourceRegistry registry = this.sources.registry();
+		this.provided = new ProvidedSources(registry, List.of(provider));
+		this.provided.start(LONG);
+		assertThat(file(registry.get("a"))).isEqualTo("a.db");
+		provider.put(at("a", "nowhere/a.db"));
+		assertThat(this.provided.awaitApplied("a", LONG)).isFalse();
+		assertThat(this.provided.problems()).containsOnlyKeys("a");
+		provider.put(at("a", "slow-a.db"));
+		assertThat(this.provided.awaitApplied("a", Duration.ofMillis(200))).isFalse();
+		assertThat(this.provided.problems()).isEmpty();
+		release.countDown();
+		assertThat(this.provided.awaitApplied("a", LONG)).isTrue();
+	}
+
+	@Test
 	void aSourceThatHasJustBecomeAnotherProvidersIsTakenOutOfUse() throws Exception {
 		CountDownLatch told = new CountDownLatch(1);
 		CountDownLatch release = new CountDownLatch(1);
