@@ -10,16 +10,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
@@ -35,7 +30,6 @@ import io.multidb.source.DaemonThreads;
 import io.multidb.source.Source;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
-import io.multidb.source.SourceState;
 
 /**
  * Keeps the registry as all {@link SourceProvider}s together have it: what they add,
@@ -45,25 +39,19 @@ import io.multidb.source.SourceState;
  * Thread-safe. One thread of its own compares and decides, so that what it has applied is
  * known to it alone and needs no lock; providers, listeners of source events and callers
  * only leave names for it. A source that is open is replaced by opening it anew, which
- * may wait for a server: that is done by a few other threads, one at a time for each
- * source, and what has changed about it meanwhile is looked at afterwards. One that is
- * not open has a thread for which nobody's server is waited for. Threads live for a few
- * seconds after the last change.
+ * may wait for a server: that is done by the threads of {@link Replacements}. All threads
+ * live for a few seconds after the last change.
  */
 public final class ProvidedSources implements AutoCloseable {
 
 	private static final Logger logger = LoggerFactory.getLogger(ProvidedSources.class);
 
-	private static final int REPLACING = 4;
-
 	private static final Duration KEEP_ALIVE = Duration.ofSeconds(2);
-
-	private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
-
-	private static final Duration LAST_RETRY = Duration.ofSeconds(30);
 
 	/** How long definitions are waited for that are being applied, which takes none. */
 	private static final Duration KEPT_OUT = Duration.ofSeconds(5);
+
+	private static final Duration SHUTDOWN_NOTICED = Duration.ofMillis(100);
 
 	/** Names in one line of the log. */
 	private static final int NAMED = 10;
@@ -77,34 +65,17 @@ public final class ProvidedSources implements AutoCloseable {
 
 	private final ScheduledThreadPoolExecutor worker;
 
-	private final ExecutorService replacers;
-
-	/** Apart, as nothing of these is opened: they wait for nobody's server. */
-	private final ExecutorService replacerOfCold;
+	/** The worker's alone, save for who asks whether it is by himself. */
+	private final Replacements replacements;
 
 	/** What this has put into the registry; the worker's alone. */
 	private final Map<String, SourceDefinition> applied = new HashMap<>();
 
-	/** By what others are being replaced by another thread; the worker's alone. */
-	private final Map<String, SourceDefinition> replacing = new HashMap<>();
-
-	/** Looked at again when that has ended; the worker's alone. */
-	private final Set<String> again = new HashSet<>();
-
 	/** Who waits for a replacement to end; the worker's alone. */
 	private final Map<String, List<CompletableFuture<Boolean>>> waiting = new HashMap<>();
 
-	/** What is waited for now, by any thread. */
-	private final Set<CompletableFuture<?>> awaited = ConcurrentHashMap.newKeySet();
-
 	/** The worker's thread, whose listeners must not wait for it. */
 	private volatile @Nullable Thread working;
-
-	/** What the calling thread replaces, whose listeners must not wait for that. */
-	private final ThreadLocal<@Nullable String> replacedHere = new ThreadLocal<>();
-
-	/** What could not be replaced, and serves as before; the worker's alone. */
-	private final Map<String, Failed> failures = new HashMap<>();
 
 	/**
 	 * Whether a provider failed when it was asked, so that everything is looked at next
@@ -138,18 +109,12 @@ public final class ProvidedSources implements AutoCloseable {
 		this.worker.allowCoreThreadTimeOut(true);
 		this.worker.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
 		this.worker.setRemoveOnCancelPolicy(true);
-		this.replacers = replacers(REPLACING);
-		this.replacerOfCold = replacers(1);
+		this.replacements = new Replacements(registry, this.worker, KEEP_ALIVE,
+				(ended) -> submit(() -> replaced(ended), () -> {
+				}), (name) -> changed(Set.of(name)));
 		if (!this.providers.isEmpty()) {
 			registry.explainAbsences(this::whyAbsent);
 		}
-	}
-
-	private static ExecutorService replacers(int threads) {
-		ThreadPoolExecutor executor = new ThreadPoolExecutor(threads, threads, KEEP_ALIVE.toMillis(),
-				TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), DaemonThreads.named("multidb-replace"));
-		executor.allowCoreThreadTimeOut(true);
-		return executor;
 	}
 
 	/**
@@ -241,7 +206,7 @@ public final class ProvidedSources implements AutoCloseable {
 	 * before, and at once as with {@link #awaitApplied(Duration)}
 	 */
 	public boolean awaitApplied(String name, Duration timeout) {
-		if (name.equals(this.replacedHere.get())) {
+		if (this.replacements.isByCaller(name)) {
 			return false;
 		}
 		CompletableFuture<Boolean> applied = new CompletableFuture<>();
@@ -261,24 +226,26 @@ public final class ProvidedSources implements AutoCloseable {
 	}
 
 	private boolean await(CompletableFuture<?> done, Duration timeout) {
-		this.awaited.add(done);
+		long left = Thread.currentThread().equals(this.working) ? 0 : timeout.toNanos();
+		long end = System.nanoTime() + left;
 		try {
-			if (this.worker.isShutdown() || Thread.currentThread().equals(this.working)) {
-				return done.isDone();
+			// What would complete it is not done any more once the application ends.
+			while (!done.isDone() && left > 0 && !this.worker.isShutdown()) {
+				try {
+					done.get(Math.min(left, SHUTDOWN_NOTICED.toNanos()), TimeUnit.NANOSECONDS);
+				}
+				catch (TimeoutException ex) {
+					left = end - System.nanoTime();
+				}
 			}
-			done.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
-			return true;
 		}
-		catch (TimeoutException | ExecutionException | CancellationException ex) {
-			return false;
+		catch (ExecutionException ex) {
+			throw new IllegalStateException(ex);
 		}
 		catch (InterruptedException ex) {
 			Thread.currentThread().interrupt();
-			return false;
 		}
-		finally {
-			this.awaited.remove(done);
-		}
+		return done.isDone();
 	}
 
 	private CompletableFuture<Void> look(Set<String> names) {
@@ -327,15 +294,6 @@ public final class ProvidedSources implements AutoCloseable {
 			}
 		}
 		return null;
-	}
-
-	/**
-	 * A definition that could not be used in place of the former.
-	 *
-	 * @param times how often in a row
-	 * @param retry when it is tried again; {@code null} if it is not
-	 */
-	private record Failed(SourceDefinition definition, int times, @Nullable Future<?> retry) {
 	}
 
 	/** What is to be done in one look. */
@@ -412,12 +370,12 @@ public final class ProvidedSources implements AutoCloseable {
 		if (this.keptOut.contains(name)) {
 			this.applied.remove(name);
 			this.problems.remove(name);
-			forgetFailure(name);
+			this.replacements.forgetFailures(name);
 			return;
 		}
 		SourceDefinition current = this.applied.get(name);
-		if (this.replacing.containsKey(name)) {
-			this.again.add(name);
+		if (this.replacements.running(name) != null) {
+			this.replacements.lookAgain(name);
 			if (definition == null) {
 				this.problems.remove(name);
 				if (current != null) {
@@ -432,7 +390,7 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 		if (definition == null) {
 			this.problems.remove(name);
-			forgetFailure(name);
+			this.replacements.forgetFailures(name);
 			if (current != null) {
 				changes.removals.add(name);
 			}
@@ -445,7 +403,7 @@ public final class ProvidedSources implements AutoCloseable {
 		}
 		else {
 			this.problems.remove(name);
-			forgetFailure(name);
+			this.replacements.forgetFailures(name);
 		}
 	}
 
@@ -453,14 +411,14 @@ public final class ProvidedSources implements AutoCloseable {
 		// One that was removed by others, and perhaps added again, is not ours any more.
 		List<String> ours = names.stream().filter((name) -> isOurs(name)).toList();
 		names.forEach(this.applied::remove);
-		names.forEach(this::forgetFailure);
+		names.forEach(this.replacements::forgetFailures);
 		this.registry.removeAll(ours);
 	}
 
 	private boolean isOurs(String name) {
 		Source source = this.registry.find(name);
 		return source != null
-				&& (hasOrigin(this.applied.get(name), source) || hasOrigin(this.replacing.get(name), source));
+				&& (hasOrigin(this.applied.get(name), source) || hasOrigin(this.replacements.running(name), source));
 	}
 
 	private static boolean hasOrigin(@Nullable SourceDefinition definition, Source source) {
@@ -513,70 +471,38 @@ public final class ProvidedSources implements AutoCloseable {
 	}
 
 	private void replace(String name, SourceDefinition definition) {
-		this.replacing.put(name, definition);
-		cancelRetry(name);
-		Failed failed = this.failures.get(name);
-		if (failed != null && !failed.definition().equals(definition)) {
+		if (this.replacements.hasFailed(name) && !this.replacements.hasFailed(name, definition)) {
 			// It is of another definition.
 			this.problems.remove(name);
 		}
-		try {
-			(isCold(name) ? this.replacerOfCold : this.replacers).execute(() -> {
-				RuntimeException failure = null;
-				this.replacedHere.set(name);
-				try {
-					this.registry.redefine(definition);
-				}
-				catch (RuntimeException ex) {
-					failure = ex;
-				}
-				catch (Error ex) {
-					// It is tried again: whoever follows must not end.
-					failure = new IllegalStateException("It could not be replaced: " + ex, ex);
-				}
-				finally {
-					this.replacedHere.remove();
-				}
-				RuntimeException why = failure;
-				submit(() -> replaced(name, definition, why), () -> {
-				});
-			});
-		}
-		catch (RejectedExecutionException ex) {
-			this.replacing.remove(name);
-		}
+		this.replacements.begin(name, definition);
 	}
 
-	/** It may be used meanwhile, and then others wait for it for once. */
-	private boolean isCold(String name) {
-		Source source = this.registry.find(name);
-		return source != null && source.state() instanceof SourceState.Cold && source.drainState() == null;
-	}
-
-	private void replaced(String name, SourceDefinition definition, @Nullable RuntimeException failure) {
-		this.replacing.remove(name);
-		boolean changed = this.again.remove(name);
+	private void replaced(Replacements.Ended ended) {
+		String name = ended.name();
+		RuntimeException failure = ended.failure();
+		boolean changed = this.replacements.end(name);
 		if (!this.applied.containsKey(name)) {
 			// Taken out of use meanwhile.
 			changed = true;
 			lookAtRefused();
 		}
 		else if (failure == null) {
-			this.applied.put(name, definition);
+			this.applied.put(name, ended.definition());
 			this.problems.remove(name);
-			if (this.failures.remove(name) != null) {
-				logger.info("{}: its definition from {} is used now", printable(name), definition.origin());
+			if (this.replacements.forgetFailures(name)) {
+				logger.info("{}: its definition from {} is used now", printable(name), ended.definition().origin());
 			}
 			lookAtRefused();
 		}
 		else if (failure instanceof UnknownSourceException) {
 			// Removed by others meanwhile: defined anew now.
 			this.applied.remove(name);
-			forgetFailure(name);
+			this.replacements.forgetFailures(name);
 			changed = true;
 		}
 		else {
-			notReplaced(name, definition, failure);
+			notReplaced(name, ended.definition(), failure);
 		}
 		try {
 			if (changed) {
@@ -586,6 +512,19 @@ public final class ProvidedSources implements AutoCloseable {
 		finally {
 			answer();
 		}
+	}
+
+	private void notReplaced(String name, SourceDefinition definition, RuntimeException failure) {
+		String problem = definition.masked(String.valueOf(failure.getMessage()));
+		if (!problem.equals(this.problems.put(name, problem))) {
+			logger.warn("{}: its definition from {} is not used yet: {}", name, definition.origin(), problem);
+		}
+		// No time mends a conflict; it is looked at when something is removed.
+		boolean retried = !(failure instanceof InvalidDatasourcesException);
+		if (retried && !(failure instanceof SourceUnavailableException)) {
+			logger.error("{}: it could not be replaced", name, definition.masked(failure));
+		}
+		this.replacements.failed(name, definition, retried);
 	}
 
 	/** It has given up a database that one of them may want. */
@@ -603,7 +542,7 @@ public final class ProvidedSources implements AutoCloseable {
 			if (isPending(name)) {
 				return false;
 			}
-			boolean applied = !this.partly && !this.failures.containsKey(name);
+			boolean applied = !this.partly && !this.replacements.hasFailed(name);
 			each.getValue().forEach((who) -> who.complete(applied));
 			return true;
 		});
@@ -611,49 +550,8 @@ public final class ProvidedSources implements AutoCloseable {
 
 	/** Not where it is out of use, whatever still waits for its server. */
 	private boolean isPending(String name) {
-		return this.replacing.containsKey(name) && (this.applied.containsKey(name) || this.problems.containsKey(name));
-	}
-
-	private void forgetFailure(String name) {
-		cancelRetry(name);
-		this.failures.remove(name);
-	}
-
-	/** There is never more than one. */
-	private void cancelRetry(String name) {
-		Failed failed = this.failures.get(name);
-		Future<?> retry = (failed != null) ? failed.retry() : null;
-		if (retry != null) {
-			retry.cancel(false);
-		}
-	}
-
-	private void notReplaced(String name, SourceDefinition definition, RuntimeException failure) {
-		Failed former = this.failures.get(name);
-		int times = (former != null && former.definition().equals(definition)) ? former.times() + 1 : 1;
-		this.failures.put(name, new Failed(definition, times, null));
-		String problem = definition.masked(String.valueOf(failure.getMessage()));
-		if (!problem.equals(this.problems.put(name, problem))) {
-			logger.warn("{}: its definition from {} is not used yet: {}", name, definition.origin(), problem);
-		}
-		if (failure instanceof InvalidDatasourcesException) {
-			// No time mends it; it is looked at when something is removed.
-			return;
-		}
-		if (!(failure instanceof SourceUnavailableException)) {
-			logger.error("{}: it could not be replaced", name, definition.masked(failure));
-		}
-		Duration delay = FIRST_RETRY.multipliedBy(1L << Math.min(times - 1, 5));
-		delay = (delay.compareTo(LAST_RETRY) > 0) ? LAST_RETRY : delay;
-		try {
-			Future<?> retry = this.worker.schedule(() -> changed(Set.of(name)), delay.toMillis(),
-					TimeUnit.MILLISECONDS);
-			this.failures.put(name, new Failed(definition, times, retry));
-		}
-		catch (RejectedExecutionException ex) {
-			// The application ends.
-			logger.debug("{}: not tried again", name);
-		}
+		return this.replacements.running(name) != null
+				&& (this.applied.containsKey(name) || this.problems.containsKey(name));
 	}
 
 	private void sayWhatIsDefinedTwice(Set<String> names, List<SourceProvider> read,
@@ -678,10 +576,12 @@ public final class ProvidedSources implements AutoCloseable {
 		List<String> parts = new ArrayList<>();
 		part("added", changes.additions.keySet(), parts);
 		// Of what is only tried again, it is told when it has succeeded.
-		part("changed", changes.replacements.keySet().stream().filter((name) -> {
-			Failed failed = this.failures.get(name);
-			return failed == null || !failed.definition().equals(changes.replacements.get(name));
-		}).toList(), parts);
+		part("changed",
+				changes.replacements.keySet()
+					.stream()
+					.filter((name) -> !this.replacements.hasFailed(name, changes.replacements.get(name)))
+					.toList(),
+				parts);
 		part("removed", changes.removals, parts);
 		if (!parts.isEmpty()) {
 			logger.info("Sources {}", String.join("; ", parts));
@@ -703,10 +603,7 @@ public final class ProvidedSources implements AutoCloseable {
 	@Override
 	public void close() {
 		this.worker.shutdownNow();
-		this.replacers.shutdownNow();
-		this.replacerOfCold.shutdownNow();
-		// What would answer is not done any more.
-		this.awaited.forEach((each) -> each.cancel(false));
+		this.replacements.close();
 	}
 
 }

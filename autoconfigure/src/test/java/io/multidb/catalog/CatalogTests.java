@@ -195,8 +195,9 @@ class CatalogTests {
 				.supplyAsync(() -> this.catalog.replace("ny_appeals", court("slow").build().url(), null, null))
 				.get(1, TimeUnit.MINUTES)
 				.followed()).as("it takes longer than 5 s").isFalse();
-			assertThat(CompletableFuture.supplyAsync(() -> this.catalog.deactivate("ny_appeals"))
-				.get(1, TimeUnit.MINUTES)).isTrue();
+			assertThat(
+					CompletableFuture.supplyAsync(() -> this.catalog.deactivate("ny_appeals")).get(1, TimeUnit.MINUTES))
+				.isTrue();
 			assertThatExceptionOfType(SQLException.class).isThrownBy(this.router::getConnection)
 				.withCauseInstanceOf(UnknownSourceException.class);
 		}
