@@ -6,15 +6,18 @@ import java.sql.SQLException;
 import java.sql.SQLNonTransientConnectionException;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 
 import javax.sql.DataSource;
 
 import jakarta.persistence.Entity;
 import jakarta.persistence.EntityManager;
 import jakarta.persistence.EntityManagerFactory;
+import jakarta.persistence.EntityTransaction;
 import jakarta.persistence.GeneratedValue;
 import jakarta.persistence.Id;
 import jakarta.persistence.PersistenceConfiguration;
+import jakarta.persistence.PersistenceException;
 import net.ttddyy.dsproxy.support.ProxyDataSourceBuilder;
 import org.hibernate.Session;
 import org.hibernate.SessionFactory;
@@ -64,6 +67,7 @@ import io.multidb.routing.RoutingDataSource;
 import io.multidb.source.SourceDefinition;
 import io.multidb.source.SourceRegistry;
 import io.multidb.source.SourceState;
+import io.multidb.source.Sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -194,17 +198,8 @@ class RoutedHibernateTests {
 	void aWrapperThatHidesTheRouterIsRefusedAtItsFirstConnection() {
 		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
 				"test.file=" + this.directory.resolve("other.db"))) {
-			LocalContainerEntityManagerFactoryBean bean = new LocalContainerEntityManagerFactoryBean();
-			bean.setDataSource(new Hiding(application.bean(RoutingDataSource.class)));
-			bean.setManagedTypes(PersistenceManagedTypes.of(City.class.getName()));
-			bean.setJpaVendorAdapter(new HibernateJpaVendorAdapter());
-			bean.setJpaPropertyMap(Map.of("hibernate.dialect", "org.hibernate.community.dialect.SQLiteDialect",
-					"hibernate.boot.allow_jdbc_metadata_access", "false"));
-			LocalContainerEntityManagerFactoryBean prepared = (LocalContainerEntityManagerFactoryBean) application
-				.context()
-				.getAutowireCapableBeanFactory()
-				.initializeBean(bean, "hiding");
-			try (EntityManagerFactory hiding = prepared.getObject();
+			try (EntityManagerFactory hiding = factory(application,
+					new Hiding(application.bean(RoutingDataSource.class)));
 					Scope scope = TenantContext.enter("lisbon");
 					EntityManager entities = hiding.createEntityManager()) {
 				assertThatThrownBy(() -> entities.find(City.class, 1L))
@@ -213,6 +208,101 @@ class RoutedHibernateTests {
 					.hasMessageContaining("does not say so");
 			}
 			assertThat(application.bean(SourceRegistry.class).drain("lisbon")).as("Nothing is left in use").isTrue();
+		}
+	}
+
+	private static EntityManagerFactory factory(JpaApplication application, DataSource dataSource) {
+		LocalContainerEntityManagerFactoryBean bean = new LocalContainerEntityManagerFactoryBean();
+		bean.setDataSource(dataSource);
+		bean.setManagedTypes(PersistenceManagedTypes.of(City.class.getName()));
+		bean.setJpaVendorAdapter(new HibernateJpaVendorAdapter());
+		// As Hibernate does by itself: a session takes a connection for each transaction.
+		bean.setJpaPropertyMap(Map.of("hibernate.dialect", "org.hibernate.community.dialect.SQLiteDialect",
+				"hibernate.boot.allow_jdbc_metadata_access", "false", "hibernate.connection.handling_mode",
+				"DELAYED_ACQUISITION_AND_RELEASE_AFTER_TRANSACTION"));
+		return ((LocalContainerEntityManagerFactoryBean) application.context()
+			.getAutowireCapableBeanFactory()
+			.initializeBean(bean, "hiding")).getObject();
+	}
+
+	@Test
+	void aLazyConnectionOfARouterThatIsHiddenIsRefusedAtItsFirstStatement() {
+		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
+				"test.file=" + this.directory.resolve("other.db"));
+				EntityManagerFactory hiding = factory(application,
+						new Hiding(lazy(application.bean(RoutingDataSource.class))))) {
+			SourceRegistry registry = application.bean(SourceRegistry.class);
+			registry.drain("lisbon");
+			application.update("porto", "insert into city (id, name) values (1, 'of porto')");
+			EntityTransaction none = hiding.createEntityManager().getTransaction();
+			try (Scope scope = TenantContext.enter("lisbon")) {
+				none.begin();
+				none.commit();
+			}
+			assertThat(registry.get("lisbon").state()).as("nothing was asked").isInstanceOf(SourceState.Cold.class);
+			application.update("lisbon", "insert into city (id, name) values (1, 'of lisbon')");
+			// A session that is open for a while, as for a request.
+			Throwable failure = null;
+			try (EntityManager entities = hiding.createEntityManager()) {
+				City city;
+				try (Scope scope = TenantContext.enter("lisbon")) {
+					entities.getTransaction().begin();
+					city = entities.find(City.class, 1L);
+					entities.getTransaction().commit();
+				}
+				try (Scope scope = TenantContext.enter("porto")) {
+					entities.getTransaction().begin();
+					city.name = "changed";
+					entities.getTransaction().commit();
+				}
+			}
+			catch (PersistenceException ex) {
+				failure = ex;
+			}
+			assertThat(application.column("porto", "select name from city")).as("a city of lisbon's was changed")
+				.containsExactly("of porto");
+			assertThat(failure).rootCause()
+				.isInstanceOf(SQLNonTransientConnectionException.class)
+				.hasMessageContaining("does not say so");
+			Sources.assertIdle(registry.get("lisbon"));
+		}
+	}
+
+	/** Hibernate asks for the first of these when it begins. */
+	private static DataSource lazy(DataSource dataSource) {
+		LazyConnectionDataSourceProxy lazy = new LazyConnectionDataSourceProxy();
+		lazy.setTargetDataSource(dataSource);
+		lazy.setDefaultAutoCommit(true);
+		lazy.setDefaultTransactionIsolation(Connection.TRANSACTION_SERIALIZABLE);
+		return lazy;
+	}
+
+	@Test
+	void aLazyConnectionOfAnUnrelatedDataSourceStaysLazy() {
+		AtomicInteger connections = new AtomicInteger();
+		DataSource counted = new DelegatingDataSource(
+				new DriverManagerDataSource("jdbc:sqlite:" + this.directory.resolve("other.db"))) {
+
+			@Override
+			public Connection getConnection() throws SQLException {
+				connections.incrementAndGet();
+				return super.getConnection();
+			}
+
+		};
+		try (JpaApplication application = JpaApplication.start(this.directory, TwoFactories.class,
+				"test.file=" + this.directory.resolve("other.db"));
+				EntityManagerFactory other = factory(application, new LazyConnectionDataSourceProxy(counted));
+				EntityManager entities = other.createEntityManager()) {
+			connections.set(0);
+			entities.getTransaction().begin();
+			entities.getTransaction().commit();
+			assertThat(connections).hasValue(0);
+			entities.getTransaction().begin();
+			assertThat(entities.createQuery("select c.name from City c", String.class).getResultList()).isEmpty();
+			assertThat(entities.find(City.class, 1L)).isNull();
+			entities.getTransaction().commit();
+			assertThat(connections).hasValue(1);
 		}
 	}
 
