@@ -62,6 +62,9 @@ final class Workshop implements AutoCloseable {
 	/** What is wrong with the catalog, by the names of its rows. */
 	private final Map<String, String> problems = new TreeMap<>();
 
+	/** Where what is declared was found, by the names of rows that it goes before. */
+	private final Map<String, String> covered = new TreeMap<>();
+
 	/** What was last migrated or created, by source. */
 	private final Map<String, SourceEvent> events = new ConcurrentHashMap<>();
 
@@ -128,13 +131,16 @@ final class Workshop implements AutoCloseable {
 			CatalogContents contents = CatalogContents.read(catalog, sources);
 			this.problems.putAll(contents.refused());
 			for (SourceDefinition definition : contents.definitions()) {
-				if (sources.find(definition.name()) == null) {
-					try {
-						sources.add(definition);
-					}
-					catch (InvalidDatasourcesException ex) {
-						this.problems.put(definition.name(), String.valueOf(ex.getMessage()));
-					}
+				Source declared = sources.find(definition.name());
+				if (declared != null) {
+					this.covered.put(definition.name(), declared.definition().origin());
+					continue;
+				}
+				try {
+					sources.add(definition);
+				}
+				catch (InvalidDatasourcesException ex) {
+					this.problems.put(definition.name(), String.valueOf(ex.getMessage()));
 				}
 			}
 		}
@@ -165,6 +171,7 @@ final class Workshop implements AutoCloseable {
 		this.all = choice == null || choice.names == null;
 		if (choice == null || choice.names == null) {
 			this.problems.forEach((name, problem) -> this.err.println("catalog, " + name + ": " + problem));
+			tellOfCovered(declared);
 			return declared;
 		}
 		for (String name : choice.names) {
@@ -179,7 +186,18 @@ final class Workshop implements AutoCloseable {
 						? this.suggestion.apply(name, known) : " In the catalog: " + this.problems));
 			}
 		}
-		return new LinkedHashSet<>(choice.names);
+		Set<String> chosen = new LinkedHashSet<>(choice.names);
+		tellOfCovered(chosen);
+		return chosen;
+	}
+
+	/** It is no failure, as the application works so, too. */
+	private void tellOfCovered(Set<String> names) {
+		this.covered.forEach((name, origin) -> {
+			if (names.contains(name)) {
+				this.err.println("catalog, " + name + ": the source of this name from " + origin + " goes before it.");
+			}
+		});
 	}
 
 	private boolean isOfTemplate(String name) {

@@ -238,6 +238,24 @@ class DatasourcesCommandLineTests {
 	}
 
 	@Test
+	void aSourceThatGoesBeforeARowOfTheCatalogIsSaidAndNoFailure() throws Exception {
+		defineThree();
+		makeCatalog("ny_appeals", "jdbc:sqlite:" + this.directory.resolve("appeals.db"), "porto",
+				"jdbc:sqlite:" + this.directory.resolve("other.db"));
+		String said = "catalog, porto: the source of this name from cities.yaml goes before it.";
+		assertThat(run("check")).isZero();
+		assertThat(err().lines()).containsExactly(said);
+		assertThat(outcomes()).containsOnlyKeys("lisbon", "madrid", "porto", "ny_appeals");
+		assertThat(run("check", "porto", "madrid")).isZero();
+		assertThat(err().lines()).containsExactly(said);
+		assertThat(run("check", "ny_appeals", "madrid")).isZero();
+		assertThat(err()).isEmpty();
+		assertThat(run("list", "--json")).isZero();
+		assertThat(err().lines()).containsExactly(said);
+		assertThat(out()).startsWith("[{");
+	}
+
+	@Test
 	void aRowWithAMistakeIsSaidAndSpoilsOnlyItself() throws Exception {
 		defineThree();
 		makeCatalog("ny_appeals", "jdbc:sqlite:" + this.directory.resolve("appeals.db"), "evil",
