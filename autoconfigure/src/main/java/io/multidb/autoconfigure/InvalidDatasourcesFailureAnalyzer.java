@@ -16,8 +16,8 @@ class InvalidDatasourcesFailureAnalyzer extends AbstractFailureAnalyzer<InvalidD
 		StringBuilder description = new StringBuilder("The configuration of datasources and tenancy has "
 				+ ((count == 1) ? "a mistake" : count + " mistakes") + ":\n");
 		cause.mistakes().forEach((mistake) -> description.append("\n  - ").append(mistake));
-		return new FailureAnalysis(description.toString(),
-				"Correct " + ((count == 1) ? "it" : "them") + " under 'app.datasources' and 'app.tenancy'.", cause);
+		return new FailureAnalysis(description.toString(), "Do what " + ((count == 1) ? "it says" : "they say")
+				+ ". The properties are under 'app.datasources' and 'app.tenancy'.", cause);
 	}
 
 }

@@ -278,9 +278,22 @@ class MultiDbAutoConfigurationTests {
 		assertThatThrownBy(application::run).isNotNull();
 		assertThat(output)
 			.contains("APPLICATION FAILED TO START", "The configuration of datasources and tenancy has 4 mistakes:",
-					"Correct them under 'app.datasources' and 'app.tenancy'.",
+					"Do what they say. The properties are under 'app.datasources' and 'app.tenancy'.",
 					"- The sources 'lisbon' and 'porto' have the same database", "- 'app.datasources.faro.pasword'",
 					"Did you mean 'password'?", "- 'app.datasources.faro.url'", "- 'app.datasources.braga'")
+			.doesNotContain("s3cret");
+	}
+
+	@Test
+	void aMissingDriverIsPrintedAsAFailureAnalysisThatNamesTheDependency(CapturedOutput output) {
+		SpringApplication application = new SpringApplicationBuilder(Empty.class).web(WebApplicationType.NONE)
+			.properties("app.datasources.lisbon.url=jdbc:mysql://me:s3cret@db/x")
+			.build();
+		assertThatThrownBy(application::run).isNotNull();
+		assertThat(output)
+			.contains("APPLICATION FAILED TO START", "has a mistake:", "- 'app.datasources.lisbon.url'",
+					"add the dependency com.mysql:mysql-connector-j",
+					"Do what it says. The properties are under 'app.datasources' and 'app.tenancy'.")
 			.doesNotContain("s3cret");
 	}
 
