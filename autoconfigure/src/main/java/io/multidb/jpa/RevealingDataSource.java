@@ -79,6 +79,7 @@ final class RevealingDataSource extends DelegatingDataSource implements Infrastr
 		}
 
 		@Override
+		@SuppressWarnings("ReferenceEquality") // it is what equals means for a connection
 		public @Nullable Object invoke(Object proxy, Method method, Object @Nullable [] args) throws Throwable {
 			boolean unwrapped = method.getName().equals("unwrap");
 			if (args != null && method.getName().equals("equals")) {
