@@ -104,12 +104,12 @@ public final class CatalogNodes {
 			this.catalog = new Catalog(settings, this.registry,
 					() -> new RoutingDataSource(new Routes(List.of(), null, this.registry)),
 					new LiquibaseMigrator(new DefaultResourceLoader()), (event) -> {
-					}, this::awaitApplied);
+					}, this::provided);
 			this.provided = new ProvidedSources(this.registry, List.of(this.catalog.provider()));
 		}
 
-		private boolean awaitApplied(Duration timeout) {
-			return this.provided.awaitApplied(timeout);
+		private ProvidedSources provided() {
+			return this.provided;
 		}
 
 		private void on(SourceEvent event) {
