@@ -7,13 +7,11 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Driver;
 import java.sql.DriverManager;
-import java.sql.DriverPropertyInfo;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.logging.Logger;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -43,6 +41,7 @@ import io.multidb.source.FallbackSettings;
 import io.multidb.source.ReplicaSettings;
 import io.multidb.source.ServerSettings;
 import io.multidb.source.SourceDefinition;
+import io.multidb.source.TestDriver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
@@ -1219,41 +1218,15 @@ class DatasourcesReaderTests {
 	}
 
 	/** A driver for another's URLs. */
-	private static final class MySqlCompatible implements Driver {
+	private static final class MySqlCompatible extends TestDriver {
+
+		MySqlCompatible() {
+			super("jdbc:mysql:");
+		}
 
 		@Override
 		public @Nullable Connection connect(String url, Properties info) {
 			return null;
-		}
-
-		@Override
-		public boolean acceptsURL(String url) {
-			return url.startsWith("jdbc:mysql:");
-		}
-
-		@Override
-		public DriverPropertyInfo[] getPropertyInfo(String url, Properties info) {
-			return new DriverPropertyInfo[0];
-		}
-
-		@Override
-		public int getMajorVersion() {
-			return 1;
-		}
-
-		@Override
-		public int getMinorVersion() {
-			return 0;
-		}
-
-		@Override
-		public boolean jdbcCompliant() {
-			return false;
-		}
-
-		@Override
-		public Logger getParentLogger() {
-			return Logger.getGlobal();
 		}
 
 	}

@@ -144,7 +144,13 @@ class ProvidedSourcesTests {
 	}
 
 	private SourceRegistry start(SourceProvider... providers) {
-		SourceRegistry registry = this.sources.with(SourceMigrator.NONE).registry();
+		this.sources.with(SourceMigrator.NONE);
+		return startAsIs(providers);
+	}
+
+	/** With the migrator that the test has set. */
+	private SourceRegistry startAsIs(SourceProvider... providers) {
+		SourceRegistry registry = this.sources.registry();
 		this.provided = new ProvidedSources(registry, List.of(providers));
 		this.provided.start(LONG);
 		return registry;
@@ -337,9 +343,7 @@ class ProvidedSourcesTests {
 		});
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("a.db");
 		provider.put(at("a", "slow.db"));
 		assertThat(begun.await(1, TimeUnit.MINUTES)).isTrue();
@@ -429,9 +433,7 @@ class ProvidedSourcesTests {
 		});
 		Provider provider = new Provider("list");
 		provider.put(at("a", "one.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("one.db");
 		provider.put(at("a", "two.db"));
 		await().atMost(LONG).untilAsserted(() -> assertThat(file(registry.get("a"))).isEqualTo("two.db"));
@@ -477,9 +479,7 @@ class ProvidedSourcesTests {
 		List<String> slow = List.of("s1", "s2", "s3");
 		slow.forEach((name) -> provider.put(at(name, name + ".db")));
 		provider.put(at("fast", "fast.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		for (String name : slow) {
 			Sources.query(registry.get(name), "select 1");
 		}
@@ -509,9 +509,7 @@ class ProvidedSourcesTests {
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
 		provider.put(at("b", "b.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("a.db");
 		provider.put(at("a", "slow-a.db"));
 		provider.put(at("b", "b2.db"));
@@ -548,9 +546,7 @@ class ProvidedSourcesTests {
 		slowUntil(release);
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		Source a = registry.get("a");
 		assertThat(file(a)).isEqualTo("a.db");
 		provider.put(at("a", "slow-a.db"));
@@ -591,9 +587,7 @@ class ProvidedSourcesTests {
 			provider.put(at("s" + i, "s" + i + ".db"));
 		}
 		provider.put(at("cold", "cold.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		for (int i = 0; i < 5; i++) {
 			assertThat(file(registry.get("s" + i))).isEqualTo("s" + i + ".db");
 			provider.put(at("s" + i, "slow-s" + i + ".db"));
@@ -634,9 +628,7 @@ class ProvidedSourcesTests {
 		slowUntil(release);
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("a.db");
 		provider.put(at("a", "slow-a.db"));
 		CompletableFuture<Boolean> waiting = CompletableFuture.supplyAsync(() -> this.provided.awaitApplied("a", LONG));
@@ -672,9 +664,7 @@ class ProvidedSourcesTests {
 		slowUntil(release);
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("a.db");
 		provider.put(at("a", "slow-a.db"));
 		applied();
@@ -732,9 +722,7 @@ class ProvidedSourcesTests {
 		slowUntil(release);
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("a.db");
 		provider.put(at("a", "slow.db"));
 		await().until(() -> Sources.openFiles(this.directory).stream().anyMatch((file) -> file.endsWith("slow.db")));
@@ -754,9 +742,7 @@ class ProvidedSourcesTests {
 		slowUntil(release);
 		Provider provider = new Provider("list");
 		provider.put(at("a", "a.db"));
-		SourceRegistry registry = this.sources.registry();
-		this.provided = new ProvidedSources(registry, List.of(provider));
-		this.provided.start(LONG);
+		SourceRegistry registry = startAsIs(provider);
 		assertThat(file(registry.get("a"))).isEqualTo("a.db");
 		provider.put(at("a", "nowhere/a.db"));
 		assertThat(this.provided.awaitApplied("a", LONG)).isFalse();
