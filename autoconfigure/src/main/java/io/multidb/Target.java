@@ -197,7 +197,10 @@ public final class Target {
 		if (!RESOLUTION.compareAndSet(this, former, found)) {
 			return Objects.requireNonNullElse(this.resolution, found);
 		}
-		this.asOf = forgotten;
+		if (former == null) {
+			// What was remembered before may be older than that.
+			this.asOf = forgotten;
+		}
 		if (former == null && this.source == null && this.tenant != null && this.work == null) {
 			if (KNOWN.size() >= MAX_KNOWN) {
 				KNOWN.clear();

@@ -123,7 +123,8 @@ public final class Routes {
 		if (from == to || !from.isSameAs(to)) {
 			return from == to;
 		}
-		if (!(from.resolution() instanceof Resolution known) || known.routes != this || known.source.isGone()) {
+		Resolution known = known(from.resolution());
+		if (known == null || known.source.isGone()) {
 			return true;
 		}
 		try {
@@ -135,23 +136,50 @@ public final class Routes {
 	}
 
 	Resolution resolution(Target target) {
-		Resolution former = null;
 		Object remembered = target.resolution();
-		if (remembered instanceof Resolution known && known.routes == this) {
-			if (!known.source.isGone()) {
-				return known;
-			}
-			former = known;
+		if (remembered instanceof Resolution known && known.routes == this && !known.source.isGone()) {
+			return known;
 		}
+		Resolution known = known(remembered);
+		return (known != null && !known.source.isGone()) ? known : lookUp(target, remembered, known);
+	}
+
+	private Resolution lookUp(Target target, @Nullable Object remembered, @Nullable Resolution former) {
 		// Before the look-up, so that a change while it goes on is noticed.
 		long forgotten = Target.forgotten();
 		long version = this.mappings.version();
 		Source source = lookUp(target);
 		boolean moved = former != null && (former.moved || !former.source.identity().equals(source.identity()));
-		Resolution found = new Resolution(this, target, source, version, moved);
-		// Another thread may have been faster, and knows better.
-		return (target.resolution(remembered, found, forgotten) instanceof Resolution first && first.routes == this)
-				? first : found;
+		Object before = remembered;
+		while (true) {
+			Resolution found = new Resolution(this, target, source, version, moved, others(before));
+			Object now = target.resolution(before, found, forgotten);
+			Resolution first = known(now);
+			if (first != null && (first.equals(found) || !first.source.isGone())) {
+				// Another thread may have been faster, and knows better.
+				return first;
+			}
+			before = now;
+		}
+	}
+
+	/** What these routes remembered, among what others did. */
+	private @Nullable Resolution known(@Nullable Object remembered) {
+		for (Object each = remembered; each instanceof Resolution known; each = known.others) {
+			if (known.routes == this) {
+				return known;
+			}
+		}
+		return null;
+	}
+
+	/** What other routes remembered, who want to find it again. */
+	private @Nullable Object others(@Nullable Object remembered) {
+		if (!(remembered instanceof Resolution known)) {
+			return remembered;
+		}
+		return (known.routes == this) ? known.others : new Resolution(known.routes, known.target, known.source,
+				known.version, known.moved, others(known.others));
 	}
 
 	/**
@@ -159,8 +187,11 @@ public final class Routes {
 	 *
 	 * @param version the number of the last change of mappings that it may know of
 	 * @param moved whether it led to another source before
+	 * @param others what it means to the routes of another application in this process,
+	 * if there is one
 	 */
-	record Resolution(Routes routes, Target target, Source source, long version, boolean moved) {
+	record Resolution(Routes routes, Target target, Source source, long version, boolean moved,
+			@Nullable Object others) {
 	}
 
 	/**
@@ -291,7 +322,8 @@ public final class Routes {
 	}
 
 	private boolean isResolved(Target target) {
-		return target.resolution() instanceof Resolution known && known.routes == this && !known.source.isGone();
+		Resolution known = known(target.resolution());
+		return known != null && !known.source.isGone();
 	}
 
 	/** {@code null} if its source is no template's, or known. */

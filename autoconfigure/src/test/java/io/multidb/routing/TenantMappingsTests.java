@@ -104,6 +104,43 @@ class TenantMappingsTests {
 	}
 
 	@Test
+	void aScopeStaysWhereItIsThoughAnotherApplicationOfTheProcessResolvesItsTenantToo() {
+		TenantMappings its = this.mappings;
+		Routes ours = this.routes;
+		use(MappingStore.NONE);
+		Routes others = this.routes;
+		Target before = TenantContext.call("chat-1", () -> {
+			assertThat(ours.resolve(Target.current()).name()).isEqualTo("main");
+			assertThat(others.resolve(Target.current()).name()).isEqualTo("main");
+			its.map("chat-1", "archive");
+			assertThat(others.resolve(Target.current()).name()).isEqualTo("main");
+			assertThat(ours.resolve(Target.current()).name()).isEqualTo("main");
+			return Target.current();
+		});
+		try (Scope scope = before.enter()) {
+			assertThat(ours.resolve(Target.current()).name()).isEqualTo("archive");
+			assertThat(others.resolve(Target.current()).name()).isEqualTo("main");
+		}
+	}
+
+	@Test
+	void whatAnotherApplicationOfTheProcessResolvesLaterMakesNothingNew() {
+		TenantMappings its = this.mappings;
+		Routes ours = this.routes;
+		use(MappingStore.NONE);
+		Routes others = this.routes;
+		Target before = TenantContext.call("chat-1", () -> {
+			assertThat(ours.resolve(Target.current()).name()).isEqualTo("main");
+			its.map("chat-1", "archive");
+			assertThat(others.resolve(Target.current()).name()).isEqualTo("main");
+			return Target.current();
+		});
+		try (Scope scope = before.enter()) {
+			assertThat(ours.resolve(Target.current()).name()).isEqualTo("archive");
+		}
+	}
+
+	@Test
 	void aTenantWithoutARouteMayBeMapped() {
 		assertThatExceptionOfType(UnknownTenantException.class).isThrownBy(() -> sourceOf("vip"));
 		this.mappings.map("vip", "archive");
