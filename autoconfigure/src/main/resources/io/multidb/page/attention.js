@@ -23,7 +23,7 @@ export function attention(overview) {
 	const found = overview.list.attention;
 	const line = attentionLine(found);
 	const draining = found.draining.total ? html`<p class="quiet">${plural(found.draining.total, 'source was', 'sources were')} drained, replaced or removed while in use:
-		${found.draining.first.map((source) => html`<a href=${sourceHash(source.name)}>${source.name}</a> (${plural(source.draining.connections, 'connection')}) `)}</p>` : nothing;
+		${repeat(found.draining.first, (source) => source.name, (source) => html`<a href=${sourceHash(source.name)}>${source.name}</a> (${plural(source.draining.connections, 'connection')}) `)}</p>` : nothing;
 	if (!line) {
 		return html`<section class="attention calm" aria-label="What needs attention"><p>Nothing needs attention.
 			<span class="quiet">${plural(overview.list.known, 'source')} known, ${count(found.states.open ?? 0)} open on this node.</span></p>${draining}</section>`;
@@ -38,23 +38,23 @@ export function attention(overview) {
 				<p class="quiet">${lasting(source.state.since)}; ${nextTry(source.state.nextTry)}</p></div>
 			${may('retry') ? action('Retry', busy(source.name), () => operations.retry(source.name), { label: `Try ${source.name} again` }) : nothing}</li>`)}
 		${more(unavailable, html`<a href="#/?state=unavailable">All ${count(unavailable.total)} that are unavailable</a>`)}
-		${servers.first.map((server) => html`<li><span class="badge exhausted">exhausted</span>
+		${repeat(servers.first, (server) => server.server, (server) => html`<li><span class="badge exhausted">exhausted</span>
 			<div><a href="#/servers">${server.server}</a>
 			<p class="reason">All ${count(server.limit)} connections that this node may have are in use; ${count(server.waiting)} wait for one.</p></div></li>`)}
 		${more(servers, html`<a href="#/servers">All ${count(servers.total)} servers</a>`)}
-		${waiting.first.map((source) => html`<li data-source=${source.name}><span class="badge exhausted">waiting</span>
+		${repeat(waiting.first, (source) => source.name, (source) => html`<li data-source=${source.name}><span class="badge exhausted">waiting</span>
 			<div>${essentials(source)}<p class="reason">${source.pool ? `${plural(source.pool.pending, 'thread waits', 'threads wait')} for a connection; ${
 				count(source.pool.active)} of ${count(source.pool.max)} are in use.` : ''}</p></div></li>`)}
 		${more(waiting, html`<a href="#/?sort=active">All, the most connections first</a>`)}
-		${migrationsFailed.first.map((source) => html`<li data-source=${source.name}><span class="badge failed">not migrated</span>
+		${repeat(migrationsFailed.first, (source) => source.name, (source) => html`<li data-source=${source.name}><span class="badge failed">not migrated</span>
 			<div>${essentials(source)} goes on as it was.<p class="reason">${source.migrations?.error}</p></div></li>`)}
 		${more(migrationsFailed, html`The first of ${count(migrationsFailed.total)}.`)}
 		${catalog?.error ? html`<li><span class="badge failed">catalog</span><div><strong>It cannot be read</strong>, so changes by others do not arrive.
 			<p class="reason">${catalog.error}</p><p class="quiet">Last read ${catalog.readAt ? moment(catalog.readAt) : 'never'}</p></div></li>` : nothing}
-		${Object.entries(catalog?.reasons ?? {}).map(([name, reason]) => html`<li data-source=${name}><span class="badge failed">not used</span>
+		${repeat(Object.entries(catalog?.reasons ?? {}), ([name]) => name, ([name, reason]) => html`<li data-source=${name}><span class="badge failed">not used</span>
 			<div><a href=${sourceHash(name)}>${name}</a><p class="reason">${reason}</p></div></li>`)}
 		${catalog?.refused > Object.keys(catalog?.reasons ?? {}).length ? html`<li class="quiet">The first of ${count(catalog.refused)} that are not used.</li>` : nothing}
-		${replicasLeftOut.first.map((source) => html`<li data-source=${source.name}><span class="badge draining">left out</span>
+		${repeat(replicasLeftOut.first, (source) => source.name, (source) => html`<li data-source=${source.name}><span class="badge draining">left out</span>
 			<div>${essentials(source)}${(source.replicas ?? []).filter((each) => !each.inUse).map((each) => html`<p class="reason">${each.source}: ${each.reason}</p>`)}</div></li>`)}
 		${more(replicasLeftOut, html`The first of ${count(replicasLeftOut.total)}.`)}</ul>${draining}</section>`;
 }

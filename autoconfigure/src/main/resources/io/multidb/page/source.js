@@ -17,13 +17,15 @@ const COPIED = 3000;
 export function sourceView(here) {
 	const detail = state.detail;
 	const known = detail?.details.source.name === here.name;
-	const back = html`<p><a class="back" href=${state.lastList} @click=${backToList}>‹ All sources</a></p>`;
-	if (!known || state.problem?.status === 404) {
-		return html`${back}${known || state.problem ? html`<h1>${here.name}</h1>` : loading()}`;
-	}
+	const body = known && state.problem?.status !== 404 ? detailed(detail)
+		: known || state.problem ? html`<h1>${here.name}</h1>` : loading();
+	// One template whatever is known, so that the way back stays under a finger or a focus.
+	return html`<p><a class="back" href=${state.lastList} @click=${backToList}>‹ All sources</a></p>${body}`;
+}
+
+function detailed(detail) {
 	const { source, events, operations: asked, tenants } = detail.details;
-	return html`${back}
-		<div class="headline"><h1>${source.name}</h1>${badge(source.state.status)}
+	return html`<div class="headline"><h1>${source.name}</h1>${badge(source.state.status)}
 			${source.state.since ? html`<span class="quiet">${lasting(source.state.since)}</span>` : nothing}
 			${source.displayName ? html`<span class="display">${source.displayName}</span>` : nothing}
 			<button type="button" class="copy" title="All of this, for a ticket" @click=${() => copy(detail)}>${

@@ -202,6 +202,24 @@ class PageHandlingIntegrationTests extends PageOfSample {
 	}
 
 	@Test
+	void keepsTheFocusOnTheWayBackWhenTheSourceIsThere() {
+		JsonObject shop = source("shop");
+		List<Route> held = Collections.synchronizedList(new ArrayList<>());
+		prepare(Browsers.as("operator"));
+		answer("sources\\?", () -> overview(shop));
+		route("sources/shop", held::add);
+		this.page.navigate(sample.address() + "/datasources/");
+		row("shop").getByRole(AriaRole.LINK).press("Enter");
+		Locator back = this.page.getByRole(AriaRole.LINK, new Page.GetByRoleOptions().setName("‹ All sources"));
+		back.focus();
+		this.page.waitForCondition(() -> !held.isEmpty());
+		held.remove(0)
+			.fulfill(new Route.FulfillOptions().setContentType("application/json").setBody(detail(shop).toString()));
+		assertThat(this.page.locator("h1")).hasText("shop");
+		assertThat(back).isFocused();
+	}
+
+	@Test
 	void saysInTheTitleHowManyAreBroken() {
 		prepare(Browsers.as("operator"));
 		answer("sources\\?", () -> overview(source("main"), unavailable("shop"), unavailable("shop2")));
