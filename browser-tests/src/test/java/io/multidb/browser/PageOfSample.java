@@ -91,6 +91,12 @@ abstract class PageOfSample {
 		return this.page.getByRole(AriaRole.BUTTON, new Page.GetByRoleOptions().setName(name).setExact(true));
 	}
 
+	/** Unless the page has just done by itself what the button is for. */
+	final void clickUnlessGone(String button) {
+		this.page.evaluate("(name) => [...document.querySelectorAll('button')]"
+				+ ".find((each) => each.textContent.trim() === name)?.click()", button);
+	}
+
 	final Locator dialog() {
 		return this.page.getByRole(AriaRole.DIALOG);
 	}
